@@ -1,0 +1,53 @@
+"""Which Keras backend runs: the user's choice, or the one that is installed.
+
+Keras falls back to TensorFlow, and the `keras.json` that it writes on its first start says
+"tensorflow" too, whether TensorFlow is there or not. So a backend named by that file counts only
+if it is installed; `KERAS_BACKEND` always counts.
+"""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+from kbert.errors import KbertError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def _installed() -> list[str]:
+    return [name for name in BACKENDS if importlib.util.find_spec(name)]
+
+
+def _configured() -> str:
+    """The backend that Keras would take: from keras.json, or its default."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        return json.loads((home / "keras.json").read_text(encoding="utf-8"))["backend"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return BACKENDS[0]
+
+
+def choose_backend() -> None:
+    """Sets KERAS_BACKEND to an installed backend if Keras would take one that is not there."""
+    if "KERAS_BACKEND" in os.environ:
+        return
+    installed = _installed()
+    if installed and _configured() not in installed:
+        os.environ["KERAS_BACKEND"] = installed[0]
+
+
+def require_backend() -> None:
+    """Raises KbertError if the backend that Keras is about to load is not installed."""
+    installed = _installed()
+    if not installed:
+        raise KbertError(
+            "no Keras backend is installed: install one of them with "
+            "`pip install kbert[jax]`, `pip install kbert[tensorflow]` or `pip install kbert[torch]`"
+        )
+    wanted = os.environ.get("KERAS_BACKEND")
+    if wanted in BACKENDS and wanted not in installed:
+        raise KbertError(
+            f"KERAS_BACKEND is {wanted!r}, which is not installed: `pip install kbert[{wanted}]`, "
+            f"or set KERAS_BACKEND to what is here: {', '.join(installed)}"
+        )

@@ -1,0 +1,145 @@
+"""Multi-head self-attention.
+
+    Attention(Q, K, V) = softmax(Q K^T / sqrt(H)) V
+
+Shapes: B batch, L length, N heads, H head size, D = N * H hidden.
+Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from kbert.layers.initializers import TruncatedNormal, sub_seed
+
+# Added to the score of a padded key. exp() of it is exactly 0 beside any real score in float32,
+# bfloat16 and float16, so a padded key changes nothing; and it is finite, so a row that is all
+# padding gives numbers, not NaN.
+PADDED = -3e4
+
+
+def padding_bias(attention_mask, dtype: str):
+    """Turns a mask (B, L), 1 token and 0 padding, into what is added to scores: (B, 1, 1, L)."""
+    padded = 1.0 - ops.cast(attention_mask, "float32")
+    return ops.cast(padded * PADDED, dtype)[:, None, None, :]
+
+
+def attention(query, key, value, bias=None):
+    """Attention by the backend's own fused kernel, where it has one.
+
+    PyTorch runs `scaled_dot_product_attention`, JAX `jax.nn.dot_product_attention`; on TensorFlow
+    it is left to XLA.
+
+    Args:
+        query: (B, L, N, H).
+        key: (B, L, N, H).
+        value: (B, L, N, H).
+        bias: what to add to the scores, broadcast to (B, N, L, L), or None.
+
+    Returns:
+        The context, (B, L, N, H): the same as `attention_reference` gives.
+    """
+    return ops.dot_product_attention(query, key, value, bias=bias)
+
+
+def attention_reference(query, key, value, bias=None, dropout=None):
+    """Attention as its formula says, for what no kernel offers: dropout, and the weights.
+
+    Args:
+        query: (B, L, N, H).
+        key: (B, L, N, H).
+        value: (B, L, N, H).
+        bias: what to add to the scores, broadcast to (B, N, L, L), or None.
+        dropout: a function to apply to the weights, or None.
+
+    Returns:
+        The context (B, L, N, H), and the weights (B, N, L, L) before dropout: row i holds what
+        position i takes from every position, and sums to 1.
+    """
+    scores = ops.einsum("bqnh,bknh->bnqk", query, key) / math.sqrt(query.shape[-1])  # (B, N, L, L)
+    if bias is not None:
+        scores = scores + bias
+    weights = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), value.dtype)
+    dropped = weights if dropout is None else dropout(weights)
+    return ops.einsum("bnqk,bknh->bqnh", dropped, value), weights  # (B, L, N, H)
+
+
+@keras.saving.register_keras_serializable("kbert")
+class SelfAttention(keras.layers.Layer):
+    """Multi-head self-attention with one projection for queries, keys and values.
+
+    Args:
+        num_attention_heads: N; it must divide D.
+        dropout: the rate at which attention weights are dropped in training.
+        initializer_range: standard deviation of the starting weights.
+        seed: seed of the starting weights and of dropout.
+
+    Source: Devlin et al. 2018, section 3; google-research/bert, modeling.py, `attention_layer`.
+    """
+
+    def __init__(
+        self,
+        num_attention_heads: int,
+        dropout: float = 0.1,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_attention_heads = num_attention_heads
+        self.dropout_rate = dropout
+        self.initializer_range = initializer_range
+        self.seed = seed
+        self.dropout = keras.layers.Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        """Makes the two projections: D -> 3 D for Q, K, V, and D -> D for the output."""
+        hidden_size = input_shape[-1]
+
+        def dense(units: int, name: str) -> keras.layers.Dense:
+            layer = keras.layers.Dense(
+                units,
+                kernel_initializer=TruncatedNormal(
+                    self.initializer_range, seed=sub_seed(self.seed, name)
+                ),
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            layer.build(input_shape)
+            return layer
+
+        self.query_key_value = dense(3 * hidden_size, "query_key_value")
+        self.output_projection = dense(hidden_size, "output_projection")
+        self.built = True
+
+    def call(self, hidden, bias=None, training=None, return_weights=False):
+        """Lets every position take from every other.
+
+        Args:
+            hidden: (B, L, D).
+            bias: what to add to the scores, from `padding_bias`, or None.
+            training: whether to drop weights.
+            return_weights: whether to return the weights, queries and keys too.
+
+        Returns:
+            (B, L, D); or a tuple of it, the weights (B, N, L, L), and the queries and keys
+            (B, L, N, H).
+        """
+        length, heads = hidden.shape[1], self.num_attention_heads
+        head_size = hidden.shape[-1] // heads
+        projected = self.query_key_value(hidden)  # (B, L, 3 D)
+        shape = (-1, length or ops.shape(hidden)[1], 3, heads, head_size)
+        projected = ops.reshape(projected, shape)  # (B, L, 3, N, H)
+        query, key, value = projected[:, :, 0], projected[:, :, 1], projected[:, :, 2]
+
+        drops = bool(training) and self.dropout_rate > 0
+        weights = None
+        if drops or return_weights:
+            dropout = (lambda w: self.dropout(w, training=True)) if drops else None
+            context, weights = attention_reference(query, key, value, bias, dropout)
+        else:
+            context = attention(query, key, value, bias)
+        merged = ops.reshape(context, (-1, shape[1], heads * head_size))  # (B, L, D)
+        output = self.output_projection(merged)
+        return (output, weights, query, key) if return_weights else output

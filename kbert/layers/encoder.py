@@ -1,0 +1,104 @@
+"""One layer of the encoder, normalised after each addition (post-norm).
+
+    x = LayerNorm(x + Dropout(SelfAttention(x)))
+    x = LayerNorm(x + Dropout(FeedForward(x)))
+
+Shapes: B batch, L length, D hidden, N heads, H head size.
+"""
+
+import keras
+
+from kbert.layers.attention import SelfAttention
+from kbert.layers.feed_forward import FeedForward
+from kbert.layers.initializers import sub_seed
+
+
+@keras.saving.register_keras_serializable("kbert")
+class EncoderLayer(keras.layers.Layer):
+    """Self-attention and a feed-forward network, each with a residual connection.
+
+    Args:
+        num_attention_heads: N.
+        intermediate_size: width within the feed-forward network.
+        dropout: the rate at which the two outputs are dropped in training.
+        attention_dropout: the rate at which attention weights are dropped in training.
+        layer_norm_eps: added to the variance before the root.
+        initializer_range: standard deviation of the starting weights.
+        seed: seed of the starting weights and of dropout.
+
+    Source: Vaswani et al. 2017, section 3.1; google-research/bert, `transformer_model`.
+    """
+
+    def __init__(
+        self,
+        num_attention_heads: int,
+        intermediate_size: int,
+        dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        layer_norm_eps: float = 1e-12,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy.name
+
+        def norm(name: str) -> keras.layers.LayerNormalization:
+            return keras.layers.LayerNormalization(epsilon=layer_norm_eps, dtype=policy, name=name)
+
+        def drop(name: str) -> keras.layers.Dropout:
+            return keras.layers.Dropout(dropout, seed=sub_seed(seed, name), dtype=policy, name=name)
+
+        self.self_attention = SelfAttention(
+            num_attention_heads,
+            attention_dropout,
+            initializer_range,
+            sub_seed(seed, "self_attention"),
+            dtype=policy,
+            name="self_attention",
+        )
+        self.attention_dropout = drop("attention_dropout")
+        self.attention_norm = norm("attention_norm")
+        self.feed_forward = FeedForward(
+            intermediate_size,
+            initializer_range,
+            sub_seed(seed, "feed_forward"),
+            dtype=policy,
+            name="feed_forward",
+        )
+        self.feed_forward_dropout = drop("feed_forward_dropout")
+        self.feed_forward_norm = norm("feed_forward_norm")
+
+    def build(self, input_shape):
+        """Builds the parts."""
+        for part in (self.self_attention, self.attention_norm, self.feed_forward, self.feed_forward_norm):
+            part.build(input_shape)
+        self.built = True
+
+    def call(self, hidden, bias=None, training=None, return_weights=False):
+        """Runs the layer.
+
+        Args:
+            hidden: (B, L, D).
+            bias: what to add to attention scores, or None.
+            training: whether to drop.
+            return_weights: whether to return what the heads did, too.
+
+        Returns:
+            (B, L, D); or a tuple of it, the attention weights (B, N, L, L), and the queries and
+            keys (B, L, N, H).
+        """
+        attended = self.self_attention(
+            hidden, bias=bias, training=training, return_weights=return_weights
+        )
+        details = ()
+        if return_weights:
+            attended, *details = attended
+        hidden = self.attention_norm(hidden + self.attention_dropout(attended, training=training))
+        widened = self.feed_forward_dropout(self.feed_forward(hidden), training=training)
+        hidden = self.feed_forward_norm(hidden + widened)
+        return (hidden, *details) if return_weights else hidden
+
+    def compute_output_shape(self, input_shape):
+        """The shape does not change."""
+        return input_shape

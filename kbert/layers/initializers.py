@@ -1,0 +1,50 @@
+"""Random starting weights that are the same on every backend.
+
+Keras's initializers draw from the backend's own generator, so one seed gives three different
+models on three backends. Here numpy draws, and one seed gives one model.
+"""
+
+import zlib
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def sub_seed(seed: int, name: str) -> int:
+    """A seed of its own for a named part, so that no two parts start with equal numbers.
+
+    Example:
+        >>> sub_seed(0, "query") != sub_seed(0, "key")
+        True
+    """
+    return zlib.crc32(f"{seed}/{name}".encode()) >> 1  # Keras keeps seeds in 31 bits
+
+
+class TruncatedNormal(keras.initializers.Initializer):
+    """Normal numbers, those beyond two standard deviations drawn again.
+
+    Args:
+        stddev: the standard deviation before the cut.
+        seed: equal seeds give equal numbers, on every backend.
+
+    Source: google-research/bert, modeling.py, `create_initializer`.
+    """
+
+    def __init__(self, stddev: float = 0.02, *, seed: int):
+        self.stddev, self.seed = stddev, seed
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None):
+        """Returns a tensor of a shape."""
+        rng = np.random.default_rng(self.seed)
+        numbers = rng.standard_normal(shape, "float32")
+        beyond = np.flatnonzero(np.abs(numbers) > 2)
+        while len(beyond):
+            again = rng.standard_normal(len(beyond), "float32")
+            numbers.flat[beyond] = again
+            beyond = beyond[np.abs(again) > 2]
+        return keras.ops.convert_to_tensor(numbers * np.float32(self.stddev), dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"stddev": self.stddev, "seed": self.seed}

@@ -1,0 +1,46 @@
+"""A whole row as one vector.
+
+Shapes: B batch, L length, D hidden.
+"""
+
+import keras
+
+from kbert.layers.initializers import TruncatedNormal, sub_seed
+
+
+@keras.saving.register_keras_serializable("kbert")
+class Pooler(keras.layers.Layer):
+    """tanh(W h + b) of the [CLS] token, the first of the row.
+
+    Args:
+        initializer_range: standard deviation of the starting weights.
+        seed: seed of the starting weights.
+
+    Source: google-research/bert, modeling.py, `BertModel`, scope "pooler".
+    """
+
+    def __init__(self, initializer_range: float = 0.02, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.initializer_range = initializer_range
+        self.seed = seed
+
+    def build(self, input_shape):
+        """Makes the projection D -> D."""
+        initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, "dense"))
+        self.dense = keras.layers.Dense(
+            input_shape[-1],
+            activation="tanh",
+            kernel_initializer=initializer,
+            dtype=self.dtype_policy,
+            name="dense",
+        )
+        self.dense.build((input_shape[0], input_shape[-1]))
+        self.built = True
+
+    def call(self, hidden):
+        """(B, L, D) -> (B, D)."""
+        return self.dense(hidden[:, 0])
+
+    def compute_output_shape(self, input_shape):
+        """Drops the length."""
+        return (input_shape[0], input_shape[-1])

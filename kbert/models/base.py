@@ -1,0 +1,86 @@
+"""What every model of kbert is: a `keras.Model` that is saved whole, safely, and alone."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kbert.errors import KbertError
+from kbert.text.tokenizer import Tokenizer
+
+FORMAT_VERSION = 1  # of the `.keras` files; raised when an older kbert could not read them
+
+
+class KbertModel(keras.Model):
+    """A model whose `.keras` file holds weights, architecture and tokenizer, and nothing else.
+
+    A subclass has an attribute `tokenizer`, lists its constructor arguments in `get_config`, and
+    is built when its constructor returns.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        """Keeps the constructor's arguments, which `keras.Model.__new__` would drop."""
+        return keras.layers.Layer.__new__(cls, *args, **kwargs)
+
+    def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
+        """Writes the model, its vocabulary and its settings to one `.keras` file.
+
+        The optimizer's state is left out. The file is written beside its place and then moved
+        there in one step, so a failure leaves a former file as it was.
+
+        Raises:
+            KbertError: if the path does not end in `.keras`, or is taken and `overwrite` is False.
+        """
+        path = Path(filepath)
+        if path.suffix != ".keras":
+            raise KbertError(f"a model is saved to a file that ends in .keras, not {path.name!r}")
+        if path.exists() and not overwrite:
+            raise KbertError(f"{path} exists; pass overwrite=True to replace it")
+        descriptor, temporary = tempfile.mkstemp(".keras", f".{path.stem}-", path.parent)
+        os.close(descriptor)
+        compiled = hasattr(self, "optimizer")
+        optimizer = getattr(self, "optimizer", None)
+        try:
+            self.optimizer = None
+            super().save(temporary, overwrite=True, **kwargs)
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0o600 is not what sharing wants
+            os.replace(temporary, path)
+        finally:
+            if compiled:
+                self.optimizer = optimizer
+            else:
+                del self.optimizer
+            Path(temporary).unlink(missing_ok=True)
+
+    def get_compile_config(self) -> None:
+        """Nothing: a shared file neither carries a training's state nor compiles on loading."""
+        return None
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
+        """Makes the model of a config that `get_config` gave, in this or an earlier version."""
+        config = dict(config)
+        version = config.pop("format_version", FORMAT_VERSION)
+        if version > FORMAT_VERSION:
+            raise KbertError(
+                f"the model was saved in format {version}, and this kbert reads formats up to "
+                f"{FORMAT_VERSION}: update kbert"
+            )
+        return cls(**config)
+
+
+def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int) -> None:
+    """Raises KbertError if a tokenizer gives ids that a model has no embedding for."""
+    if tokenizer is not None and len(tokenizer) > vocab_size:
+        raise KbertError(
+            f"the tokenizer has {len(tokenizer)} tokens, and the model embeddings for {vocab_size}: "
+            "they do not belong together"
+        )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

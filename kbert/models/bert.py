@@ -1,0 +1,267 @@
+"""BERT: ids in, a vector for every token and one for the whole row out.
+
+    embeddings -> encoder layer x num_hidden_layers -> (every token's vector, pooled [CLS])
+
+Shapes: B batch, L length, D hidden, N heads, H head size.
+Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers".
+"""
+
+from typing import Any
+
+import keras
+
+from kbert.errors import KbertError
+from kbert.layers.attention import padding_bias
+from kbert.layers.embeddings import Embeddings
+from kbert.layers.encoder import EncoderLayer
+from kbert.layers.initializers import sub_seed
+from kbert.layers.pooling import Pooler
+from kbert.models.base import FORMAT_VERSION, KbertModel, check_tokenizer
+from kbert.text.tokenizer import Tokenizer
+
+
+@keras.saving.register_keras_serializable("kbert")
+class Bert(KbertModel):
+    """The encoder.
+
+    The arguments are those of Hugging Face's BertConfig, by name. `kbert.SIZES` has the usual
+    values of the four that make a size.
+
+    Args:
+        vocab_size: how many tokens there are; the tokenizer may have fewer, not more.
+        hidden_size: D; `num_attention_heads` must divide it.
+        num_hidden_layers: how many encoder layers.
+        num_attention_heads: N.
+        intermediate_size: width within the feed-forward networks; 4 D in BERT.
+        hidden_dropout_prob: dropout of the embeddings and of each layer's two outputs, in [0, 1).
+        attention_probs_dropout_prob: dropout of attention weights, in [0, 1).
+        max_position_embeddings: the longest L, special tokens included.
+        type_vocab_size: how many segments.
+        initializer_range: standard deviation of the starting weights.
+        layer_norm_eps: added to variances.
+        seed: of starting weights and dropout; equal seeds start equal on every backend.
+
+    Attributes:
+        tokenizer: a `kbert.Tokenizer`, or None; saved with the model.
+
+    Raises:
+        KbertError: if a number is not what it can be.
+
+    Example:
+        >>> import numpy as np
+        >>> bert = Bert(vocab_size=100, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...             intermediate_size=32)
+        >>> outputs = bert({"input_ids": np.array([[2, 5, 3]])})
+        >>> tuple(outputs["last_hidden_state"].shape), tuple(outputs["pooler_output"].shape)
+        ((1, 3, 8), (1, 8))
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        hidden_size: int,
+        num_hidden_layers: int,
+        num_attention_heads: int,
+        intermediate_size: int,
+        hidden_dropout_prob: float = 0.1,
+        attention_probs_dropout_prob: float = 0.1,
+        max_position_embeddings: int = 512,
+        type_vocab_size: int = 2,
+        initializer_range: float = 0.02,
+        layer_norm_eps: float = 1e-12,
+        seed: int = 0,
+        name: str = "bert",
+        dtype: str | None = None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self._arguments = {
+            "vocab_size": vocab_size,
+            "hidden_size": hidden_size,
+            "num_hidden_layers": num_hidden_layers,
+            "num_attention_heads": num_attention_heads,
+            "intermediate_size": intermediate_size,
+            "hidden_dropout_prob": hidden_dropout_prob,
+            "attention_probs_dropout_prob": attention_probs_dropout_prob,
+            "max_position_embeddings": max_position_embeddings,
+            "type_vocab_size": type_vocab_size,
+            "initializer_range": initializer_range,
+            "layer_norm_eps": layer_norm_eps,
+            "seed": seed,
+            "name": name,
+        }
+        _check(self._arguments)
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.max_position_embeddings = max_position_embeddings
+        self._tokenizer: Tokenizer | None = None
+
+        policy = self.dtype_policy.name
+        self.embeddings = Embeddings(
+            vocab_size,
+            hidden_size,
+            max_position_embeddings,
+            type_vocab_size,
+            hidden_dropout_prob,
+            layer_norm_eps,
+            initializer_range,
+            sub_seed(seed, "embeddings"),
+            dtype=policy,
+            name="embeddings",
+        )
+        self.encoder_layers = [
+            EncoderLayer(
+                num_attention_heads,
+                intermediate_size,
+                hidden_dropout_prob,
+                attention_probs_dropout_prob,
+                layer_norm_eps,
+                initializer_range,
+                sub_seed(seed, f"encoder_layer_{index}"),
+                dtype=policy,
+                name=f"encoder_layer_{index}",
+            )
+            for index in range(num_hidden_layers)
+        ]
+        self.pooler = Pooler(
+            initializer_range, sub_seed(seed, "pooler"), dtype=policy, name="pooler"
+        )
+
+        self.build((None, None))
+
+    def build(self, input_shape):
+        """Builds the parts; the constructor does it, since every size is known there."""
+        self.embeddings.build(input_shape)
+        for part in (*self.encoder_layers, self.pooler):
+            part.build((*input_shape, self.hidden_size))
+        self.built = True
+
+    def call(
+        self,
+        inputs,
+        training=None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> dict[str, Any]:
+        """Encodes a batch.
+
+        Args:
+            inputs: a dict with `input_ids` and, if wanted, `token_type_ids` (0 first text, 1
+                second) and `attention_mask` (1 token, 0 padding), all (B, L) integers; or
+                `input_ids` alone. Other keys are ignored.
+            training: whether to drop.
+            output_hidden_states: whether to return every layer's output.
+            output_attentions: whether to return what every head did.
+
+        Returns:
+            A dict of `last_hidden_state` (B, L, D) and `pooler_output` (B, D). With
+            `output_hidden_states` also `hidden_states`: the embeddings and each layer's output,
+            each (B, L, D). With `output_attentions` also `attentions`, each layer's weights
+            (B, N, L, L), and its `queries` and `keys`, each (B, L, N, H).
+        """
+        inputs = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
+        mask = inputs.get("attention_mask")
+        bias = None if mask is None else padding_bias(mask, self.compute_dtype)
+
+        hidden = self.embeddings(inputs["input_ids"], inputs.get("token_type_ids"), training=training)
+        hidden_states, attentions, queries, keys = [hidden], [], [], []
+        for layer in self.encoder_layers:
+            hidden = layer(hidden, bias=bias, training=training, return_weights=output_attentions)
+            if output_attentions:
+                hidden, weights, query, key = hidden
+                attentions.append(weights)
+                queries.append(query)
+                keys.append(key)
+            hidden_states.append(hidden)
+
+        outputs: dict[str, Any] = {
+            "last_hidden_state": hidden,
+            "pooler_output": self.pooler(hidden),
+        }
+        if output_hidden_states:
+            outputs["hidden_states"] = hidden_states
+        if output_attentions:
+            outputs |= {"attentions": attentions, "queries": queries, "keys": keys}
+        return outputs
+
+    def compute_output_shape(self, input_shape) -> dict[str, tuple[int | None, ...]]:
+        """The shapes of the two outputs that are always there, for `summary`."""
+        batch, length = input_shape
+        return {
+            "last_hidden_state": (batch, length, self.hidden_size),
+            "pooler_output": (batch, self.hidden_size),
+        }
+
+    def compute_output_spec(
+        self, inputs, training=None, output_hidden_states=False, output_attentions=False
+    ) -> dict[str, Any]:
+        """What `call` returns, as symbols, for a functional `keras.Model` around it."""
+        shape = input_ids_shape(inputs)
+        batch, length = shape
+        layers, heads = len(self.encoder_layers), self._arguments["num_attention_heads"]
+        shapes: dict[str, Any] = self.compute_output_shape(shape)
+        if output_hidden_states:
+            shapes["hidden_states"] = [shapes["last_hidden_state"]] * (layers + 1)
+        if output_attentions:
+            per_head = (batch, length, heads, self.hidden_size // heads)
+            shapes["attentions"] = [(batch, heads, length, length)] * layers
+            shapes["queries"] = shapes["keys"] = [per_head] * layers
+
+        def symbol(shape):
+            if isinstance(shape, list):
+                return [symbol(each) for each in shape]
+            return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+        return {name: symbol(shape) for name, shape in shapes.items()}
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The tokenizer that is saved with the model, or None."""
+        return self._tokenizer
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Tokenizer | None) -> None:
+        check_tokenizer(tokenizer, self.vocab_size)
+        self._tokenizer = tokenizer
+
+    def save_assets(self, folder: str) -> None:
+        """Writes the tokenizer, where there is one, into the `.keras` file's folder."""
+        if self._tokenizer is not None:
+            self._tokenizer.save(folder)
+
+    def load_assets(self, folder: str) -> None:
+        """Reads the tokenizer that `save_assets` wrote."""
+        self.tokenizer = Tokenizer.from_file(folder)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, and the format's version."""
+        dtype = self.dtype_policy.name
+        return {"format_version": FORMAT_VERSION, **self._arguments, "dtype": dtype}
+
+
+def input_ids_shape(inputs) -> tuple[int | None, ...]:
+    """(B, L) of a model's inputs."""
+    return tuple((inputs["input_ids"] if isinstance(inputs, dict) else inputs).shape)
+
+
+def _check(arguments: dict[str, Any]) -> None:
+    """Raises KbertError if an argument of Bert cannot be."""
+    for name in (
+        "vocab_size",
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "max_position_embeddings",
+        "type_vocab_size",
+    ):
+        if not isinstance(arguments[name], int) or arguments[name] < 1:
+            raise KbertError(f"{name} must be a whole number from 1, not {arguments[name]!r}")
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        if not 0 <= arguments[name] < 1:
+            raise KbertError(f"{name} is a rate in [0, 1), not {arguments[name]!r}")
+    if arguments["hidden_size"] % arguments["num_attention_heads"]:
+        raise KbertError(
+            f"hidden_size {arguments['hidden_size']} is not a multiple of num_attention_heads "
+            f"{arguments['num_attention_heads']}"
+        )

@@ -1,0 +1,168 @@
+"""BERT with the heads of pretraining: masked words, next sentence, or both.
+
+Shapes: B batch, L length, P masked positions, D hidden, V vocabulary.
+Source: Devlin et al. 2018, section 3.1.
+"""
+
+from typing import Any
+
+import keras
+
+from kbert.layers.heads import MaskedLMHead, NextSentenceHead
+from kbert.layers.initializers import sub_seed
+from kbert.models.base import KbertModel
+from kbert.models.bert import Bert, input_ids_shape
+from kbert.text.tokenizer import Tokenizer
+
+
+class _BertWithHead(KbertModel):
+    """A Bert under `self.bert`, whose arguments and tokenizer are the model's own."""
+
+    def __init__(self, *, name: str, dtype: str | None = None, **bert_arguments: Any):
+        super().__init__(name=name, dtype=dtype)
+        self.bert = Bert(**bert_arguments, dtype=self.dtype_policy.name)
+
+    def _masked_lm_head(self) -> MaskedLMHead:
+        config = self.bert.get_config()
+        head = MaskedLMHead(
+            config["vocab_size"],
+            config["layer_norm_eps"],
+            config["initializer_range"],
+            sub_seed(config["seed"], "mlm"),
+            dtype=self.dtype_policy.name,
+            name="mlm",
+        )
+        head.build((None, None, config["hidden_size"]))
+        return head
+
+    def _next_sentence_head(self) -> NextSentenceHead:
+        config = self.bert.get_config()
+        head = NextSentenceHead(
+            config["initializer_range"],
+            sub_seed(config["seed"], "nsp"),
+            dtype=self.dtype_policy.name,
+            name="nsp",
+        )
+        head.build((None, config["hidden_size"]))
+        return head
+
+    def _masked_lm_logits(self, inputs, hidden):
+        return self.mlm(hidden, self.bert.embeddings.token_table, _positions(inputs))
+
+    def _masked_lm_spec(self, inputs) -> keras.KerasTensor:
+        positions = _positions(inputs)
+        shape = input_ids_shape(inputs) if positions is None else positions.shape
+        return keras.KerasTensor((*shape, self.bert.vocab_size), "float32")
+
+    def _next_sentence_spec(self, inputs) -> keras.KerasTensor:
+        return keras.KerasTensor((input_ids_shape(inputs)[0], 2), "float32")
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The tokenizer that is saved with the model, or None."""
+        return self.bert.tokenizer
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Tokenizer | None) -> None:
+        self.bert.tokenizer = tokenizer
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the Bert within, and the model's own name."""
+        return {**self.bert.get_config(), "name": self.name}
+
+
+@keras.saving.register_keras_serializable("kbert")
+class BertForPreTraining(_BertWithHead):
+    """BERT with both heads, as it is pretrained.
+
+    Args:
+        name: the model's name.
+        **bert_arguments: the arguments of `Bert`.
+
+    Example:
+        >>> import numpy as np
+        >>> model = BertForPreTraining(vocab_size=100, hidden_size=8, num_hidden_layers=1,
+        ...                            num_attention_heads=2, intermediate_size=32)
+        >>> logits = model({"input_ids": np.array([[2, 4, 3]]),
+        ...                 "masked_lm_positions": np.array([[1]])})
+        >>> tuple(logits["mlm"].shape), tuple(logits["nsp"].shape)
+        ((1, 1, 100), (1, 2))
+    """
+
+    def __init__(self, *, name: str = "bert_for_pretraining", **bert_arguments: Any):
+        super().__init__(name=name, **bert_arguments)
+        self.mlm = self._masked_lm_head()
+        self.nsp = self._next_sentence_head()
+        self.built = True
+
+    def call(self, inputs, training=None) -> dict[str, Any]:
+        """Scores masked words and the second text.
+
+        Args:
+            inputs: as for `Bert`, with `masked_lm_positions` (B, P) if only those are wanted.
+            training: whether to drop.
+
+        Returns:
+            A dict of logits, float32: `mlm` (B, P, V), or (B, L, V) without positions; and `nsp`
+            (B, 2), for IS_NEXT and IS_RANDOM.
+        """
+        outputs = self.bert(inputs, training=training)
+        return {
+            "mlm": self._masked_lm_logits(inputs, outputs["last_hidden_state"]),
+            "nsp": self.nsp(outputs["pooler_output"]),
+        }
+
+    def compute_output_spec(self, inputs, training=None) -> dict[str, Any]:
+        """What `call` returns, as symbols."""
+        return {"mlm": self._masked_lm_spec(inputs), "nsp": self._next_sentence_spec(inputs)}
+
+
+@keras.saving.register_keras_serializable("kbert")
+class BertForMaskedLM(_BertWithHead):
+    """BERT with the masked-LM head.
+
+    Args:
+        name: the model's name.
+        **bert_arguments: the arguments of `Bert`.
+    """
+
+    def __init__(self, *, name: str = "bert_for_masked_lm", **bert_arguments: Any):
+        super().__init__(name=name, **bert_arguments)
+        self.mlm = self._masked_lm_head()
+        self.built = True
+
+    def call(self, inputs, training=None):
+        """Scores masked words: logits as `mlm` of `BertForPreTraining`."""
+        hidden = self.bert(inputs, training=training)["last_hidden_state"]
+        return self._masked_lm_logits(inputs, hidden)
+
+    def compute_output_spec(self, inputs, training=None):
+        """What `call` returns, as a symbol."""
+        return self._masked_lm_spec(inputs)
+
+
+@keras.saving.register_keras_serializable("kbert")
+class BertForNextSentencePrediction(_BertWithHead):
+    """BERT with the next-sentence head.
+
+    Args:
+        name: the model's name.
+        **bert_arguments: the arguments of `Bert`.
+    """
+
+    def __init__(self, *, name: str = "bert_for_next_sentence_prediction", **bert_arguments: Any):
+        super().__init__(name=name, **bert_arguments)
+        self.nsp = self._next_sentence_head()
+        self.built = True
+
+    def call(self, inputs, training=None):
+        """Scores whether the second text follows the first: (B, 2) logits."""
+        return self.nsp(self.bert(inputs, training=training)["pooler_output"])
+
+    def compute_output_spec(self, inputs, training=None):
+        """What `call` returns, as a symbol."""
+        return self._next_sentence_spec(inputs)
+
+
+def _positions(inputs):
+    return inputs.get("masked_lm_positions") if isinstance(inputs, dict) else None

@@ -1,0 +1,1 @@
+"""Between a Korean string and its ids. Nothing here imports Keras."""
