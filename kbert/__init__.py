@@ -22,7 +22,7 @@ _HOME = {
     "FillMask": "pipelines.fill_mask",
     "NextSentence": "pipelines.next_sentence",
 }
-__all__ = [*_HOME]  # noqa: PLE0604
+__all__ = [*_HOME]
 
 if TYPE_CHECKING:
     from kbert.errors import KbertError

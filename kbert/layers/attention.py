@@ -91,7 +91,9 @@ class SelfAttention(keras.layers.Layer):
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
         self.seed = seed
-        self.dropout = keras.layers.Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
+        self.dropout = keras.layers.Dropout(
+            dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy
+        )
 
     def build(self, input_shape):
         """Makes the two projections: D -> 3 D for Q, K, V, and D -> D for the output."""

@@ -49,14 +49,18 @@ class Embeddings(keras.layers.Layer):
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
         )
-        self.dropout = keras.layers.Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
+        self.dropout = keras.layers.Dropout(
+            dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy
+        )
 
     def build(self, input_shape=None):
         """Makes the three tables, each (rows, D)."""
 
         def table(rows: int, name: str):
             initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, name))
-            return self.add_weight(shape=(rows, self.hidden_size), initializer=initializer, name=name)
+            return self.add_weight(
+                shape=(rows, self.hidden_size), initializer=initializer, name=name
+            )
 
         self.token_table = table(self.vocab_size, "token_table")
         self.position_table = table(self.max_position_embeddings, "position_table")

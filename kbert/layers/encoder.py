@@ -71,7 +71,12 @@ class EncoderLayer(keras.layers.Layer):
 
     def build(self, input_shape):
         """Builds the parts."""
-        for part in (self.self_attention, self.attention_norm, self.feed_forward, self.feed_forward_norm):
+        for part in (
+            self.self_attention,
+            self.attention_norm,
+            self.feed_forward,
+            self.feed_forward_norm,
+        ):
             part.build(input_shape)
         self.built = True
 

@@ -8,10 +8,6 @@ from keras import ops
 
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
-# The labels of next-sentence prediction, as BERT has them.
-IS_NEXT = 0
-IS_RANDOM = 1
-
 
 def gather_positions(hidden, positions):
     """Takes the vectors at given positions of each row: (B, L, D), (B, P) -> (B, P, D)."""
@@ -95,7 +91,7 @@ class MaskedLMHead(keras.layers.Layer):
 class NextSentenceHead(keras.layers.Layer):
     """Scores whether the second text follows the first: (B, D) pooled -> (B, 2) logits.
 
-    The first logit is for IS_NEXT, the second for IS_RANDOM.
+    The first logit is for `IS_NEXT`, the second for `IS_RANDOM`; see `kbert/labels.py`.
 
     Args:
         initializer_range: standard deviation of the starting weights.

@@ -163,7 +163,9 @@ class Bert(KbertModel):
         mask = inputs.get("attention_mask")
         bias = None if mask is None else padding_bias(mask, self.compute_dtype)
 
-        hidden = self.embeddings(inputs["input_ids"], inputs.get("token_type_ids"), training=training)
+        hidden = self.embeddings(
+            inputs["input_ids"], inputs.get("token_type_ids"), training=training
+        )
         hidden_states, attentions, queries, keys = [hidden], [], [], []
         for layer in self.encoder_layers:
             hidden = layer(hidden, bias=bias, training=training, return_weights=output_attentions)

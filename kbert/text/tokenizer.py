@@ -118,7 +118,9 @@ class Tokenizer:
             settings = {**_read_settings(path / SETTINGS_FILE), **settings}
             path = path / VOCABULARY_FILE
         if not path.is_file():
-            raise KbertError(f"{path}: no such file; expected a vocab.txt, or a folder that has one")
+            raise KbertError(
+                f"{path}: no such file; expected a vocab.txt, or a folder that has one"
+            )
         return cls(read_vocabulary(path), **settings)
 
     @classmethod
@@ -168,7 +170,7 @@ class Tokenizer:
         pair: Texts | None = None,
         *,
         max_length: int | None = None,
-        truncation: Literal["longest_first", "only_second"] = "longest_first",
+        truncation: Literal["longest_first", "only_second", "never"] = "longest_first",
         pad_to_multiple_of: int = 1,
         pad_to_length: int | None = None,
         glued_to_mask: Literal["word", "continuation"] = "word",
@@ -181,8 +183,9 @@ class Tokenizer:
             pair: the second text of each, or None.
             max_length: the most tokens a row may have, [CLS] and [SEP] included.
             truncation: what to cut where a row is longer: the longer text first, or only the
-                second.
-            pad_to_multiple_of: L is the longest row, rounded up to a multiple of this.
+                second; "never" makes it an error.
+            pad_to_multiple_of: L is the longest row, rounded up to a multiple of this, but not
+                beyond `max_length`.
             pad_to_length: L itself, where every batch must have one shape.
             glued_to_mask: how to read what follows a [MASK] without a space (`[MASK]에게`): as a
                 new word, as BERT's tokenizer does, or as the continuation (`##에게`) that it is
@@ -197,7 +200,8 @@ class Tokenizer:
 
         Raises:
             TypeError: if a text is not a string.
-            KbertError: if the two lists differ in length, or `max_length` leaves no room.
+            KbertError: if the two lists differ in length, `max_length` leaves no room, or a row
+                that may not be cut is longer.
 
         Example:
             >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "에", "##에", "국회"]
@@ -210,13 +214,16 @@ class Tokenizer:
         firsts = self._pieces(_as_list(text), glued_to_mask)
         seconds = None if pair is None else self._pieces(_as_list(pair), glued_to_mask)
         if seconds is not None and len(seconds) != len(firsts):
-            raise KbertError(f"{len(firsts)} first texts and {len(seconds)} second texts do not pair")
+            raise KbertError(
+                f"{len(firsts)} first texts and {len(seconds)} second texts do not pair"
+            )
         rows = [
             self._row(first, None if seconds is None else seconds[i], max_length, truncation)
             for i, first in enumerate(firsts)
         ]
         longest = max((len(ids) for ids, _, _ in rows), default=0)
-        length = pad_to_length or -(-longest // pad_to_multiple_of) * pad_to_multiple_of
+        rounded = -(-longest // pad_to_multiple_of) * pad_to_multiple_of
+        length = pad_to_length or min(rounded, max_length or rounded)
         if longest > length:
             raise KbertError(
                 f"a row of {longest} tokens does not fit into pad_to_length={length}; "
@@ -303,7 +310,12 @@ class Tokenizer:
         if max_length is not None:
             room = max_length - specials
             keep, more = _fit(len(ids), len(more_ids), room, truncation, second is not None)
-            ids, spans, more_ids, more_spans = ids[:keep], spans[:keep], more_ids[:more], more_spans[:more]
+            ids, spans, more_ids, more_spans = (
+                ids[:keep],
+                spans[:keep],
+                more_ids[:more],
+                more_spans[:more],
+            )
         none = (0, 0)
         row_ids = [self.cls_id, *ids, self.sep_id]
         row_spans = [none, *spans, none]
@@ -330,7 +342,9 @@ class Tokenizer:
     def token(self, index: int) -> str:
         """The token of an id."""
         if not 0 <= index < len(self):
-            raise KbertError(f"id {index} is outside the vocabulary: ids go from 0 to {len(self) - 1}")
+            raise KbertError(
+                f"id {index} is outside the vocabulary: ids go from 0 to {len(self) - 1}"
+            )
         return self.vocabulary[index]
 
     def id(self, token: str) -> int:
@@ -363,6 +377,12 @@ def _fit(first: int, second: int, room: int, truncation: str, is_pair: bool) -> 
         raise KbertError("max_length leaves no room for text beside the special tokens")
     if first + second <= room:
         return first, second
+    if truncation == "never":
+        specials = 3 if is_pair else 2
+        raise KbertError(
+            f"a text of {first + second + specials} tokens, special tokens included, is longer "
+            f"than the {room + specials} that fit; shorten it"
+        )
     if truncation == "only_second":
         if first >= room:
             raise KbertError(
@@ -371,7 +391,9 @@ def _fit(first: int, second: int, room: int, truncation: str, is_pair: bool) -> 
             )
         return first, room - first
     if truncation != "longest_first":
-        raise KbertError(f"truncation is 'longest_first' or 'only_second', not {truncation!r}")
+        raise KbertError(
+            f"truncation is 'longest_first', 'only_second' or 'never', not {truncation!r}"
+        )
     if not is_pair:
         return room, 0
     # The shorter text keeps up to half; the longer takes the rest (as Hugging Face's tokenizers).

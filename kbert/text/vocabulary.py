@@ -162,7 +162,9 @@ def _alphabet(words: Counter[str], limit: int) -> list[tuple[bool, str]]:
     ranked = sorted(characters, key=lambda character: (-characters[character], character))
     kept = set(ranked[: min(limit, len(_PRIVATE_PLANES) // 2)])
     usable = (word for word in words if _usable(word, kept))
-    return sorted({(index > 0, character) for word in usable for index, character in enumerate(word)})
+    return sorted(
+        {(index > 0, character) for word in usable for index, character in enumerate(word)}
+    )
 
 
 def _usable(word: str, kept: set[str]) -> bool:

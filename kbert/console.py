@@ -1,0 +1,18 @@
+"""A terminal that can be written to, whatever its encoding."""
+
+import sys
+from typing import TextIO
+
+from rich.console import Console
+
+
+def console() -> Console:
+    """A rich console on standard output.
+
+    Where the terminal's encoding has no Hangul (an ASCII or Latin-1 locale), a character that it
+    cannot show becomes a question mark, and nothing fails.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIO) or hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    return Console(highlight=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""From documents to batches. Nothing here imports Keras, but for `batches.py`."""

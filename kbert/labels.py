@@ -1,0 +1,5 @@
+"""What the numbers of a label mean, in one place."""
+
+# Next-sentence prediction: does the second text follow the first? (google-research/bert)
+IS_NEXT = 0
+IS_RANDOM = 1

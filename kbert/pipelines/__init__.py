@@ -1,0 +1,1 @@
+"""Questions in words, answers in words: classes that take a model."""

@@ -1,0 +1,77 @@
+"""The losses and metrics of pretraining, as arguments of `compile`.
+
+Shapes: B batch, P masked positions, V vocabulary.
+"""
+
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from kbert.errors import KbertError
+
+Objective = Literal["pretraining", "masked-lm", "next-sentence"]
+
+
+@keras.saving.register_keras_serializable("kbert")
+class CrossEntropy(keras.losses.Loss):
+    """Cross-entropy of logits with integer labels, averaged by sample weight.
+
+        loss = sum(w (logsumexp(z) - z[label])) / sum(w)
+
+    Labels and weights have the shape of the logits without the last axis. A weight of 0 takes an
+    entry out of the sum and out of the count: a filling position costs nothing. It is what
+    Keras's SparseCategoricalCrossentropy computes, without the array of one-hot labels
+    (B, P, V) that Keras makes on JAX.
+
+    Example:
+        >>> import numpy as np
+        >>> loss = CrossEntropy()
+        >>> logits = np.log(np.array([[[0.5, 0.5], [0.1, 0.9]]], "float32"))
+        >>> float(loss(np.array([[0, 0]]), logits, np.array([[1.0, 0.0]]))).__round__(4)
+        0.6931
+    """
+
+    def __init__(self, name: str = "cross_entropy", **kwargs: Any):
+        super().__init__(name=name, reduction="mean_with_sample_weight", **kwargs)
+
+    def call(self, y_true, y_pred):
+        """(B, P), (B, P, V) -> (B, P)."""
+        labels, logits = ops.cast(y_true, "int32"), ops.cast(y_pred, "float32")
+        if keras.backend.backend() != "jax":
+            return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        at_label = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+        return ops.logsumexp(logits, axis=-1) - at_label
+
+
+def objective(task: Objective) -> dict[str, Any]:
+    """What to pass to `compile` beside the optimizer.
+
+    Args:
+        task: "pretraining" (both heads; the losses are summed), "masked-lm" or "next-sentence".
+
+    Returns:
+        `loss`, `weighted_metrics` and `jit_compile` (XLA, which Keras leaves off for TensorFlow
+        on a CPU though it is faster there, too).
+
+    Raises:
+        KbertError: if there is no such task.
+
+    Example:
+        >>> sorted(objective("pretraining"))
+        ['jit_compile', 'loss', 'weighted_metrics']
+    """
+
+    def accuracy():
+        return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+
+    parts: dict[str, Any] = {"masked-lm": "mlm", "next-sentence": "nsp"}
+    jit_compile = keras.backend.backend() != "torch"
+    if task == "pretraining":
+        loss: Any = {part: CrossEntropy() for part in parts.values()}
+        metrics: Any = {part: [accuracy()] for part in parts.values()}
+    elif task in parts:
+        loss, metrics = CrossEntropy(), [accuracy()]
+    else:
+        raise KbertError(f"task is 'pretraining', 'masked-lm' or 'next-sentence', not {task!r}")
+    return {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}

@@ -1,0 +1,86 @@
+"""AdamW as BERT uses it, and BERT's published settings.
+
+Source: Devlin et al. 2018, appendix A.2; google-research/bert, optimization.py.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+# The settings of the paper. Batch and steps are for 16 TPUs; dropout and gelu are Bert's defaults.
+BERT_PRETRAINING: dict[str, Any] = {
+    "batch_size": 256,
+    "sequence_length": 512,
+    "learning_rate": 1e-4,
+    "warmup_steps": 10_000,
+    "steps": 1_000_000,
+    "weight_decay": 0.01,
+    "dropout": 0.1,
+}
+
+
+@keras.saving.register_keras_serializable("kbert")
+class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises to its peak in a straight line, and falls to 0 in another.
+
+    Args:
+        peak: the highest rate, reached after `warmup_steps`.
+        warmup_steps: steps of rising; the first step has rate peak / warmup_steps.
+        total_steps: steps until the rate is 0.
+
+    Example:
+        >>> rate = LinearWarmupDecay(1.0, warmup_steps=2, total_steps=4)
+        >>> [round(float(rate(step)), 2) for step in range(4)]
+        [0.5, 1.0, 0.67, 0.33]
+    """
+
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int):
+        self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
+
+    def __call__(self, step):
+        """The rate of a step, counted from 0."""
+        step = ops.cast(step, "float32")
+        rising = (step + 1) / max(self.warmup_steps, 1)
+        falling = (self.total_steps - step) / max(self.total_steps - self.warmup_steps + 1, 1)
+        return self.peak * ops.clip(ops.minimum(rising, falling), 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+        }
+
+
+def adamw(
+    learning_rate: float,
+    total_steps: int,
+    *,
+    warmup_steps: int = 0,
+    weight_decay: float = 0.01,
+    max_gradient_norm: float = 1.0,
+) -> keras.optimizers.AdamW:
+    """AdamW with BERT's settings: no decay on biases and norms, gradients clipped by their norm.
+
+    Args:
+        learning_rate: the peak rate.
+        total_steps: steps until the rate is 0.
+        warmup_steps: of those, steps of rising.
+        weight_decay: how much of a weight is taken off it a step, times the rate.
+        max_gradient_norm: gradients whose common norm is larger are scaled down to it.
+
+    Example:
+        >>> optimizer = adamw(1e-4, total_steps=1000, warmup_steps=100)
+    """
+    optimizer = keras.optimizers.AdamW(
+        LinearWarmupDecay(learning_rate, warmup_steps, total_steps),
+        weight_decay=weight_decay,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        global_clipnorm=max_gradient_norm,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
