@@ -24,19 +24,19 @@ _HOME = {
 }
 __all__ = [*_HOME]
 
-if TYPE_CHECKING:
-    from kbert.errors import KbertError
-    from kbert.formats.load import load
-    from kbert.models.bert import Bert
+if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
+    from kbert.errors import KbertError as KbertError
+    from kbert.formats.load import load as load
+    from kbert.models.bert import Bert as Bert
+    from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM
     from kbert.models.pretraining import (
-        BertForMaskedLM,
-        BertForNextSentencePrediction,
-        BertForPreTraining,
+        BertForNextSentencePrediction as BertForNextSentencePrediction,
     )
-    from kbert.pipelines.fill_mask import FillMask
-    from kbert.pipelines.next_sentence import NextSentence
-    from kbert.sizes import SIZES
-    from kbert.text.tokenizer import Tokenizer
+    from kbert.models.pretraining import BertForPreTraining as BertForPreTraining
+    from kbert.pipelines.fill_mask import FillMask as FillMask
+    from kbert.pipelines.next_sentence import NextSentence as NextSentence
+    from kbert.sizes import SIZES as SIZES
+    from kbert.text.tokenizer import Tokenizer as Tokenizer
 
 
 def __getattr__(name: str):

@@ -42,8 +42,8 @@ def require_backend() -> None:
     installed = _installed()
     if not installed:
         raise KbertError(
-            "no Keras backend is installed: install one of them with "
-            "`pip install kbert[jax]`, `pip install kbert[tensorflow]` or `pip install kbert[torch]`"
+            "no Keras backend is installed: install one of them with `pip install kbert[jax]`, "
+            "`pip install kbert[tensorflow]` or `pip install kbert[torch]`"
         )
     wanted = os.environ.get("KERAS_BACKEND")
     if wanted in BACKENDS and wanted not in installed:

@@ -7,10 +7,10 @@ copied from pages, so they need mending before they are documents:
       a line that was cut between two words ends in a space, one cut within a word does not;
     - page numbers (- 3 -) stand between the lines;
     - a table of the old and the new wording, read column by column, makes no sentences;
-    - four bills share one estimate of costs word for word: it is kept once, since a "random" second
-      text that really does follow would make next-sentence prediction unanswerable.
+    - four bills share one estimate of costs word for word: it is kept once, since a "random"
+      second text that really does follow would make next-sentence prediction unanswerable.
 
-Source: Park and Cho 2014, "KoNLPy: Korean natural language processing in Python" (`kolaw`, `kobill`).
+Source: Park and Cho 2014, "KoNLPy: Korean natural language processing in Python".
 """
 
 import re
@@ -58,8 +58,8 @@ def unwrap(text: str) -> Document:
     r"""Rejoins the lines of a hard-wrapped page to sentences, without tables and page numbers.
 
     Example:
-        >>> unwrap("  초등학교 저학년의 경우에도 부모의 따뜻한 사랑과 보살핌이 필요\n\n한 나이이다.\n- 1 -\n")
-        ['초등학교 저학년의 경우에도 부모의 따뜻한 사랑과 보살핌이 필요한 나이이다.']
+        >>> unwrap("저학년의 경우에도 부모의 따뜻한 사랑과 보살핌이 필요\n\n한 나이다.\n- 1 -\n")
+        ['저학년의 경우에도 부모의 따뜻한 사랑과 보살핌이 필요한 나이다.']
     """
     paragraphs, wrapped = [""], False
     for line in _running_lines(text):

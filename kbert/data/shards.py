@@ -25,7 +25,8 @@ class Shard:
 
     Attributes:
         ids: (T,) uint16 or uint32, without special tokens.
-        sentence_starts: (S + 1,) int64: sentence i is ids[sentence_starts[i]:sentence_starts[i + 1]].
+        sentence_starts: (S + 1,) int64: sentence i is the ids from sentence_starts[i] to
+            sentence_starts[i + 1] - 1.
         document_starts: (C + 1,) int64, in sentences: document i has the sentences
             document_starts[i] to document_starts[i + 1] - 1.
     """

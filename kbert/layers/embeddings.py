@@ -86,8 +86,8 @@ class Embeddings(keras.layers.Layer):
         length = input_ids.shape[1]
         if length is not None and length > self.max_position_embeddings:
             raise KbertError(
-                f"a row of {length} tokens is longer than the model's {self.max_position_embeddings} "
-                "positions; pass max_length to the tokenizer"
+                f"a row of {length} tokens is longer than the model's "
+                f"{self.max_position_embeddings} positions; pass max_length to the tokenizer"
             )
         length = length or ops.shape(input_ids)[1]
         token = ops.take(self.token_table, input_ids, axis=0)  # (B, L, D)

@@ -45,8 +45,8 @@ class KbertModel(keras.Model):
         try:
             self.optimizer = None
             super().save(temporary, overwrite=True, **kwargs)
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0o600 is not what sharing wants
-            os.replace(temporary, path)
+            Path(temporary).chmod(0o666 & ~_umask())  # mkstemp's 0o600 is not what sharing wants
+            Path(temporary).replace(path)
         finally:
             if compiled:
                 self.optimizer = optimizer
@@ -75,8 +75,8 @@ def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int) -> None:
     """Raises KbertError if a tokenizer gives ids that a model has no embedding for."""
     if tokenizer is not None and len(tokenizer) > vocab_size:
         raise KbertError(
-            f"the tokenizer has {len(tokenizer)} tokens, and the model embeddings for {vocab_size}: "
-            "they do not belong together"
+            f"the tokenizer has {len(tokenizer)} tokens, and the model has embeddings for "
+            f"{vocab_size}: they do not belong together"
         )
 
 

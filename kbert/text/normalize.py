@@ -39,7 +39,7 @@ def nfc(text: str) -> str:
     except UnicodeEncodeError as error:
         raise KbertError(
             f"the text holds a lone surrogate {text[error.start : error.start + 1]!r} at character "
-            f"{error.start}: it was probably decoded with errors='surrogateescape'; read it as UTF-8"
+            f"{error.start}: it was probably decoded with errors='surrogateescape'; use UTF-8"
         ) from None
     return composed
 

@@ -159,7 +159,7 @@ class Tokenizer:
         return [self.vocabulary[i] for i in self.encode([text])[0]]
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        """Turns texts into lists of ids, without [CLS] and [SEP]: the way of a corpus to its ids."""
+        """Turns texts into lists of ids, without [CLS] and [SEP]: a corpus's way to its ids."""
         composed = [nfc(text) for text in texts]
         batch = self._engine.encode_batch_fast(composed, add_special_tokens=False)
         return [encoding.ids for encoding in batch]
