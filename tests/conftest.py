@@ -1,0 +1,59 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kbert import Tokenizer
+
+WORDS = (
+    "[PAD] [UNK] [CLS] [SEP] [MASK] 축구 는 ##는 정말 재미있 다 ##다 . 국회 ##에 ##에게 에게 국민 "
+    "##의 경기 법률 ##을 의결 한다 ##한다 나 너 우리 는다"
+).split()
+
+# Sizes that are no defaults, and differ from each other, so that a mixed-up axis shows.
+SMALL = {
+    "vocab_size": 40,
+    "hidden_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 20,
+    "max_position_embeddings": 17,
+    "hidden_dropout_prob": 0.2,
+    "attention_probs_dropout_prob": 0.3,
+    "initializer_range": 0.3,
+    "layer_norm_eps": 1e-9,
+    "seed": 5,
+}
+
+
+@pytest.fixture
+def tokenizer() -> Tokenizer:
+    return Tokenizer(WORDS)
+
+
+@pytest.fixture
+def small() -> dict:
+    return dict(SMALL)
+
+
+@pytest.fixture
+def inputs() -> dict[str, np.ndarray]:
+    """Two rows of 7, the second with two of padding; 2 masked positions."""
+    rng = np.random.default_rng(0)
+    attention_mask = np.ones((2, 7), "int32")
+    attention_mask[1, 5:] = 0
+    return {
+        "input_ids": rng.integers(5, 29, (2, 7)).astype("int32") * attention_mask,
+        "token_type_ids": np.array([[0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 0, 0]], "int32"),
+        "attention_mask": attention_mask,
+        "masked_lm_positions": np.array([[1, 5], [2, 0]], "int32"),
+    }
+
+
+@pytest.fixture
+def real_data() -> Path:
+    folder = os.environ.get("KBERT_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("KBERT_DATA does not name the folder of real corpora and vocabularies")
+    return Path(folder)

@@ -1,0 +1,102 @@
+import hashlib
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from kbert import KbertError, Tokenizer
+from kbert.text.vocabulary import (
+    SPECIAL_TOKENS,
+    count_words,
+    read_vocabulary,
+    train_vocabulary,
+    write_vocabulary,
+)
+
+TEXTS = [
+    "대한민국은 민주공화국이다. 대한민국의 주권은 국민에게 있고,",
+    "모든 권력은 국민으로부터 나온다. 대한민국의 국민이 되는 요건은 법률로 정한다.",
+    "국가는 법률이 정하는 바에 의하여 재외국민을 보호할 의무를 진다. 😀😀 𝒳𝒳 漢字 漢字",
+]
+
+
+def test_words_are_cut_as_bert_cuts_them():
+    words = count_words(["국회ㆍ정부, 국회·정부 漢字\u200b가 ＡＢ"])
+    # U+318D is a letter to Unicode, U+00B7 a mark; hanja stand alone; U+200B goes.
+    assert words == Counter("국회ㆍ정부 , 국회 · 정부 漢 字 가 ＡＢ".split())
+
+
+def test_merges_worked_by_hand():
+    # Pairs of {국회 x5, 국회에 x3, 국민 x2}: (국, ##회) 8, (##회, ##에) 3, (국, ##민) 2. After
+    # 국회: (국회, ##에) 3, (국, ##민) 2.
+    words = Counter({"국회": 5, "국회에": 3, "국민": 2})
+    characters = ["국", "##민", "##에", "##회"]
+    expected = [*SPECIAL_TOKENS, *characters, "국회", "국회에", "국민"]
+    assert train_vocabulary(words, 12) == expected
+    assert train_vocabulary(words, 11) == expected[:11]
+    with pytest.raises(KbertError, match="11 tokens at the most, and 12 were asked"):
+        train_vocabulary(words, 12, min_frequency=3)
+
+
+def test_same_bytes_whatever_order_threads_and_hash_seed():
+    script = (
+        "import sys, hashlib; from kbert.text.vocabulary import *; "
+        "texts = sys.stdin.buffer.read().decode().split('\\n'); "
+        "words = count_words(texts); size = int(sys.argv[1]); "
+        "print(hashlib.sha256('\\n'.join(train_vocabulary(words, size)).encode()).hexdigest())"
+    )
+    digests = set()
+    for seed, threads in (("0", "1"), ("1", "2"), ("2", "4")):
+        texts = TEXTS * 3
+        random.Random(seed).shuffle(texts)
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "RAYON_NUM_THREADS": threads}
+        run = subprocess.run(
+            [sys.executable, "-c", script, "110"],
+            input="\n".join(texts).encode(),
+            capture_output=True,
+            env=environment,
+            check=True,
+        )
+        digests.add(run.stdout)
+    assert len(digests) == 1
+    here = train_vocabulary(count_words(TEXTS * 3), 110)
+    assert digests.pop().decode().strip() == hashlib.sha256("\n".join(here).encode()).hexdigest()
+
+
+def test_what_is_trained_covers_the_text():
+    tokenizer = Tokenizer.train(TEXTS, 116, min_frequency=1)
+    assert tokenizer.unk_id not in tokenizer.encode([" ".join(TEXTS)])[0]
+    assert tokenizer.tokenize("대한민국")[0].startswith("대한")
+
+
+def test_alphabet_limit_leaves_out_the_rarest():
+    tokens = train_vocabulary(Counter({"가나": 9, "다": 1}), 8, limit_alphabet=2)
+    assert tokens[5:] == ["가", "##나", "가나"]
+
+
+def test_bad_requests():
+    with pytest.raises(KbertError, match="empty"):
+        train_vocabulary(Counter(), 100)
+    with pytest.raises(KbertError, match="need 9"):
+        train_vocabulary(Counter({"국회": 5, "국회에": 3, "국민": 2}), 8)
+
+
+def test_files(tmp_path):
+    path = tmp_path / "단어집.txt"
+    write_vocabulary(["가", "##나", "\u2028"], path)
+    assert path.read_bytes() == "가\n##나\n\u2028\n".encode()
+    assert read_vocabulary(path) == ["가", "##나", "\u2028"]
+    path.write_bytes("\ufeff가\r\n나".encode())
+    assert read_vocabulary(path) == ["가", "나"]
+    path.write_bytes("가\n".encode("cp949"))
+    with pytest.raises(KbertError, match="byte 0"):
+        read_vocabulary(path)
+    path.write_text("가\n나\n가\n", encoding="utf-8")
+    with pytest.raises(KbertError, match="'가' stands twice, as ids 0 and 2"):
+        read_vocabulary(path)
+    path.write_bytes(b"")
+    with pytest.raises(KbertError, match="empty"):
+        read_vocabulary(path)
