@@ -13,16 +13,19 @@ from keras import ops
 
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
-# Added to the score of a padded key. exp() of it is exactly 0 beside any real score in float32,
-# bfloat16 and float16, so a padded key changes nothing; and it is finite, so a row that is all
-# padding gives numbers, not NaN.
+# Added to the score of a padded key. Beside any real score its exp() is exactly 0, in float32,
+# bfloat16 and float16, so a padded key changes nothing.
 PADDED = -3e4
 
 
 def padding_bias(attention_mask, dtype: str):
-    """Turns a mask (B, L), 1 token and 0 padding, into what is added to scores: (B, 1, 1, L)."""
-    padded = 1.0 - ops.cast(attention_mask, "float32")
-    return ops.cast(padded * PADDED, dtype)[:, None, None, :]
+    """Turns a mask (B, L), 1 token and 0 padding, into what is added to scores: (B, 1, 1, L).
+
+    A row that is all padding is left unmasked: its output means nothing, but is never NaN.
+    """
+    mask = ops.cast(attention_mask, "float32")
+    has_tokens = ops.max(mask, axis=-1, keepdims=True)  # (B, 1)
+    return ops.cast((1.0 - mask) * has_tokens * PADDED, dtype)[:, None, None, :]
 
 
 def attention(query, key, value, bias=None):

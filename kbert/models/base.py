@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from kbert.errors import KbertError
 from kbert.text.tokenizer import Tokenizer
@@ -16,13 +17,32 @@ FORMAT_VERSION = 1  # of the `.keras` files; raised when an older kbert could no
 class KbertModel(keras.Model):
     """A model whose `.keras` file holds weights, architecture and tokenizer, and nothing else.
 
-    A subclass has an attribute `tokenizer`, lists its constructor arguments in `get_config`, and
-    is built when its constructor returns.
+    A subclass has the attributes `tokenizer` and `vocab_size`, lists its constructor arguments in
+    `get_config`, and is built when its constructor returns.
     """
+
+    vocab_size: int
 
     def __new__(cls, *args, **kwargs):
         """Keeps the constructor's arguments, which `keras.Model.__new__` would drop."""
         return keras.layers.Layer.__new__(cls, *args, **kwargs)
+
+    def __call__(self, inputs, *args, **kwargs):
+        """Runs the model, after a look at the ids where they are at hand.
+
+        Raises:
+            KbertError: if a numpy array of ids holds one outside the vocabulary. (Within `fit`
+                the ids are on the device: there PyTorch raises IndexError, and JAX gives NaN.)
+        """
+        ids = inputs.get("input_ids") if isinstance(inputs, dict) else inputs
+        if isinstance(ids, np.ndarray) and ids.size:
+            wrong = ids[(ids < 0) | (ids >= self.vocab_size)]
+            if wrong.size:
+                raise KbertError(
+                    f"id {wrong[0]} is outside the vocabulary: the model's ids go from 0 to "
+                    f"{self.vocab_size - 1}"
+                )
+        return super().__call__(inputs, *args, **kwargs)
 
     def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
         """Writes the model, its vocabulary and its settings to one `.keras` file.

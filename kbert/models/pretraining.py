@@ -21,6 +21,7 @@ class _BertWithHead(KbertModel):
     def __init__(self, *, name: str, dtype: str | None = None, **bert_arguments: Any):
         super().__init__(name=name, dtype=dtype)
         self.bert = Bert(**bert_arguments, dtype=self.dtype_policy.name)
+        self.vocab_size = self.bert.vocab_size
 
     def _masked_lm_head(self) -> MaskedLMHead:
         config = self.bert.get_config()

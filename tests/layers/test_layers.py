@@ -1,0 +1,148 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kbert import KbertError
+from kbert.layers.embeddings import Embeddings
+from kbert.layers.encoder import EncoderLayer
+from kbert.layers.feed_forward import FeedForward
+from kbert.layers.heads import MaskedLMHead, NextSentenceHead, gather_positions
+from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.pooling import Pooler
+
+
+def number(tensor):
+    """A tensor or a variable as a numpy array."""
+    return ops.convert_to_numpy(getattr(tensor, "value", tensor))
+
+
+def gelu(x):
+    """x Phi(x), by the error function of the standard library."""
+    import math
+
+    return x * 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+
+
+def layer_norm(x, epsilon=1e-12):
+    mean = x.mean(-1, keepdims=True)
+    return (x - mean) / np.sqrt(x.var(-1, keepdims=True) + epsilon)
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def test_starting_weights_are_the_same_everywhere():
+    numbers = number(TruncatedNormal(0.02, seed=7)((1000, 50)))
+    # Drawn by numpy: these figures stand for every backend.
+    np.testing.assert_allclose(
+        numbers[0, :3], [0.0304, -0.0229, 0.0230], atol=5e-5
+    )
+    assert np.abs(numbers).max() <= 0.04
+    # Standard deviation of a normal cut at two: 0.8796 of it.
+    assert numbers.std() == pytest.approx(0.02 * 0.8796, rel=0.01)
+    assert abs(numbers.mean()) < 4 * 0.02 / np.sqrt(50_000)
+    np.testing.assert_array_equal(numbers, number(TruncatedNormal(0.02, seed=7)((1000, 50))))
+
+
+def test_seeds_of_parts_differ():
+    seeds = {sub_seed(0, f"encoder_layer_{i}") for i in range(1000)}
+    assert len(seeds) == 1000 and max(seeds) < 2**31
+
+
+def test_embeddings_are_three_tables_added_and_normalised():
+    layer = Embeddings(20, 6, max_position_embeddings=8, dropout=0.0, initializer_range=1.0)
+    layer.build()
+    ids, segments = np.array([[3, 0, 3]]), np.array([[0, 0, 1]])
+    token, position, segment = (
+        number(t) for t in (layer.token_table, layer.position_table, layer.segment_table)
+    )
+    expected = layer_norm(token[ids] + position[:3] + segment[segments])
+    np.testing.assert_allclose(number(layer(ids, segments)), expected, atol=1e-5)
+    one_text = layer_norm(token[ids] + position[:3] + segment[0])
+    np.testing.assert_allclose(number(layer(ids)), one_text, atol=1e-5)
+    with pytest.raises(KbertError, match=r"row of 9 tokens is longer than the model's 8 positions"):
+        layer(np.zeros((1, 9), int))
+
+
+def test_feed_forward_bends_with_the_exact_gelu():
+    layer = FeedForward(10, initializer_range=1.0)
+    layer.build((None, None, 6))
+    hidden = noise(2, 3, 6)
+    w1, b1, w2, b2 = map(number, layer.weights)
+    expected = gelu(hidden @ w1 + b1) @ w2 + b2
+    np.testing.assert_allclose(number(layer(hidden)), expected, atol=2e-5)
+    assert sum(w.size for w in (w1, w2)) == 2 * 6 * 10  # 8 D^2 when I = 4 D
+
+
+def test_encoder_layer_normalises_after_each_addition():
+    layer = EncoderLayer(2, 12, dropout=0.0, attention_dropout=0.0, initializer_range=0.5)
+    layer.build((None, None, 6))
+    hidden = noise(2, 4, 6)
+    attended = layer_norm(hidden + number(layer.self_attention(hidden)))
+    expected = layer_norm(attended + number(layer.feed_forward(attended)))
+    np.testing.assert_allclose(number(layer(hidden)), expected, atol=2e-5)
+    output, weights, query, key = layer(hidden, return_weights=True)
+    np.testing.assert_allclose(number(output), expected, atol=2e-5)
+    assert tuple(weights.shape) == (2, 2, 4, 4)
+    assert tuple(query.shape) == tuple(key.shape) == (2, 4, 2, 3)
+
+
+def test_pooler_takes_the_first_token():
+    layer = Pooler(initializer_range=1.0)
+    layer.build((None, None, 5))
+    hidden = noise(3, 4, 5)
+    kernel, bias = map(number, layer.weights)
+    np.testing.assert_allclose(
+        number(layer(hidden)), np.tanh(hidden[:, 0] @ kernel + bias), atol=1e-5
+    )
+
+
+def test_positions_are_gathered_row_by_row():
+    hidden = noise(2, 4, 3)
+    positions = np.array([[3, 0, 0], [1, 1, 2]], "int32")
+    expected = np.stack([hidden[0, [3, 0, 0]], hidden[1, [1, 1, 2]]])
+    got = gather_positions(ops.convert_to_tensor(hidden), ops.convert_to_tensor(positions))
+    np.testing.assert_array_equal(number(got), expected)
+
+
+def test_masked_lm_head_scores_with_the_embedding_table():
+    head = MaskedLMHead(9, initializer_range=1.0)
+    head.build((None, None, 5))
+    head.bias.assign(noise(9, seed=3))
+    hidden, table = noise(2, 4, 5), noise(9, 5, seed=1)
+    kernel, bias = number(head.transform.kernel), number(head.transform.bias)
+    transformed = layer_norm(gelu(hidden @ kernel + bias))
+    expected = transformed @ table.T + number(head.bias)
+    np.testing.assert_allclose(number(head(hidden, table)), expected, atol=2e-5)
+    positions = np.array([[2, 0], [1, 1]], "int32")
+    got = number(head(hidden, table, positions))
+    picked = np.stack([expected[0, [2, 0]], expected[1, [1, 1]]])
+    np.testing.assert_allclose(got, picked, atol=2e-5)
+
+
+def test_next_sentence_head():
+    head = NextSentenceHead(initializer_range=1.0)
+    head.build((None, 5))
+    kernel, bias = map(number, head.weights)
+    pooled = noise(3, 5)
+    np.testing.assert_allclose(number(head(pooled)), pooled @ kernel + bias, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Embeddings(20, 6, 8, 3, 0.2, 1e-9, 0.5, 3),
+        EncoderLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 3),
+        FeedForward(12, 0.5, 3),
+        Pooler(0.5, 3),
+        MaskedLMHead(9, 1e-9, 0.5, 3),
+        NextSentenceHead(0.5, 3),
+    ],
+)
+def test_layers_survive_their_config(layer):
+    data = keras.saving.serialize_keras_object(layer)
+    again = keras.saving.deserialize_keras_object(data)
+    assert again.get_config() == layer.get_config()
+    assert again.get_config()["seed"] == 3
