@@ -20,7 +20,8 @@ from kbert.models.pretraining import (
     BertForNextSentencePrediction,
     BertForPreTraining,
 )
-from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE
+from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE, Tokenizer, parse_settings
+from kbert.text.vocabulary import parse_vocabulary
 
 _MODELS = (Bert, BertForPreTraining, BertForMaskedLM, BertForNextSentencePrediction)
 _CLASSES = {model.__name__: model for model in _MODELS}
@@ -49,8 +50,8 @@ def load_keras_file(path: str | Path) -> KbertModel:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except KbertError:
         raise
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:400] or type(error).__name__
         raise KbertError(
             f"{path}: the weights or the vocabulary do not fit its {class_name} of "
             f"{config.get('num_hidden_layers')} layers, or are damaged: {reason}"
@@ -68,6 +69,8 @@ def check_keras_file(path: Path) -> tuple[str, dict[str, Any]]:
             _check_members(path, archive)
             metadata = _read_json(path, archive, _METADATA)
             described = _read_json(path, archive, _CONFIG)
+            weight_bytes = archive.getinfo(_WEIGHTS).file_size
+            _check_tokenizer(path, archive)
     except (zipfile.BadZipFile, UnicodeDecodeError, OSError) as error:
         raise KbertError(f"{path}: not a .keras file, or a damaged one ({error})") from error
     if "keras_version" not in metadata:
@@ -87,10 +90,31 @@ def check_keras_file(path: Path) -> tuple[str, dict[str, Any]]:
         raise KbertError(
             f"{path}: the config of a {class_name} is numbers and names, not {config!r:.80}"
         )
+    least = _least_parameters(config)
+    if least > weight_bytes:
+        raise KbertError(
+            f"{path}: the weights do not fit the config: it asks for at least {least:,} numbers, "
+            f"and {_WEIGHTS} has {weight_bytes:,} bytes"
+        )
     extras = set(described) - {"module", "class_name", "config", "registered_name", "build_config"}
     if extras - {"compile_config"} or described.get("compile_config"):
         raise KbertError(f"{path}: the config holds {sorted(extras)}, which kbert does not write")
     return str(class_name), config
+
+
+def _least_parameters(config: dict[str, Any]) -> int:
+    """Fewer weights than a config asks for: its tables and matrices, without biases and norms.
+
+    It is compared with the file's size before anything is allocated.
+    """
+    names = ("vocab_size", "max_position_embeddings", "type_vocab_size", "hidden_size")
+    names += ("num_hidden_layers", "intermediate_size")
+    sizes = [config.get(name, 1) for name in names]
+    if not all(isinstance(size, int) for size in sizes):
+        return 0  # Bert's own check names what is wrong
+    words, positions, segments, hidden, layers, intermediate = (max(size, 0) for size in sizes)
+    rows = words + positions + segments
+    return hidden * (rows + layers * (4 * hidden + 2 * intermediate))
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
@@ -117,6 +141,16 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     missing = {_CONFIG, _METADATA, _WEIGHTS} - set(names)
     if missing:
         raise KbertError(f"{path}: has no {', '.join(sorted(missing))}; it is not a .keras file")
+
+
+def _check_tokenizer(path: Path, archive: zipfile.ZipFile) -> None:
+    """Reads vocabulary and settings: if they are damaged, Keras loads the model without them."""
+    for name in archive.namelist():
+        where = f"{path}, {name}"
+        if name.endswith(VOCABULARY_FILE):
+            Tokenizer(parse_vocabulary(archive.read(name), where))
+        elif name.endswith(SETTINGS_FILE):
+            parse_settings(archive.read(name), where)
 
 
 def _read_json(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Shapes: B batch, L length, D hidden, N heads, H head size.
 Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers".
 """
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,7 +18,7 @@ from kbert.layers.encoder import EncoderLayer
 from kbert.layers.initializers import sub_seed
 from kbert.layers.pooling import Pooler
 from kbert.models.base import FORMAT_VERSION, KbertModel, check_tokenizer
-from kbert.text.tokenizer import Tokenizer
+from kbert.text.tokenizer import VOCABULARY_FILE, Tokenizer
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -39,6 +40,7 @@ class Bert(KbertModel):
         type_vocab_size: how many segments.
         initializer_range: standard deviation of the starting weights.
         layer_norm_eps: added to variances.
+        add_pooling_layer: whether there is a pooler; a model that only looks at tokens needs none.
         seed: of starting weights and dropout; equal seeds start equal on every backend.
 
     Attributes:
@@ -70,6 +72,7 @@ class Bert(KbertModel):
         type_vocab_size: int = 2,
         initializer_range: float = 0.02,
         layer_norm_eps: float = 1e-12,
+        add_pooling_layer: bool = True,
         seed: int = 0,
         name: str = "bert",
         dtype: str | None = None,
@@ -87,6 +90,7 @@ class Bert(KbertModel):
             "type_vocab_size": type_vocab_size,
             "initializer_range": initializer_range,
             "layer_norm_eps": layer_norm_eps,
+            "add_pooling_layer": add_pooling_layer,
             "seed": seed,
             "name": name,
         }
@@ -123,16 +127,18 @@ class Bert(KbertModel):
             )
             for index in range(num_hidden_layers)
         ]
-        self.pooler = Pooler(
-            initializer_range, sub_seed(seed, "pooler"), dtype=policy, name="pooler"
-        )
-
+        self.pooler = None
+        if add_pooling_layer:
+            self.pooler = Pooler(
+                initializer_range, sub_seed(seed, "pooler"), dtype=policy, name="pooler"
+            )
         self.build((None, None))
 
     def build(self, input_shape):
         """Builds the parts; the constructor does it, since every size is known there."""
         self.embeddings.build(input_shape)
-        for part in (*self.encoder_layers, self.pooler):
+        pooler = [] if self.pooler is None else [self.pooler]
+        for part in (*self.encoder_layers, *pooler):
             part.build((*input_shape, self.hidden_size))
         self.built = True
 
@@ -154,9 +160,9 @@ class Bert(KbertModel):
             output_attentions: whether to return what every head did.
 
         Returns:
-            A dict of `last_hidden_state` (B, L, D) and `pooler_output` (B, D). With
-            `output_hidden_states` also `hidden_states`: the embeddings and each layer's output,
-            each (B, L, D). With `output_attentions` also `attentions`, each layer's weights
+            A dict of `last_hidden_state` (B, L, D) and, with a pooler, `pooler_output` (B, D).
+            With `output_hidden_states` also `hidden_states`: the embeddings and each layer's
+            output, each (B, L, D). With `output_attentions` also `attentions`, each layer's weights
             (B, N, L, L), and its `queries` and `keys`, each (B, L, N, H).
         """
         inputs = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
@@ -178,8 +184,9 @@ class Bert(KbertModel):
 
         outputs: dict[str, Any] = {
             "last_hidden_state": hidden,
-            "pooler_output": self.pooler(hidden),
         }
+        if self.pooler is not None:
+            outputs["pooler_output"] = self.pooler(hidden)
         if output_hidden_states:
             outputs["hidden_states"] = hidden_states
         if output_attentions:
@@ -187,12 +194,12 @@ class Bert(KbertModel):
         return outputs
 
     def compute_output_shape(self, input_shape) -> dict[str, tuple[int | None, ...]]:
-        """The shapes of the two outputs that are always there, for `summary`."""
+        """The shapes of what is returned unasked, for `summary`."""
         batch, length = input_shape
-        return {
-            "last_hidden_state": (batch, length, self.hidden_size),
-            "pooler_output": (batch, self.hidden_size),
-        }
+        shapes = {"last_hidden_state": (batch, length, self.hidden_size)}
+        if self.pooler is not None:
+            shapes["pooler_output"] = (batch, self.hidden_size)
+        return shapes
 
     def compute_output_spec(
         self, inputs, training=None, output_hidden_states=False, output_attentions=False
@@ -231,9 +238,10 @@ class Bert(KbertModel):
         if self._tokenizer is not None:
             self._tokenizer.save(folder)
 
-    def load_assets(self, folder: str) -> None:
-        """Reads the tokenizer that `save_assets` wrote."""
-        self.tokenizer = Tokenizer.from_file(folder)
+    def load_assets(self, folder: str | None) -> None:
+        """Reads the tokenizer that `save_assets` wrote; without one the file has no folder."""
+        if folder is not None and Path(folder, VOCABULARY_FILE).exists():
+            self.tokenizer = Tokenizer.from_file(folder)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, and the format's version."""

@@ -120,15 +120,15 @@ class BertForPreTraining(_BertWithHead):
 
 @keras.saving.register_keras_serializable("kbert")
 class BertForMaskedLM(_BertWithHead):
-    """BERT with the masked-LM head.
+    """BERT with the masked-LM head, and without a pooler, which it has no use for.
 
     Args:
         name: the model's name.
-        **bert_arguments: the arguments of `Bert`.
+        **bert_arguments: the arguments of `Bert`; `add_pooling_layer` is False unless given.
     """
 
     def __init__(self, *, name: str = "bert_for_masked_lm", **bert_arguments: Any):
-        super().__init__(name=name, **bert_arguments)
+        super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
         self.mlm = self._masked_lm_head()
         self.built = True
 

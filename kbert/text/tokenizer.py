@@ -115,7 +115,9 @@ class Tokenizer:
         """
         path = Path(path)
         if path.is_dir():
-            settings = {**_read_settings(path / SETTINGS_FILE), **settings}
+            saved = path / SETTINGS_FILE
+            if saved.is_file():
+                settings = {**parse_settings(saved.read_bytes(), str(saved)), **settings}
             path = path / VOCABULARY_FILE
         if not path.is_file():
             raise KbertError(
@@ -405,14 +407,15 @@ def _fit(first: int, second: int, room: int, truncation: str, is_pair: bool) -> 
     return (short, long) if first <= second else (long, short)
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
+def parse_settings(data: bytes, where: str) -> dict[str, Any]:
+    """Reads the bytes of saved settings; `where` they come from is named in errors."""
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise KbertError(f"{path}: not a JSON file of tokenizer settings ({error})") from None
+        settings = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise KbertError(f"{where}: not a JSON file of tokenizer settings ({error})") from None
     known = {"lowercase", "strip_accents", "split_cjk"}
     if not isinstance(settings, dict) or set(settings) - known:
-        raise KbertError(f"{path}: expected an object with {sorted(known)}, got {settings!r:.80}")
+        raise KbertError(f"{where}: expected an object with {sorted(known)}, got {settings!r:.80}")
+    if not all(value in (None, True, False) for value in settings.values()):
+        raise KbertError(f"{where}: settings are true, false or null, not {settings!r:.80}")
     return settings

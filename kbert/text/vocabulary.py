@@ -36,15 +36,21 @@ def read_vocabulary(path: str | Path) -> list[str]:
     Raises:
         KbertError: if the file is not UTF-8, is empty, or has a token twice.
     """
-    data = Path(path).read_bytes()
+    return parse_vocabulary(Path(path).read_bytes(), str(path))
+
+
+def parse_vocabulary(data: bytes, where: str) -> list[str]:
+    """Reads the bytes of a `vocab.txt`; `where` they come from is named in errors."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise KbertError(f"{path}: not UTF-8 at byte {error.start}; a vocab.txt is UTF-8") from None
+        raise KbertError(
+            f"{where}: not UTF-8 at byte {error.start}; a vocab.txt is UTF-8"
+        ) from None
     tokens = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     if tokens == [""]:
-        raise KbertError(f"{path}: the vocabulary is empty; it needs one token a line")
-    check_unique(tokens, str(path))
+        raise KbertError(f"{where}: the vocabulary is empty; it needs one token a line")
+    check_unique(tokens, where)
     return tokens
 
 
@@ -95,7 +101,7 @@ def train_vocabulary(
     vocab_size: int,
     *,
     min_frequency: int = 2,
-    limit_alphabet: int = 6000,
+    limit_alphabet: int | None = None,
 ) -> list[str]:
     """Trains a WordPiece vocabulary on counted words.
 
@@ -104,7 +110,9 @@ def train_vocabulary(
         vocab_size: tokens wanted, special tokens included.
         min_frequency: a pair of pieces is merged only if it occurs this often.
         limit_alphabet: the most different characters to keep, the most frequent first; words
-            with another character are left out and will be [UNK].
+            with another character are left out and will be [UNK]. By default a tenth of
+            `vocab_size`, but at least 1,500: rare hanja would fill a small vocabulary, for a
+            character takes up to two places (at the beginning of words, and within).
 
     Returns:
         The tokens in the order of their ids: special tokens, characters that begin a word,
@@ -121,7 +129,7 @@ def train_vocabulary(
     """
     if not words:
         raise KbertError("the corpus has no words to train a vocabulary on: it is empty")
-    alphabet = _alphabet(words, limit_alphabet)
+    alphabet = _alphabet(words, limit_alphabet or max(1500, vocab_size // 10))
     to_private = {place: chr(code) for place, code in zip(alphabet, _PRIVATE_PLANES, strict=False)}
     needed = len(SPECIAL_TOKENS) + len(alphabet)
     if vocab_size < needed:

@@ -17,7 +17,11 @@ def test_every_kind_of_file(tmp_path):
         file.write(TEXT)
     with lzma.open(tmp_path / "다.txt.xz", "wt", encoding="utf-8") as file:
         file.write(TEXT)
-    lines = [json.dumps({"text": "첫 문장이다. 둘째 문장이다.\n셋째 문장이다."}), "", '{"text": " "}']
+    lines = [
+        json.dumps({"text": "첫 문장이다. 둘째 문장이다.\n셋째 문장이다."}),
+        "",
+        '{"text": " "}',
+    ]
     lines.append(json.dumps({"text": "다른 글이다.", "id": 3}, ensure_ascii=False))
     (tmp_path / "라.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "그림.png").write_bytes(b"\x89PNG")

@@ -36,9 +36,7 @@ def noise(*shape, seed=0):
 def test_starting_weights_are_the_same_everywhere():
     numbers = number(TruncatedNormal(0.02, seed=7)((1000, 50)))
     # Drawn by numpy: these figures stand for every backend.
-    np.testing.assert_allclose(
-        numbers[0, :3], [0.0304, -0.0229, 0.0230], atol=5e-5
-    )
+    np.testing.assert_allclose(numbers[0, :3], [0.0304, -0.0229, 0.0230], atol=5e-5)
     assert np.abs(numbers).max() <= 0.04
     # Standard deviation of a normal cut at two: 0.8796 of it.
     assert numbers.std() == pytest.approx(0.02 * 0.8796, rel=0.01)

@@ -149,7 +149,9 @@ def test_optional_inputs(small, inputs):
         "attention_mask": np.ones_like(ids),
     }
     expected = number(bert(full)["pooler_output"])
-    np.testing.assert_allclose(number(bert({"input_ids": ids})["pooler_output"]), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        number(bert({"input_ids": ids})["pooler_output"]), expected, atol=1e-6
+    )
     np.testing.assert_allclose(number(bert(ids)["pooler_output"]), expected, atol=1e-6)
 
 
@@ -159,7 +161,8 @@ def test_equal_seeds_start_equal_and_others_do_not(small):
         np.testing.assert_array_equal(number(a.value), number(b.value))
     other = BertForPreTraining(**{**small, "seed": 6})
     assert not np.allclose(
-        number(one.bert.embeddings.token_table.value), number(other.bert.embeddings.token_table.value)
+        number(one.bert.embeddings.token_table.value),
+        number(other.bert.embeddings.token_table.value),
     )
     # No two kernels of one model are equal.
     kernels = [number(w.value) for w in one.weights if w.name == "kernel" and w.shape == (12, 12)]
@@ -249,10 +252,10 @@ def test_inputs_that_do_not_fit(small):
     bert = Bert(**small)
     with pytest.raises(KbertError, match="18 tokens is longer than the model's 17 positions"):
         bert({"input_ids": np.zeros((1, 18), "int32")})
-    with pytest.raises(KbertError, match="id 40 .* from 0 to 39"):
+    with pytest.raises(KbertError, match=r"id 40 .* from 0 to 39"):
         bert({"input_ids": np.array([[2, 40, 3]])})
     with pytest.raises(KbertError, match="id -1 "):
         bert({"input_ids": np.array([[2, -1, 3]])})
-    with pytest.raises(KbertError, match="41 tokens, and the model has embeddings for 40"):
+    with pytest.raises(KbertError, match=r"41 tokens, and the model has embeddings for 40"):
         words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(str, range(36))]
         bert.tokenizer = Tokenizer(words)

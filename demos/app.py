@@ -1,0 +1,101 @@
+"""What the demos share: which model, how the page is served, how a text is refused."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import kbert
+from kbert.console import console
+from kbert.models.base import KbertModel
+
+# Gradio reads the first while it is imported; its run history would keep what a visitor types.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = os.environ["GRADIO_RUN_HISTORY"] = "False"
+try:
+    import gradio as gr
+except ModuleNotFoundError as error:
+    if error.name != "gradio":  # Gradio is there, and something that it needs is not
+        raise
+    sys.exit("error: the demos need Gradio: pip install kbert[demo]")
+
+MAX_CHARACTERS = 1000
+FONT = ("system-ui", "sans-serif")
+NOTE = (
+    "빠른 시작(quickstart)으로 만든 모델은 대한민국헌법과 법률안 30,598자만 읽었습니다. "
+    "그 밖의 한국어는 알지 못하니, 법조문과 비슷한 문장으로 시험해 보세요."
+)
+
+
+def main(description: str, build: Callable[[KbertModel], gr.Blocks]) -> None:
+    """Runs a demo from the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--model", help="a .keras file; default: the newest runs/quickstart*")
+    parser.add_argument("--port", type=int, help="default: Gradio takes one that is free")
+    arguments = parser.parse_args()
+    try:
+        path = find_model(arguments.model)
+        app = build(kbert.load(path))
+        console().print(f"The model is {path}.")
+        launch(app, arguments.port)
+    except kbert.KbertError as error:
+        sys.exit(f"error: {error}")
+
+
+def find_model(path: str | None = None) -> Path:
+    """The path itself or, without one, the quickstart model that was trained last."""
+    if path is not None:
+        return Path(path)
+    models = sorted(Path().glob("runs/quickstart*/model.keras"), key=lambda m: m.stat().st_mtime)
+    if not models:
+        raise kbert.KbertError(
+            "there is no runs/quickstart*/model.keras here: run `make quickstart` or "
+            "`python recipes/pretrain_ko.py`, or pass --model PATH"
+        )
+    return models[-1]
+
+
+def launch(app: gr.Blocks, port: int | None = None, wait: bool = True) -> str:
+    """Serves the page to this machine alone, and returns its address.
+
+    Gradio's doors that a demo has no use for stay shut: no public link, no files, no calls from
+    other sites' pages, no statistics, no tracebacks shown, and a queue that fills up.
+    """
+    app.queue(max_size=32, default_concurrency_limit=1)
+    try:
+        _, address, _ = app.launch(
+            server_name="127.0.0.1",
+            server_port=port,
+            share=False,
+            max_file_size="1mb",
+            allowed_paths=[],
+            strict_cors=True,
+            show_error=False,
+            enable_monitoring=False,
+            mcp_server=False,
+            prevent_thread_lock=not wait,
+            theme=gr.themes.Default(font=FONT, font_mono=FONT),  # monospaced Hangul has gaps
+        )
+    except (OSError, OverflowError):
+        raise kbert.KbertError(
+            f"the page cannot be served on port {port or 'any of Gradio, 7860 to 7959'}: it is "
+            "taken, or is no port; pass another with --port"
+        ) from None
+    return address
+
+
+def textbox(label: str, value: str) -> gr.Textbox:
+    return gr.Textbox(value, label=label, lines=2, max_length=MAX_CHARACTERS)
+
+
+def read(text: str | None) -> str:
+    """What came from a text box; its `max_length` binds the browser, not who calls the API."""
+    if text and len(text) > MAX_CHARACTERS:
+        refuse(f"글이 {len(text):,}자로 너무 깁니다. {MAX_CHARACTERS:,}자 이하로 줄여 주세요.")
+    return text or ""
+
+
+def refuse(message: str) -> NoReturn:
+    """Shows a message in the page's corner. It is rendered as HTML, so it quotes no user's text."""
+    raise gr.Error(message, print_exception=False)

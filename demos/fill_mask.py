@@ -1,0 +1,96 @@
+"""Fill in the blanks of a Korean text, in the browser.
+
+    python demos/fill_mask.py
+    python demos/fill_mask.py --model runs/mine/model.keras --port 7860
+
+Without --model it takes the newest runs/quickstart*/model.keras.
+"""
+
+from typing import Literal
+
+from app import NOTE, gr, main, read, refuse, textbox
+
+import kbert
+from kbert.models.base import KbertModel
+
+EXAMPLES = [
+    "국회는 [MASK]을 의결한다.",
+    "모든 [MASK] 법 앞에 평등하다.",
+    "이 법은 공포한 [MASK] 시행한다.",
+    "대통령은 법률이 정하는 바에 [MASK] 국군을 통수한다.",
+]
+COLUMNS = ["빈칸", "순위", "낱말", "확률 (%)", "채운 문장"]
+TYPES = ["number", "number", "str", "number", "str"]  # "str" is shown as it is, not as HTML
+WIDTHS = ["12%", "12%", "18%", "16%", "42%"]
+
+
+def build(model: KbertModel) -> gr.Blocks:
+    pipelines = {
+        glued: kbert.FillMask(model, glued_to_mask=glued) for glued in ("continuation", "word")
+    }
+    longest = model.bert.max_position_embeddings
+
+    def answer(text: str | None, glued_to_mask: Literal["continuation", "word"]) -> list[list]:
+        text = read(text)
+        if "[MASK]" not in text:
+            refuse("글에 빈칸이 없습니다. 알아맞힐 자리에 [MASK]라고 적어 주세요.")
+        try:
+            answers = pipelines[glued_to_mask](text)
+        except kbert.KbertError:  # its message quotes the text
+            refuse(f"이 모델이 읽기에는 너무 긴 글입니다. {longest}토큰 이내로 줄여 주세요.")
+        blanks = answers if isinstance(answers[0], list) else [answers]
+        return [
+            [blank, rank, word, round(100 * guess["score"], 2), fill(text, blank, word)]
+            for blank, guesses in enumerate(blanks, 1)
+            for rank, guess in enumerate(guesses, 1)
+            for word in [guess["token_str"]]
+        ]
+
+    with gr.Blocks(title="빈칸 채우기 · kbert") as app:
+        gr.Markdown(
+            "# 빈칸 채우기\n"
+            "글에서 알아맞힐 자리에 `[MASK]`라고 적으면, 그 자리에 올 말을 모델이 확률과 함께 "
+            "답합니다. `##`로 시작하는 답은 앞말에 붙는 조각입니다. 한 번에 "
+            f"{longest}토큰까지 읽습니다.\n\n{NOTE}"
+        )
+        text = textbox("글", value=EXAMPLES[0])
+        glued_to_mask = gr.Radio(
+            [("앞말에 이어지는 조각으로 (##은)", "continuation"), ("새 낱말로 (은)", "word")],
+            value="continuation",
+            label="[MASK]에 붙은 글자를 읽는 법",
+            info="예를 들어 ‘[MASK]은’의 ‘은’입니다.",
+        )
+        gr.Examples([[example] for example in EXAMPLES], [text], label="보기")
+        button = gr.Button("빈칸 채우기", variant="primary")
+        table = gr.Dataframe(
+            headers=COLUMNS,
+            datatype=TYPES,
+            column_widths=WIDTHS,
+            label="답",
+            interactive=False,
+            wrap=True,
+        )
+        gr.on(
+            [button.click, text.submit],
+            answer,
+            [text, glued_to_mask],
+            table,
+            api_name="fill_mask",
+        )
+    return app
+
+
+def fill(text: str, blank: int, word: str) -> str:
+    """The text as it was written, with one of its blanks filled; the first is blank 1.
+
+    (The pipeline's `sequence` goes through ids: unknown words and other blanks are lost in it.)
+    """
+    parts = text.split("[MASK]")
+    before, after = "[MASK]".join(parts[:blank]), "[MASK]".join(parts[blank:])
+    if word.startswith("##"):  # a piece that continues the word before it
+        before, word = before.rstrip(), word.removeprefix("##")
+    return before + word + after
+
+
+if __name__ == "__main__":
+    main(__doc__.split("\n")[0], build)

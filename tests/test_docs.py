@@ -1,0 +1,226 @@
+"""The pages must not rot: lines they point to, links, examples, and the two READMEs.
+
+In docs/lecture.md a pointer into the code has one form, symbol first, then the place:
+
+    `padding_bias` [`kbert/layers/attention.py:22`](../kbert/layers/attention.py#L22)
+
+The symbol is the name of a function, a class, a method (`Class.method`) or a module's constant,
+and then the line is that of its definition; or it is a piece of code, and then it stands on that
+line, and on no other line of the file.
+"""
+
+import ast
+import doctest
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+_POINTER = re.compile(r"`([^`]+)`\s+\[`([^`]+):(\d+)`\]\(\.\./([^)#\s]+)#L(\d+)\)")
+_LINE_LINK = re.compile(r"\]\([^)\s]*#L\d+\)")
+_LINK = re.compile(r"\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
+_FENCED = re.compile(r"^(```|~~~)([^\n]*)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+def page_id(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def outside_fences(text: str) -> str:
+    return _FENCED.sub("", text)
+
+
+def code_blocks(text: str) -> list[tuple[str, str]]:
+    """The (language, code) of every fenced block."""
+    return [(language.strip(), code) for _, language, code in _FENCED.findall(text)]
+
+
+# Lines of code.
+
+
+def definitions(tree: ast.AST, prefix: str = "") -> dict[str, list[int]]:
+    """Where functions, classes, methods and constants are defined: dotted name -> lines."""
+    found: dict[str, list[int]] = {}
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.setdefault(prefix + node.name, []).append(node.lineno)
+            if isinstance(node, ast.ClassDef):
+                found |= definitions(node, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    found.setdefault(prefix + target.id, []).append(node.lineno)
+    return found
+
+
+def code_lines(source: str, tree: ast.AST) -> list[str]:
+    """The lines of a source, without its comments and docstrings."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            for row in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                lines[row - 1] = ""
+    return lines
+
+
+def lines_of(symbol: str, source: str) -> list[int]:
+    """The lines on which a symbol is defined, or else on which the piece of code stands."""
+    tree = ast.parse(source)
+    defined = definitions(tree).get(symbol)
+    if defined:
+        return defined
+    lines = code_lines(source, tree)
+    return [number for number, line in enumerate(lines, 1) if symbol in line]
+
+
+def wrong_pointers(page: str, root: Path = ROOT) -> list[str]:
+    """What is wrong with a page's pointers into the code, and what would be right."""
+    problems = []
+    for symbol, path, line, target, anchor in _POINTER.findall(page):
+        here = f"`{symbol}` {path}:{line}"
+        if (path, line) != (target, anchor):
+            problems.append(f"{here}: the link goes to {target}#L{anchor}")
+            continue
+        if not (root / path).is_file():
+            problems.append(f"{here}: there is no such file")
+            continue
+        found = lines_of(symbol, (root / path).read_text(encoding="utf-8"))
+        if not found:
+            problems.append(f"{here}: the file has no such definition or piece of code")
+        elif len(found) > 1:
+            problems.append(f"{here}: it stands on lines {found}; quote more of the one you mean")
+        elif found != [int(line)]:
+            problems.append(f"{here}: it stands on line {found[0]} now")
+    pointers, links = len(_POINTER.findall(page)), len(_LINE_LINK.findall(page))
+    if pointers != links:
+        problems.append(
+            f"{links} links name a line, but {pointers} have the form "
+            "`symbol` [`path:line`](../path#Lline)"
+        )
+    return problems
+
+
+def test_lecture_points_at_the_right_lines():
+    page = (ROOT / "docs" / "lecture.md").read_text(encoding="utf-8")
+    assert len(_POINTER.findall(page)) >= 50, "the lecture page has lost most of its pointers"
+    problems = wrong_pointers(page)
+    assert not problems, "docs/lecture.md:\n" + "\n".join(problems)
+
+
+SAMPLE = '''"""A page of code. def after(): twice"""
+
+LIMIT = 3  # the LIMIT of things
+
+
+class Box:
+    """Box.open opens."""
+
+    def open(self):
+        """def open"""
+        return LIMIT + 1
+
+
+def after(value):
+    return value + 1, LIMIT
+'''
+
+
+@pytest.mark.parametrize(
+    ("symbol", "lines"),
+    [
+        ("LIMIT", [3]),
+        ("Box", [6]),
+        ("Box.open", [9]),
+        ("after", [14]),
+        ("return LIMIT + 1", [11]),
+        ("the LIMIT of things", []),
+        ("def open", [9]),
+        ("+ 1", [11, 15]),
+    ],
+)
+def test_lines_of_finds_definitions_and_code_but_no_comments(symbol, lines):
+    assert lines_of(symbol, SAMPLE) == lines
+
+
+@pytest.mark.parametrize(
+    ("pointer", "complaint"),
+    [
+        ("`Box` [`box.py:6`](../box.py#L6)", None),
+        ("`Box` [`box.py:7`](../box.py#L7)", "line 6 now"),
+        ("`Box` [`box.py:6`](../box.py#L7)", "goes to box.py#L7"),
+        ("`Crate` [`box.py:6`](../box.py#L6)", "no such definition"),
+        ("`+ 1` [`box.py:11`](../box.py#L11)", "lines [11, 15]"),
+        ("`Box` [`crate.py:6`](../crate.py#L6)", "no such file"),
+        ("Box: [`box.py:6`](../box.py#L6)", "1 links name a line, but 0"),
+    ],
+)
+def test_wrong_pointers_are_found(tmp_path, pointer, complaint):
+    (tmp_path / "box.py").write_text(SAMPLE, encoding="utf-8")
+    problems = wrong_pointers(pointer, tmp_path)
+    assert complaint in problems[0] if complaint else not problems
+
+
+# Links and examples.
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_relative_links_lead_to_files(page):
+    text = outside_fences(page.read_text(encoding="utf-8"))
+    targets = [link.partition("#")[0] for link in _LINK.findall(text)]
+    local = [target for target in targets if target and ":" not in target]
+    missing = [target for target in local if not (page.parent / target).exists()]
+    assert not missing, f"{page_id(page)} links to what is not there: {missing}"
+
+
+def examples(page: Path) -> str:
+    """A page's Python sessions, its other lines left empty, so that every line keeps its number."""
+    text = page.read_text(encoding="utf-8")
+    lines = [""] * len(text.splitlines())
+    for block in _FENCED.finditer(text):
+        _, language, code = block.groups()
+        if language == "python" and ">>>" in code:
+            first = text.count("\n", 0, block.start(3))
+            lines[first : first + code.count("\n")] = code.splitlines()
+    return "\n".join(lines).rstrip()
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if examples(p)], ids=page_id)
+def test_examples_give_what_the_page_says(page):
+    test = doctest.DocTestParser().get_doctest(examples(page), {}, page_id(page), str(page), 0)
+    report = io.StringIO()
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    failed = doctest.DocTestRunner(optionflags=flags).run(test, out=report.write).failed
+    assert not failed, report.getvalue()
+
+
+# README.md and README.ko.md say the same.
+
+READMES = [ROOT / "README.md", ROOT / "README.ko.md"]
+both_readmes = pytest.mark.skipif(
+    not all(path.is_file() for path in READMES), reason="there is only one README"
+)
+
+
+def heading_levels(text: str) -> list[int]:
+    return [len(marks) for marks in re.findall(r"^(#+) ", outside_fences(text), re.MULTILINE)]
+
+
+@both_readmes
+def test_readmes_have_the_same_headings():
+    english, korean = (heading_levels(path.read_text(encoding="utf-8")) for path in READMES)
+    assert english == korean, "the levels of the headings, in order, differ"
+
+
+@both_readmes
+def test_readmes_have_the_same_code():
+    english, korean = (code_blocks(path.read_text(encoding="utf-8")) for path in READMES)
+    assert english == korean

@@ -1,0 +1,197 @@
+"""What may import what, read from the imports themselves; and what `import kbert` loads."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kbert
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "kbert"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# A room is a folder or a file right under kbert/; data/batches.py, which needs Keras, is a room
+# of its own. Each may import itself, these, and what its line in MAY_IMPORT names.
+EVERYWHERE = {"errors", "labels", "sizes"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "labels": set(),
+    "sizes": set(),
+    "backend": set(),
+    "console": set(),
+    "run_folder": set(),
+    "text": set(),
+    "data": {"text"},
+    "data.batches": {"backend", "text", "data"},
+    "tasks": {"text", "data"},
+    "layers": {"backend"},
+    "models": {"backend", "text", "layers"},
+    "training": {"backend"},
+    "formats": {"backend", "text", "layers", "models"},
+    "pipelines": {"backend", "text", "models", "formats"},
+}
+WITHOUT_KERAS = {*EVERYWHERE, "backend", "console", "run_folder", "text", "data", "tasks"}
+BACKENDS = {"keras", "tensorflow", "jax", "torch"}
+OUTSIDE = {"recipes", "demos", "notebooks", "benchmarks", "tests"}
+
+# `import kbert` was measured to load 45 modules beside a bare interpreter's (Python 3.11): json,
+# pathlib, importlib.util and what they need.
+MOST_MODULES = 60
+
+
+def dotted(path: Path) -> str:
+    """kbert/text/tokenizer.py -> kbert.text.tokenizer."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {dotted(path) for path in FILES}
+
+
+def room(module: str) -> str:
+    """kbert.text.tokenizer -> text."""
+    return "data.batches" if module == "kbert.data.batches" else module.split(".")[1]
+
+
+def imports(source: str) -> list[tuple[int, str]]:
+    """Every (line, module) that a source imports, anywhere in it, by full name."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            whole = "." * node.level + (node.module or "")
+            for alias in node.names:  # `from kbert.data import batches` imports a module, too
+                inner = f"{whole}.{alias.name}"
+                found.append((node.lineno, inner if inner in MODULES else whole))
+    return found
+
+
+def violations(module: str, source: str) -> list[str]:
+    """The imports of a module of kbert that it may not have."""
+    here, problems = room(module), []
+    if here not in MAY_IMPORT:
+        return [f"{module}: write into MAY_IMPORT what the new room {here!r} may import"]
+    allowed = {here, *MAY_IMPORT[here]} | (EVERYWHERE if here not in EVERYWHERE else set())
+    for line, target in imports(source):
+        top = target.split(".")[0]
+        if not top:
+            problems.append(f"{module}, line {line}: import by the full name, not {target!r}")
+        elif target == "kbert":
+            problems.append(f"{module}, line {line}: import from the module that has the name")
+        elif top == "kbert" and room(target) not in allowed:
+            problems.append(f"{module}, line {line}: {here} may not import {target}")
+        elif top in OUTSIDE:
+            problems.append(f"{module}, line {line}: kbert may not import {target}")
+        elif top in BACKENDS and here in WITHOUT_KERAS:
+            problems.append(f"{module}, line {line}: {here} imports no Keras, but {target}")
+    return problems
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f != PACKAGE / "__init__.py"], ids=dotted)
+def test_imports_go_one_way(path):
+    problems = violations(dotted(path), path.read_text(encoding="utf-8"))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "complaint"),
+    [
+        ("kbert.text.tokenizer", "import keras", "imports no Keras"),
+        ("kbert.data.masking", "def f():\n    from keras import ops", "imports no Keras"),
+        ("kbert.data.shards", "from kbert.data import batches", "may not import kbert.data.b"),
+        ("kbert.layers.heads", "from kbert.models.bert import Bert", "layers may not import"),
+        ("kbert.training.losses", "import kbert.formats.load", "training may not import"),
+        ("kbert.formats.load", "from kbert import pipelines", "formats may not import"),
+        ("kbert.models.bert", "from kbert import Tokenizer", "the module that has the name"),
+        ("kbert.models.bert", "from recipes import pretrain_ko", "kbert may not import recipes"),
+        ("kbert.models.bert", "from .base import KbertModel", "by the full name"),
+        ("kbert.errors", "from kbert.labels import IS_NEXT", "errors may not import"),
+        ("kbert.attic.old", "import json", "the new room 'attic'"),
+        ("kbert.data.batches", "import keras\nfrom kbert.text.tokenizer import Tokenizer", None),
+        ("kbert.pipelines.fill_mask", "from kbert.models.base import KbertModel", None),
+    ],
+)
+def test_wrong_imports_are_found(module, source, complaint):
+    problems = violations(module, source)
+    assert complaint in problems[0] if complaint else not problems
+
+
+def split_init() -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """kbert/__init__.py: what runs, and what is only for type checkers."""
+    run, typing_only = [], []
+    for node in ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body:
+        guarded = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if guarded:
+            typing_only += node.body
+        else:
+            run.append(node)
+    return run, typing_only
+
+
+def test_the_package_itself_imports_only_the_choice_of_backend():
+    run = "\n".join(map(ast.unparse, split_init()[0]))
+    assert {name for _, name in imports(run) if name.startswith("kbert")} == {"kbert.backend"}
+
+
+def test_public_names_are_those_of_the_lazy_table():
+    assert sorted(kbert.__all__) == sorted(kbert._HOME)
+    assert set(kbert.__all__) <= set(dir(kbert))
+    for name, home in kbert._HOME.items():
+        assert getattr(kbert, name) is vars(sys.modules[f"kbert.{home}"])[name]
+
+
+def test_type_checkers_see_the_lazy_table():
+    seen = {
+        alias.asname or alias.name: node.module
+        for node in split_init()[1]
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == {name: f"kbert.{home}" for name, home in kbert._HOME.items()}
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Brt'"):
+        kbert.Brt  # noqa: B018
+
+
+def modules_loaded_by(*statements: str) -> set[str]:
+    """The modules that statements load in a fresh interpreter, beside those of its start."""
+    lines = (
+        "import sys",
+        "before = set(sys.modules)",
+        *statements,
+        "after = set(sys.modules)",
+        "import json",
+        "print(json.dumps(sorted(after - before)))",
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_import_kbert_loads_no_backend_and_little_else():
+    loaded = modules_loaded_by("import kbert")
+    assert not loaded & {*BACKENDS, "numpy", "tokenizers"}
+    assert len(loaded) <= MOST_MODULES, sorted(loaded)
+
+
+def test_text_and_data_run_without_keras():
+    names = [name for name in MODULES if name.startswith(("kbert.text", "kbert.data"))]
+    names.remove("kbert.data.batches")
+    loaded = modules_loaded_by(*(f"import {name}" for name in names))
+    assert {"kbert.text.tokenizer", "kbert.data.masking", "numpy"} <= loaded
+    assert not loaded & BACKENDS

@@ -1,0 +1,185 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from rich.console import Console
+
+from kbert import (
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+    KbertError,
+)
+from kbert.data.batches import PretrainingBatches
+from kbert.data.shards import encode_documents
+from kbert.training.losses import CrossEntropy, objective
+from kbert.training.optimizers import BERT_PRETRAINING, LinearWarmupDecay, adamw
+from kbert.training.progress import TrainingProgress
+
+
+def number(tensor):
+    return ops.convert_to_numpy(getattr(tensor, "value", tensor))
+
+
+def test_cross_entropy_is_the_mean_over_real_positions():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 3, 7)).astype("float32")
+    labels = np.array([[1, 6, 0], [3, 0, 0]])
+    weights = np.array([[1, 1, 0], [1, 0, 0]], "float32")
+    shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    per_token = -np.log(np.take_along_axis(shares, labels[..., None], -1))[..., 0]
+    expected = per_token[weights > 0].mean()
+    assert float(CrossEntropy()(labels, logits, weights)) == pytest.approx(expected, rel=1e-5)
+    keras_loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction="mean_with_sample_weight"
+    )
+    assert float(keras_loss(labels, logits, weights)) == pytest.approx(expected, rel=1e-5)
+    large = CrossEntropy()(labels, logits + 1e4, weights)  # no overflow
+    assert float(large) == pytest.approx(expected, rel=1e-2)
+
+
+def test_the_rate_rises_and_falls():
+    rate = LinearWarmupDecay(1e-3, warmup_steps=4, total_steps=10)
+    rates = [float(rate(step)) * 1e3 for step in range(11)]
+    assert rates[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert rates[4:10] == pytest.approx([6 / 7, 5 / 7, 4 / 7, 3 / 7, 2 / 7, 1 / 7], rel=1e-5)
+    assert rates[10] == 0
+    assert LinearWarmupDecay.from_config(rate.get_config()).get_config() == rate.get_config()
+
+
+def test_adamw_against_its_formula(small):
+    """One step by hand: decoupled decay, on kernels and tables only, and the clipped gradient."""
+    optimizer = adamw(0.1, total_steps=4, weight_decay=0.5, max_gradient_norm=1.0)
+    kernel = keras.Variable(np.array([3.0, -2.0], "float32"), name="kernel")
+    others = [keras.Variable(np.ones(1, "float32"), name=n) for n in ("bias", "gamma", "beta")]
+    optimizer.build([kernel, *others])
+    gradient = np.array([3.0, 4.0], "float32")  # norm 5, clipped to 1
+    zero = np.zeros(1, "float32")
+    optimizer.apply([ops.convert_to_tensor(g) for g in (gradient, zero, zero, zero)])
+    clipped = gradient / 5
+    rate = 0.1 * 4 / 5  # the first step of a fall over 4 steps, without warm-up
+    moved = rate * clipped / (np.abs(clipped) + 1e-6)  # Adam's first step, bias-corrected
+    expected = np.array([3.0, -2.0]) * (1 - 0.5 * rate) - moved
+    np.testing.assert_allclose(number(kernel), expected, rtol=1e-4)
+    for other in others:
+        assert number(other).tolist() == [1.0]  # no decay
+
+
+def test_every_weight_that_should_decay_does(small):
+    optimizer = adamw(0.1, total_steps=4)
+    model = BertForPreTraining(**small)
+    optimizer.build(model.trainable_variables)
+    decaying = {v.name for v in model.trainable_variables if optimizer._use_weight_decay(v)}
+    assert decaying == {"kernel", "token_table", "position_table", "segment_table"}
+
+
+def test_the_published_settings():
+    assert BERT_PRETRAINING == {
+        "batch_size": 256,
+        "sequence_length": 512,
+        "learning_rate": 1e-4,
+        "warmup_steps": 10_000,
+        "steps": 1_000_000,
+        "weight_decay": 0.01,
+        "dropout": 0.1,
+    }
+
+
+@pytest.fixture
+def batches(tokenizer):
+    documents = [["국민의 국회에 나 너 우리.", "축구는 재미있다.", "법률을 의결한다."] * 3] * 2
+    shard = encode_documents(documents, tokenizer)
+    return PretrainingBatches(shard, tokenizer, sequence_length=16, batch_size=4, seed=1, steps=40)
+
+
+def test_a_model_learns_by_fit_unchanged(small, batches, tmp_path):
+    model = BertForPreTraining(
+        **{**small, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    )
+    model.compile(adamw(1e-2, 40, warmup_steps=4), **objective("pretraining"))
+    progress = TrainingProgress(Console(quiet=True), tmp_path / "log.jsonl", 40, 4 * 16, window=5)
+    model.fit(batches, shuffle=False, verbose=0, callbacks=[progress])
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 41))
+    assert lines[0]["loss"] == pytest.approx(lines[0]["mlm_loss"] + lines[0]["nsp_loss"], abs=1e-4)
+    first, last = (np.mean([x["mlm_loss"] for x in part]) for part in (lines[:5], lines[-5:]))
+    assert first > 3.4 and last < 0.85 * first
+    assert progress.mean("mlm_loss") == pytest.approx(last)
+
+
+def test_a_logged_step_is_its_own_and_no_running_mean(small, batches, tmp_path):
+    model = BertForPreTraining(**{**small, "hidden_dropout_prob": 0.0})
+    # A rate of nothing: the weights stay, so every step's loss can be computed afterwards.
+    model.compile(adamw(1e-30, 40), **objective("pretraining"))
+    progress = TrainingProgress(Console(quiet=True), tmp_path / "log.jsonl", 40, 4 * 16)
+    model.fit(batches, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=[progress])
+    del progress
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    exact = BertForPreTraining(**{**small, "hidden_dropout_prob": 0.0})
+    losses = []
+    for step in range(3):
+        x, y, weights = batches[step]
+        loss = CrossEntropy()(y["nsp"], number(exact(x)["nsp"]), weights["nsp"])
+        losses.append(float(loss))
+    # Attention dropout is on, so the figures are near, not equal.
+    np.testing.assert_allclose([line["nsp_loss"] for line in lines], losses, atol=0.5)
+    assert len({line["nsp_loss"] for line in lines}) == 3
+
+
+# The first six losses, as PyTorch computed them. Adam divides by the gradient's own size, so what
+# rounds differently in a nearly zero gradient shows in the fourth decimal after some steps.
+LOSSES = [4.3201523, 4.6579199, 4.3738923, 4.6123176, 4.5518584, 5.2572374]
+
+
+def test_same_losses_on_every_backend(small, batches):
+    """Without dropout a seed gives one run: the same losses on all three backends."""
+    model = BertForPreTraining(
+        **{**small, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    )
+    model.compile(adamw(1e-3, 40, warmup_steps=4), **objective("pretraining"))
+    losses = []
+    for step in range(6):
+        x, y, weights = batches[step]
+        logs = model.train_on_batch(x, y, weights, return_dict=True)
+        model.reset_metrics()
+        losses.append(float(logs["loss"]))
+    np.testing.assert_allclose(losses[:2], LOSSES[:2], atol=1e-5)
+    np.testing.assert_allclose(losses, LOSSES, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "task", "part"),
+    [
+        (BertForMaskedLM, "masked-lm", "mlm"),
+        (BertForNextSentencePrediction, "next-sentence", "nsp"),
+    ],
+)
+def test_each_head_alone(small, batches, model_class, task, part):
+    model = model_class(**small)
+    model.compile(adamw(1e-3, 40), **objective(task))
+    x, y, weights = batches[0]
+    logs = model.train_on_batch(x, y[part], weights[part], return_dict=True)
+    assert np.isfinite(logs["loss"]) and 0 <= logs["accuracy"] <= 1
+
+
+def test_no_such_task():
+    with pytest.raises(KbertError, match="not 'nsp'"):
+        objective("nsp")
+
+
+def test_accuracy_counts_real_positions_only(small, tokenizer):
+    model = BertForMaskedLM(**small)
+    model.compile(adamw(1e-3, 40), **objective("masked-lm"))
+    x = {"input_ids": np.array([[2, 4, 3]]), "masked_lm_positions": np.array([[1, 0, 0]])}
+    best = int(number(model(x))[0, 0].argmax())
+    other = (int(number(model(x))[0, 1].argmax()) + 1) % 40
+    logs = model.evaluate(
+        x,
+        np.array([[best, other, other]]),
+        sample_weight=np.array([[1.0, 0.0, 0.0]]),
+        verbose=0,
+        return_dict=True,
+    )
+    assert logs["accuracy"] == 1.0
