@@ -59,8 +59,8 @@ def find_model(path: str | None = None) -> Path:
 def launch(app: gr.Blocks, port: int | None = None, wait: bool = True) -> str:
     """Serves the page to this machine alone, and returns its address.
 
-    Gradio's doors that a demo has no use for stay shut: no public link, no files, no calls from
-    other sites' pages, no statistics, no tracebacks shown, and a queue that fills up.
+    Gradio's doors that a demo has no use for stay shut: no public link, no files, no answers
+    to other sites' pages, no statistics, no tracebacks shown, and no endless queue.
     """
     app.queue(max_size=32, default_concurrency_limit=1)
     try:

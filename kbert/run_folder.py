@@ -14,8 +14,8 @@ RUN_FILES = (
 )
 
 
-def claim_folder(path: str | Path, overwrite: bool = False) -> Path:
-    """Makes a folder for a run.
+def check_folder(path: str | Path, overwrite: bool = False) -> None:
+    """Raises KbertError if a run may not have a folder; changes nothing.
 
     Args:
         path: a folder that does not exist or is empty; or, with `overwrite`, one that a run left.
@@ -39,9 +39,18 @@ def claim_folder(path: str | Path, overwrite: bool = False) -> Path:
             f"the folder {folder} holds a former run ({', '.join(inside)}); name another --out, or "
             "pass --overwrite to replace it"
         )
-    for name in inside:
-        (folder / name).unlink()
+
+
+def claim_folder(path: str | Path, overwrite: bool = False) -> Path:
+    """Makes the folder of a run, empty; see `check_folder` for what it refuses.
+
+    A recipe checks first and claims late, so that an error in between costs nobody a former run.
+    """
+    check_folder(path, overwrite)
+    folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
+    for name in RUN_FILES:
+        (folder / name).unlink(missing_ok=True)
     return folder
 
 

@@ -28,7 +28,7 @@ from kbert.data.batches import PretrainingBatches
 from kbert.data.corpus import Document, read_documents
 from kbert.data.konlpy_corpora import konlpy_documents
 from kbert.data.shards import encode_documents
-from kbert.run_folder import claim_folder, next_folder
+from kbert.run_folder import check_folder, claim_folder, next_folder
 from kbert.training.losses import objective
 from kbert.training.optimizers import BERT_PRETRAINING, adamw
 from kbert.training.progress import TrainingProgress
@@ -77,6 +77,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments, screen = parse_arguments(), console()
+    check_folder(arguments.out, arguments.overwrite)
 
     # 1. Documents: lists of sentences.
     if arguments.corpus:

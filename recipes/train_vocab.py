@@ -15,7 +15,7 @@ from kbert import KbertError, Tokenizer
 from kbert.console import console
 from kbert.data.corpus import read_documents
 from kbert.data.konlpy_corpora import konlpy_documents
-from kbert.run_folder import claim_folder
+from kbert.run_folder import check_folder, claim_folder
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -32,9 +32,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments, screen = parse_arguments(), console()
+    check_folder(arguments.out, arguments.overwrite)
 
     # 1. Documents to words to a vocabulary.
-    folder = claim_folder(arguments.out, arguments.overwrite)
     if arguments.corpus:
         documents = read_documents(arguments.corpus, arguments.encoding)
     else:
@@ -47,6 +47,7 @@ def main() -> None:
     )
 
     # 2. To disk, and a look at it.
+    folder = claim_folder(arguments.out, arguments.overwrite)
     tokenizer.save(folder)
     sample = "대한민국의 주권은 국민에게 있고, 모든 권력은 국민으로부터 나온다."
     screen.print(f"{len(tokenizer):,} tokens in {folder / 'vocab.txt'}")

@@ -1,0 +1,177 @@
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kbert
+
+ROOT = Path(__file__).parents[1]
+SENTENCES = [
+    "대한민국은 민주공화국이다.",
+    "대한민국의 주권은 국민에게 있고, 모든 권력은 국민으로부터 나온다.",
+    "국회는 국민의 보통 선거에 의하여 선출된 국회의원으로 구성한다.",
+    "대통령은 국가의 원수이며, 외국에 대하여 국가를 대표한다.",
+    "사법권은 법관으로 구성된 법원에 속한다.",
+    "모든 국민은 법률이 정하는 바에 의하여 교육을 받을 권리를 가진다.",
+]
+
+
+def run(recipe: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "recipes" / recipe), *map(str, arguments)],
+        capture_output=True,
+        env={**os.environ, **environment},
+        cwd=environment.get("CWD", ROOT),
+    )
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Path:
+    path = tmp_path / "한글 폴더" / "말뭉치.txt"
+    path.parent.mkdir()
+    path.write_text("\n\n".join("\n".join(SENTENCES[i:] * 3) for i in range(4)), encoding="utf-8")
+    return path
+
+
+def test_from_raw_text_to_a_shared_model(corpus):
+    """The whole walk, in a folder with a Korean name and on a console that has no Hangul."""
+    folder = corpus.parent / "실행"
+    settings = ["--corpus", corpus, "--vocab-size", 140, "--steps", 4, "--batch-size", 4]
+    settings += ["--warmup-steps", 2, "--sequence-length", 32, "--out", folder]
+    console = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii:strict"}
+    done = run("pretrain_ko.py", *settings, **console)
+    assert done.returncode == 0, done.stderr.decode()
+    names = ["log.jsonl", "model.keras", "settings.json", "tokenizer_settings.json", "vocab.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert {"step", "loss", "mlm_loss", "nsp_loss"} <= lines[0].keys()
+    shown = done.stdout.decode("ascii")
+    for part in ("step 4/4", "tokens/s", "by frequency alone", "of 10 came back", "--model"):
+        assert part in shown
+    assert json.loads((folder / "settings.json").read_text("utf-8"))["steps"] == 4
+
+    model = kbert.load(folder / "model.keras")
+    assert len(model.tokenizer) == 140
+    assert model.tokenizer.vocabulary == kbert.Tokenizer.from_file(folder).vocabulary
+    assert len(kbert.FillMask(model)("대한민국의 [MASK]은 국민에게 있고", top_k=3)) == 3
+
+    # Again: never overwritten unasked; on request, with the same bytes and losses.
+    again = run("pretrain_ko.py", *settings)
+    assert again.returncode != 0 and b"holds a former run" in again.stderr
+    assert b"Traceback" not in again.stderr
+    vocabulary = (folder / "vocab.txt").read_bytes()
+    again = run("pretrain_ko.py", *settings, "--overwrite")
+    assert again.returncode == 0, again.stderr.decode()
+    assert (folder / "vocab.txt").read_bytes() == vocabulary
+    repeated = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["loss"] for line in repeated] == [line["loss"] for line in lines]
+
+    scores = run("evaluate.py", "--model", folder / "model.keras", "--corpus", corpus)
+    assert scores.returncode == 0, scores.stderr.decode()
+    assert "NSP accuracy" in scores.stdout.decode("utf-8")
+    (folder / "mine.txt").write_text("mine", encoding="utf-8")
+    strange = run("pretrain_ko.py", *settings, "--overwrite")
+    assert strange.returncode != 0 and "mine.txt" in strange.stderr.decode()
+    assert (folder / "model.keras").exists()
+
+
+def test_train_vocab_gives_the_same_bytes(corpus):
+    out = [corpus.parent / name for name in ("하나", "둘")]
+    for folder in out:
+        done = run("train_vocab.py", "--corpus", corpus, "--vocab-size", 140, "--out", folder)
+        assert done.returncode == 0, done.stderr.decode()
+    one, two = ((folder / "vocab.txt").read_bytes() for folder in out)
+    assert one == two and len(one.decode().splitlines()) == 140
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (b"", [], "the corpus is empty"),
+        (b"\n\n \n", [], "the corpus is empty"),
+        ("하나뿐인 문서이다.\n둘째 문장이다.".encode(), ["--vocab-size", 18], "has only one"),
+        ("한글".encode("cp949"), [], "--encoding cp949"),
+        ("\n\n".join(SENTENCES).encode(), ["--vocab-size", 9000], "tokens at the most"),
+        ("\n\n".join(SENTENCES).encode(), ["--vocab-size", 20], "is too small"),
+    ],
+)
+def test_bad_corpora(tmp_path, monkeypatch, content, arguments, message):
+    path, folder = tmp_path / "말뭉치.txt", tmp_path / "out"
+    path.write_bytes(content)
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("a former run", encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("recipe", ROOT / "recipes" / "pretrain_ko.py")
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    options = ["--corpus", path, "--steps", 1, "--out", folder, "--overwrite", *arguments]
+    monkeypatch.setattr(sys, "argv", ["pretrain_ko.py", *map(str, options)])
+    with pytest.raises(kbert.KbertError, match=message):
+        recipe.main()
+    assert (folder / "vocab.txt").read_text() == "a former run"  # an error costs nothing
+
+
+def test_without_a_backend(corpus):
+    """`import kbert` and text work; what needs Keras says what to install."""
+    script = (
+        "import importlib.util as u, os; os.environ.pop('KERAS_BACKEND', None); find = u.find_spec; "
+        "u.find_spec = lambda n, *a: None if n in ('jax', 'tensorflow', 'torch') else find(n, *a); "
+        "import kbert; kbert.Tokenizer; kbert.Bert"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "no Keras backend is installed" in done.stderr
+    assert "pip install kbert[jax]" in done.stderr
+
+
+@pytest.mark.parametrize("keras_json", [None, '{"backend": "tensorflow"}', "{broken"])
+def test_the_installed_backend_is_chosen(tmp_path, keras_json):
+    """Keras itself would take TensorFlow, and writes so into keras.json on its first start."""
+    if keras_json:
+        (tmp_path / "keras.json").write_text(keras_json, encoding="utf-8")
+    script = (
+        "import importlib.util as u, os; find = u.find_spec; "
+        "u.find_spec = lambda n, *a: None if n in ('tensorflow', 'torch') else find(n, *a); "
+        "import kbert; print(os.environ['KERAS_BACKEND'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    environment["KERAS_HOME"] = str(tmp_path)
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.strip() == "jax"
+
+
+def test_the_users_choice_counts():
+    script = "import kbert, os; print(os.environ['KERAS_BACKEND']); kbert.Bert"
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    if importlib.util.find_spec("torch"):
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, env=environment
+        )
+        assert done.stdout.strip() == "torch" and done.returncode == 0
+    hide = "import importlib.util as u; find = u.find_spec; "
+    hide += "u.find_spec = lambda n, *a: None if n == 'torch' else find(n, *a); "
+    done = subprocess.run(
+        [sys.executable, "-c", hide + script], capture_output=True, text=True, env=environment
+    )
+    assert "KERAS_BACKEND is 'torch', which is not installed" in done.stderr
+
+
+def test_plot(tmp_path):
+    pytest.importorskip("matplotlib")
+    log = tmp_path / "log.jsonl"
+    names = ("loss", "mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy")
+    lines = [json.dumps({"step": i, **dict.fromkeys(names, 1 / i)}) for i in range(1, 60)]
+    log.write_text("\n".join(lines), encoding="utf-8")
+    done = run("plot_log.py", "--log", log, "--out", tmp_path / "a.png", "--baseline", 6)
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+    log.write_text("\n".join(lines[:9]), encoding="utf-8")
+    done = run("plot_log.py", "--log", log, "--out", tmp_path / "b.png")
+    assert b"has 9 steps" in done.stderr
