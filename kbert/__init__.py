@@ -22,7 +22,18 @@ _HOME = {
     "FillMask": "pipelines.fill_mask",
     "NextSentence": "pipelines.next_sentence",
 }
-__all__ = [*_HOME]
+__all__ = [
+    "SIZES",
+    "Bert",
+    "BertForMaskedLM",
+    "BertForNextSentencePrediction",
+    "BertForPreTraining",
+    "FillMask",
+    "KbertError",
+    "NextSentence",
+    "Tokenizer",
+    "load",
+]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
     from kbert.errors import KbertError as KbertError

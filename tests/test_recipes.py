@@ -118,7 +118,7 @@ def test_bad_corpora(tmp_path, monkeypatch, content, arguments, message):
 def test_without_a_backend(corpus):
     """`import kbert` and text work; what needs Keras says what to install."""
     script = (
-        "import importlib.util as u, os; os.environ.pop('KERAS_BACKEND', None); find = u.find_spec; "
+        "import importlib.util as u, os; os.environ.pop('KERAS_BACKEND', 0); find = u.find_spec; "
         "u.find_spec = lambda n, *a: None if n in ('jax', 'tensorflow', 'torch') else find(n, *a); "
         "import kbert; kbert.Tokenizer; kbert.Bert"
     )

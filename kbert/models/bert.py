@@ -196,7 +196,8 @@ class Bert(KbertModel):
     def compute_output_shape(self, input_shape) -> dict[str, tuple[int | None, ...]]:
         """The shapes of what is returned unasked, for `summary`."""
         batch, length = input_shape
-        shapes = {"last_hidden_state": (batch, length, self.hidden_size)}
+        shapes: dict[str, tuple[int | None, ...]] = {}
+        shapes["last_hidden_state"] = (batch, length, self.hidden_size)
         if self.pooler is not None:
             shapes["pooler_output"] = (batch, self.hidden_size)
         return shapes

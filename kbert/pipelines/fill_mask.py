@@ -61,7 +61,8 @@ class FillMask:
             For one text with one [MASK], a list of `top_k` dicts, the likeliest first: `score`
             (a probability), `token` (its id), `token_str` (the word) and `sequence` (the text,
             filled). For several [MASK], a list of such lists, one for each; there a `sequence`
-            fills only its own [MASK]. For a list of texts, a list of what each text alone gives.
+            fills only its own [MASK] and keeps all special tokens, as in Hugging Face's
+            pipeline. For a list of texts, a list of what each text alone gives.
 
         Raises:
             KbertError: if a text has no [MASK], or is longer than the model's positions.
@@ -97,24 +98,31 @@ class FillMask:
             length = int(inputs["attention_mask"][row].sum())
             ids = input_ids[row, :length]
             per_blank = [
-                self._answers(ids, int(place), scores[row, column, : len(self.tokenizer)], top_k)
-                for column, place in enumerate(places)
+                self._answers(
+                    ids, places, column, scores[row, column, : len(self.tokenizer)], top_k
+                )
+                for column in range(len(places))
             ]
             answers.append(per_blank[0] if len(per_blank) == 1 else per_blank)
         return answers[0] if isinstance(text, str) else answers
 
-    def _answers(self, ids: np.ndarray, place: int, scores: np.ndarray, top_k: int) -> list[Answer]:
+    def _answers(
+        self, ids: np.ndarray, places: np.ndarray, blank: int, scores: np.ndarray, top_k: int
+    ) -> list[Answer]:
+        only_blank = len(places) == 1
         best = np.argsort(-scores, kind="stable")[:top_k]
         answers = []
         for token in best.tolist():
             filled = ids.copy()
-            filled[place] = token
+            filled[places[blank]] = token
             answers.append(
                 {
                     "score": float(scores[token]),
                     "token": token,
                     "token_str": self.tokenizer.decode([token], skip_special_tokens=False),
-                    "sequence": self.tokenizer.decode(filled.tolist()),
+                    "sequence": self.tokenizer.decode(
+                        filled.tolist(), skip_special_tokens=only_blank
+                    ),
                 }
             )
         return answers

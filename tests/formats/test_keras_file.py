@@ -224,7 +224,7 @@ def test_weights_that_point_out_of_the_file(saved, tmp_path):
         file.visititems(lambda name, item: found.append(item) if name.endswith("vars") else None)
         return (group for group in found if "0" in group)
 
-    with pytest.raises(KbertError, match="do not fit|link"):
+    with pytest.raises(KbertError, match=r"do not fit|link"):
         kbert.load(rewritten(saved, link))
 
 

@@ -1,0 +1,31 @@
+# Two commands: `make quickstart` trains a small Korean BERT, `make test` runs the tests.
+# Both do all set-up. README.md has the same in plain pip and python lines, for Windows.
+
+PYTHON ?= python3
+BACKENDS ?= tensorflow jax torch
+
+.PHONY: quickstart test
+
+quickstart: .venv/installed
+	.venv/bin/python recipes/pretrain_ko.py
+
+test: .venv-test/installed
+	.venv-test/bin/python -m ruff check .
+	.venv-test/bin/python -m ruff format --check .
+	.venv-test/bin/python -m pyright --pythonpath .venv-test/bin/python
+	for backend in $(BACKENDS); do \
+		echo "== $$backend"; \
+		KERAS_BACKEND=$$backend .venv-test/bin/python -m pytest -q || exit 1; \
+	done
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install -q -e ".[jax,konlpy]"
+	touch $@
+
+# torch by its exact version, first: a range would let pip take the newest build with CUDA.
+.venv-test/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-test
+	.venv-test/bin/python -m pip install -q torch==2.13.0
+	.venv-test/bin/python -m pip install -q -e ".[jax,tensorflow,konlpy,demo,viz,test]"
+	touch $@
