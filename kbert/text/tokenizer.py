@@ -20,6 +20,7 @@ import tokenizers
 
 from kbert.errors import KbertError
 from kbert.text.normalize import nfc, nfc_alignment
+from kbert.text.rows import Pieces, Span, join_row, pad_rows
 from kbert.text.vocabulary import (
     CONTINUATION,
     MAX_WORD_LENGTH,
@@ -35,7 +36,6 @@ SETTINGS_FILE = "tokenizer_settings.json"
 VOCABULARY_FILE = "vocab.txt"
 
 Texts = str | list[str]
-Pieces = tuple[list[int], list[tuple[int, int]]]  # ids and their offsets in the original text
 
 
 class Tokenizer:
@@ -220,32 +220,16 @@ class Tokenizer:
                 f"{len(firsts)} first texts and {len(seconds)} second texts do not pair"
             )
         rows = [
-            self._row(first, None if seconds is None else seconds[i], max_length, truncation)
-            for i, first in enumerate(firsts)
+            join_row(first, second, self.cls_id, self.sep_id, max_length, truncation)
+            for first, second in zip(firsts, seconds or [None] * len(firsts), strict=True)
         ]
         longest = max((len(ids) for ids, _, _ in rows), default=0)
         rounded = -(-longest // pad_to_multiple_of) * pad_to_multiple_of
         length = pad_to_length or min(rounded, max_length or rounded)
-        if longest > length:
-            raise KbertError(
-                f"a row of {longest} tokens does not fit into pad_to_length={length}; "
-                f"set max_length={length} to cut it"
-            )
-        input_ids = np.full((len(rows), length), self.pad_id, "int32")  # (B, L)
-        token_type_ids = np.zeros((len(rows), length), "int32")
-        attention_mask = np.zeros((len(rows), length), "int32")
-        offsets = np.zeros((len(rows), length, 2), "int32")
-        for i, (ids, segments, spans) in enumerate(rows):
-            input_ids[i, : len(ids)] = ids
-            token_type_ids[i, : len(ids)] = segments
-            attention_mask[i, : len(ids)] = 1
-            offsets[i, : len(ids)] = spans
-        batch = {
-            "input_ids": input_ids,
-            "token_type_ids": token_type_ids,
-            "attention_mask": attention_mask,
-        }
-        return {**batch, "offsets": offsets} if return_offsets else batch
+        batch = pad_rows(rows, length, self.pad_id)
+        if not return_offsets:
+            del batch["offsets"]
+        return batch
 
     def _pieces(self, texts: list[str], glued_to_mask: str) -> list[Pieces]:
         """Ids and offsets of each text, without special tokens."""
@@ -262,71 +246,42 @@ class Tokenizer:
         return pieces
 
     def _continue_masks(
-        self,
-        text: str,
-        ids: list[int],
-        offsets: list[tuple[int, int]],
-        word_ids: list[int | None],
+        self, text: str, ids: list[int], spans: list[Span], word_ids: list[int | None]
     ) -> Pieces:
         """Reads a word glued to a [MASK] as its continuation: `[MASK]에게` -> `[MASK] ##에게`."""
-        new_ids, new_offsets, index = [], [], 0
+        new_ids, new_spans, index = [], [], 0
         while index < len(ids):
-            start, end = offsets[index]
-            glued = bool(new_ids) and new_ids[-1] == self.mask_id and new_offsets[-1][1] == start
+            start, end = spans[index]
+            glued = bool(new_ids) and new_ids[-1] == self.mask_id and new_spans[-1][1] == start
             if glued and text[start].isalnum():
-                word_end = index
-                while word_end < len(ids) and word_ids[word_end] == word_ids[index]:
-                    word_end += 1
-                end = offsets[word_end - 1][1]
-                for piece_id, piece_start, piece_end in self._continuation_pieces(text[start:end]):
-                    new_ids.append(piece_id)
-                    new_offsets.append((start + piece_start, start + piece_end))
-                index = word_end
+                word = word_ids[index]
+                while index < len(ids) and word_ids[index] == word:
+                    end, index = spans[index][1], index + 1
+                piece_ids, piece_spans = self._continuation_pieces(text[start:end])
+                new_ids += piece_ids
+                new_spans += [(start + begin, start + stop) for begin, stop in piece_spans]
             else:
                 new_ids.append(ids[index])
-                new_offsets.append((start, end))
+                new_spans.append((start, end))
                 index += 1
-        return new_ids, new_offsets
+        return new_ids, new_spans
 
-    def _continuation_pieces(self, text: str) -> list[tuple[int, int, int]]:
-        """The longest `##` pieces of a word's rest, first to last: (id, start, end); or [UNK]."""
-        word = text.lower() if self.lowercase else text
-        pieces, start = [], 0
+    def _continuation_pieces(self, text: str) -> Pieces:
+        """The longest `##` pieces of a word's rest, from first to last; or [UNK]."""
+        word = self._engine.normalizer.normalize_str(text)
+        whole = (0, len(text))
+        ids, spans, start = [], [], 0
         while start < len(word):
             for end in range(len(word), start, -1):
-                piece_id = self._ids.get(CONTINUATION + word[start:end])
-                if piece_id is not None:
+                piece = self._ids.get(CONTINUATION + word[start:end])
+                if piece is not None:
                     break
             else:
-                return [(self.unk_id, 0, len(text))]
-            pieces.append((piece_id, start, end))
+                return [self.unk_id], [whole]
+            ids.append(piece)
+            spans.append((start, end) if len(word) == len(text) else whole)
             start = end
-        return pieces
-
-    def _row(
-        self, first: Pieces, second: Pieces | None, max_length: int | None, truncation: str
-    ) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-        """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]: ids, segments, offsets."""
-        (ids, spans), (more_ids, more_spans) = first, second or ([], [])
-        specials = 2 if second is None else 3
-        if max_length is not None:
-            room = max_length - specials
-            keep, more = _fit(len(ids), len(more_ids), room, truncation, second is not None)
-            ids, spans, more_ids, more_spans = (
-                ids[:keep],
-                spans[:keep],
-                more_ids[:more],
-                more_spans[:more],
-            )
-        none = (0, 0)
-        row_ids = [self.cls_id, *ids, self.sep_id]
-        row_spans = [none, *spans, none]
-        segments = [0] * len(row_ids)
-        if second is not None:
-            row_ids += [*more_ids, self.sep_id]
-            row_spans += [*more_spans, none]
-            segments += [1] * (len(more_ids) + 1)
-        return row_ids, segments, row_spans
+        return ids, spans
 
     # Ids to text.
 
@@ -371,40 +326,6 @@ def _original_offsets(text: str, offsets: list[tuple[int, int]]) -> list[tuple[i
         (alignment[start][0], alignment[end - 1][1]) if end > start else (0, 0)
         for start, end in offsets
     ]
-
-
-def _fit(first: int, second: int, room: int, truncation: str, is_pair: bool) -> tuple[int, int]:
-    """How many tokens of the first and the second text to keep so that both fit into the room."""
-    if room < (2 if is_pair else 1):
-        raise KbertError("max_length leaves no room for text beside the special tokens")
-    if first + second <= room:
-        return first, second
-    if truncation == "never":
-        specials = 3 if is_pair else 2
-        raise KbertError(
-            f"a text of {first + second + specials} tokens, special tokens included, is longer "
-            f"than the {room + specials} that fit; shorten it"
-        )
-    if truncation == "only_second":
-        if first >= room:
-            raise KbertError(
-                f"the first text has {first} tokens and leaves the second no room in {room}; "
-                "raise max_length, or use truncation='longest_first'"
-            )
-        return first, room - first
-    if truncation != "longest_first":
-        raise KbertError(
-            f"truncation is 'longest_first', 'only_second' or 'never', not {truncation!r}"
-        )
-    if not is_pair:
-        return room, 0
-    # The shorter text keeps up to half; the longer takes the rest (as Hugging Face's tokenizers).
-    short, long = min(first, second), max(first, second)
-    if short <= room // 2:
-        long = room - short
-    else:
-        short, long = room // 2, room - room // 2
-    return (short, long) if first <= second else (long, short)
 
 
 def parse_settings(data: bytes, where: str) -> dict[str, Any]:
