@@ -1,4 +1,6 @@
-"""What every pipeline asks of its model before it starts."""
+"""What every pipeline asks of its model before it starts, and does with the logits."""
+
+import numpy as np
 
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
@@ -19,3 +21,14 @@ def tokenizer_of(model: KbertModel) -> Tokenizer:
             'model.tokenizer = kbert.Tokenizer.from_file("vocab.txt"), and save it again'
         )
     return model.tokenizer
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Logits to probabilities, along the last axis.
+
+    Example:
+        >>> softmax(np.array([0.0, 0.0])).tolist()
+        [0.5, 0.5]
+    """
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)

@@ -5,13 +5,12 @@ Shapes: B batch, L length, P masked positions, V vocabulary.
 
 from typing import Any, Literal
 
-import keras
 import numpy as np
 
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.pretraining import BertForMaskedLM, BertForPreTraining
-from kbert.pipelines.encode import LENGTH_STEP, tokenizer_of
+from kbert.pipelines.encode import LENGTH_STEP, softmax, tokenizer_of
 
 Answer = dict[str, Any]
 
@@ -89,9 +88,9 @@ class FillMask:
         positions = np.zeros((len(texts), max(map(len, blanks))), np.int32)  # (B, P)
         for row, places in enumerate(blanks):
             positions[row, : len(places)] = places
-        outputs = self.model({**inputs, "masked_lm_positions": positions}, training=False)
+        outputs = self.model.predict_on_batch({**inputs, "masked_lm_positions": positions})
         logits = outputs["mlm"] if isinstance(outputs, dict) else outputs  # (B, P, V)
-        scores = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))
+        scores = softmax(logits)
 
         answers = []
         for row, places in enumerate(blanks):

@@ -5,13 +5,11 @@ Shapes: B batch.
 
 from typing import Any
 
-import keras
-
 from kbert.errors import KbertError
 from kbert.labels import IS_NEXT, IS_RANDOM
 from kbert.models.base import KbertModel
 from kbert.models.pretraining import BertForNextSentencePrediction, BertForPreTraining
-from kbert.pipelines.encode import LENGTH_STEP, tokenizer_of
+from kbert.pipelines.encode import LENGTH_STEP, softmax, tokenizer_of
 
 
 class NextSentence:
@@ -69,7 +67,7 @@ class NextSentence:
             max_length=self.model.bert.max_position_embeddings,
             pad_to_multiple_of=LENGTH_STEP,
         )
-        outputs = self.model(inputs, training=False)
+        outputs = self.model.predict_on_batch(inputs)
         logits = outputs["nsp"] if isinstance(outputs, dict) else outputs  # (B, 2)
         judged = [
             {
@@ -77,6 +75,6 @@ class NextSentence:
                 "next": float(row[IS_NEXT]),
                 "random": float(row[IS_RANDOM]),
             }
-            for row in keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))
+            for row in softmax(logits)
         ]
         return judged[0] if isinstance(first, str) else judged
