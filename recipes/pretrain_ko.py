@@ -14,15 +14,16 @@ Source: Devlin et al. 2018, "BERT", sections 3.1 and A.2; `--preset bert` has it
 import argparse
 import json
 import sys
+from importlib.metadata import version
 from itertools import chain, pairwise
 from pathlib import Path
 
-import keras
 import numpy as np
 from rich.console import Console
 
 import kbert
 from kbert import BertForPreTraining
+from kbert.backend import backend
 from kbert.console import console
 from kbert.data.baseline import unigram_loss
 from kbert.data.batches import PretrainingBatches
@@ -131,8 +132,8 @@ def main() -> None:
     tokenizer.save(folder)
     settings = {
         **vars(arguments),
-        "backend": keras.backend.backend(),
-        "versions": {"kbert": kbert.__version__, "keras": keras.__version__},
+        "backend": backend(),
+        "versions": {name: version(name) for name in ("kbert", "keras", "numpy", "tokenizers")},
     }
     (folder / "settings.json").write_text(
         json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
@@ -140,7 +141,7 @@ def main() -> None:
     screen.print(
         f"{len(documents):,} documents, {shard.num_sentences:,} sentences, {len(shard.ids):,} "
         f"tokens, a vocabulary of {len(tokenizer):,}; BERT {arguments.size}, "
-        f"{model.count_params():,} parameters, on {keras.backend.backend()}"
+        f"{model.count_params():,} parameters, on {backend()}"
     )
     progress = TrainingProgress(
         screen,
