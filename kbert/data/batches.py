@@ -8,7 +8,6 @@ Shapes: B batch, L length, P masked positions.
 
 from functools import lru_cache
 
-import keras
 import numpy as np
 
 from kbert.backend import require_backend
@@ -19,6 +18,7 @@ from kbert.errors import KbertError
 from kbert.text.tokenizer import Tokenizer
 
 require_backend()
+import keras  # noqa: E402  (Keras's own error does not say what to install)
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]
 

@@ -89,14 +89,18 @@ def _document_pairs(
 def _random_text(
     shard: Shard, document: int, target: int, rng: np.random.Generator
 ) -> tuple[int, int]:
-    """Running text of another document, from a random sentence on, of about `target` tokens."""
+    """Sentences of another document, from a random one on, until there are `target` tokens.
+
+    They are whole, as the true second text is, and cut to fit like it: else where a text is cut
+    would give the label away.
+    """
     other = int(rng.integers(shard.num_documents - 1))
     other += other >= document
     begin, end = shard.document_starts[other], shard.document_starts[other + 1]
+    starts = shard.sentence_starts
     sentence = int(rng.integers(begin, end))
-    start = int(shard.sentence_starts[sentence])
-    stop = min(start + max(target, 1), int(shard.sentence_starts[end]))
-    return start, stop
+    reached = int(np.searchsorted(starts, starts[sentence] + target))
+    return int(starts[sentence]), int(starts[min(max(reached, sentence + 1), end)])
 
 
 def _cut(
