@@ -51,10 +51,3 @@ def require_backend() -> None:
             f"KERAS_BACKEND is {wanted!r}, which is not installed: `pip install kbert[{wanted}]`, "
             f"or set KERAS_BACKEND to what is here: {', '.join(installed)}"
         )
-
-
-def backend() -> str:
-    """The backend that runs: "tensorflow", "jax" or "torch"."""
-    import keras
-
-    return keras.backend.backend()

@@ -21,9 +21,12 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-import kbert
+import kbert  # chooses the backend, so it comes before Keras
+
+# isort: split
+import keras
+
 from kbert import BertForPreTraining
-from kbert.backend import backend
 from kbert.console import console
 from kbert.data.baseline import unigram_loss
 from kbert.data.batches import PretrainingBatches
@@ -132,7 +135,7 @@ def main() -> None:
     tokenizer.save(folder)
     settings = {
         **vars(arguments),
-        "backend": backend(),
+        "backend": keras.backend.backend(),
         "versions": {name: version(name) for name in ("kbert", "keras", "numpy", "tokenizers")},
     }
     (folder / "settings.json").write_text(
@@ -141,7 +144,7 @@ def main() -> None:
     screen.print(
         f"{len(documents):,} documents, {shard.num_sentences:,} sentences, {len(shard.ids):,} "
         f"tokens, a vocabulary of {len(tokenizer):,}; BERT {arguments.size}, "
-        f"{model.count_params():,} parameters, on {backend()}"
+        f"{model.count_params():,} parameters, on {keras.backend.backend()}"
     )
     progress = TrainingProgress(
         screen,
