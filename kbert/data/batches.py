@@ -55,6 +55,8 @@ class PretrainingBatches(keras.utils.PyDataset):
         first_step: int = 0,
     ):
         super().__init__(workers=1)
+        if batch_size < 1 or (steps is not None and steps < 1):
+            raise KbertError(f"batch_size {batch_size} and steps {steps} must be 1 or more")
         if shard.ids.size and int(shard.ids.max()) >= len(tokenizer):
             raise KbertError(
                 f"the shard holds id {int(shard.ids.max())}, and the tokenizer has only "

@@ -4,6 +4,7 @@
 .jsonl                   a line is a document: {"text": "..."}
 """
 
+import codecs
 import gzip
 import json
 import lzma
@@ -31,9 +32,13 @@ def read_documents(paths: Iterable[str | Path], encoding: str = "utf-8") -> Iter
 
     Raises:
         KbertError: if a path does not exist or is of another kind, a folder has no file to read,
-            a text is not in the encoding (file and byte offset are named), or a JSON line has no
-            "text".
+            there is no such encoding, a text is not in it (file and byte offset are named), or a
+            JSON line has no "text".
     """
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise KbertError(f"there is no encoding {encoding!r}; try utf-8, cp949 or utf-16") from None
     for path in _files(paths):
         try:
             if path.suffix == ".jsonl":

@@ -80,6 +80,12 @@ def test_every_epoch_is_masked_and_paired_anew(made):
     assert not np.array_equal(long[0][0]["input_ids"], long[steps][0]["input_ids"])
 
 
+def test_no_batches(made):
+    for change in ({"steps": 0}, {"batch_size": 0}):
+        with pytest.raises(KbertError, match="must be 1 or more"):
+            PretrainingBatches(*made, **{**SETTINGS, **change})
+
+
 def test_a_tokenizer_that_did_not_make_the_shard(made):
     with pytest.raises(KbertError, match="did not make this shard"):
         PretrainingBatches(made[0], Tokenizer(WORDS[:20]), **SETTINGS)

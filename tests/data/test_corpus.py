@@ -63,6 +63,11 @@ def test_bad_files(tmp_path, name, content, message):
         list(read_documents([path]))
 
 
+def test_no_such_encoding(tmp_path):
+    with pytest.raises(KbertError, match="no encoding 'utf8mb4'"):
+        list(read_documents([tmp_path], encoding="utf8mb4"))
+
+
 def test_missing_files_and_empty_folders(tmp_path):
     with pytest.raises(KbertError, match="no such file or folder"):
         list(read_documents([tmp_path / "none.txt"]))
