@@ -13,10 +13,12 @@ test: .venv-test/installed
 	.venv-test/bin/python -m ruff check .
 	.venv-test/bin/python -m ruff format --check .
 	.venv-test/bin/python -m pyright --pythonpath .venv-test/bin/python
-	for backend in $(BACKENDS); do \
-		echo "== $$backend"; \
-		KERAS_BACKEND=$$backend .venv-test/bin/python -m pytest -q || exit 1; \
-	done
+	$(MAKE) --no-print-directory -j2 --output-sync=target $(BACKENDS:%=test-%)
+
+# One process a backend, two at a time.
+test-%: .venv-test/installed
+	@echo "== $*"
+	KERAS_BACKEND=$* .venv-test/bin/python -m pytest -q -p no:cacheprovider
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
