@@ -28,7 +28,7 @@ def build(model: KbertModel) -> gr.Blocks:
     pipelines = {
         glued: kbert.FillMask(model, glued_to_mask=glued) for glued in ("continuation", "word")
     }
-    longest = model.bert.max_position_embeddings
+    longest = model.bert.max_length
 
     def answer(text: str | None, glued_to_mask: Literal["continuation", "word"]) -> list[list]:
         text = read(text)

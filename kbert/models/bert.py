@@ -134,6 +134,11 @@ class Bert(KbertModel):
             )
         self.build((None, None))
 
+    @property
+    def max_length(self) -> int:
+        """The longest row, in tokens, special tokens included."""
+        return self.max_position_embeddings
+
     def build(self, input_shape):
         """Builds the parts; the constructor does it, since every size is known there."""
         self.embeddings.build(input_shape)

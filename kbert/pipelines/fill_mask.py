@@ -73,7 +73,7 @@ class FillMask:
             return []
         inputs = self.tokenizer(
             texts,
-            max_length=self.model.bert.max_position_embeddings,
+            max_length=self.model.bert.max_length,
             truncation="never",
             pad_to_multiple_of=LENGTH_STEP,
             glued_to_mask=self.glued_to_mask,

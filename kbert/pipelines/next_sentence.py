@@ -64,7 +64,7 @@ class NextSentence:
         inputs = self.tokenizer(
             firsts,
             seconds,
-            max_length=self.model.bert.max_position_embeddings,
+            max_length=self.model.bert.max_length,
             pad_to_multiple_of=LENGTH_STEP,
         )
         outputs = self.model.predict_on_batch(inputs)
