@@ -13,18 +13,12 @@ from typing import Any
 import keras
 
 from kbert.errors import KbertError
+from kbert.models import TASKS
 from kbert.models.base import KbertModel
-from kbert.models.bert import Bert
-from kbert.models.pretraining import (
-    BertForMaskedLM,
-    BertForNextSentencePrediction,
-    BertForPreTraining,
-)
 from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE, Tokenizer, parse_settings
 from kbert.text.vocabulary import parse_vocabulary
 
-_MODELS = (Bert, BertForPreTraining, BertForMaskedLM, BertForNextSentencePrediction)
-_CLASSES = {model.__name__: model for model in _MODELS}
+_CLASSES = {model.__name__: model for model in TASKS.values()}
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _MAX_JSON_BYTES = 1 << 20
 
@@ -166,4 +160,6 @@ def _read_json(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any
 
 
 def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):  # the labels' names
+        return all(isinstance(each, str) for each in value)
     return value is None or isinstance(value, str | int | float | bool)
