@@ -22,6 +22,8 @@ _HOME = {
     "BertForTokenClassification": "models.tagging",
     "BertForQuestionAnswering": "models.question_answering",
     "load": "formats.load",
+    "export_huggingface": "formats.huggingface_export",
+    "push_to_hub": "formats.huggingface_export",
     "FillMask": "pipelines.fill_mask",
     "NextSentence": "pipelines.next_sentence",
 }
@@ -38,11 +40,15 @@ __all__ = [
     "KbertError",
     "NextSentence",
     "Tokenizer",
+    "export_huggingface",
     "load",
+    "push_to_hub",
 ]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
     from kbert.errors import KbertError as KbertError
+    from kbert.formats.huggingface_export import export_huggingface as export_huggingface
+    from kbert.formats.huggingface_export import push_to_hub as push_to_hub
     from kbert.formats.load import load as load
     from kbert.models.bert import Bert as Bert
     from kbert.models.classification import (

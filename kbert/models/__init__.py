@@ -23,8 +23,12 @@ TASKS = {
     "token-classification": BertForTokenClassification,
     "question-answering": BertForQuestionAnswering,
 }
+POOLED_TASKS = ("pretraining", "next-sentence-prediction", "sequence-classification")
+LABELLED_TASKS = ("sequence-classification", "token-classification")
 
 __all__ = [
+    "LABELLED_TASKS",
+    "POOLED_TASKS",
     "TASKS",
     "Bert",
     "BertForMaskedLM",
