@@ -5,6 +5,7 @@ for more; programs differ in what they believe. What passes here has one reading
 first member and ends with its directory, and no two members share a byte.
 """
 
+import io
 import struct
 import zipfile
 import zlib
@@ -117,3 +118,43 @@ def _check_place(file: BinaryIO, member: zipfile.ZipInfo, end: int, where: str) 
     if method != zipfile.ZIP_STORED or flags != member.flag_bits or differs:
         raise KbertError(f"{where}: {member.filename!r:.80} differs from what the directory says")
     return member.header_offset + 30 + name_length + extra_length + member.file_size
+
+
+class Member(io.RawIOBase):
+    """A stored member as a file of its own: a window on the archive's file, not a copy.
+
+    Args:
+        file: the archive's file.
+        member: one that `open_stored_zip` checked.
+    """
+
+    def __init__(self, file: BinaryIO, member: zipfile.ZipInfo):
+        super().__init__()
+        file.seek(member.header_offset + 26)
+        name_length, extra_length = struct.unpack("<2H", file.read(4))
+        self._file = file
+        self._start = member.header_offset + 30 + name_length + extra_length
+        self._size = member.file_size
+        self._place = 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Moves, and returns where to."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        self._place = max(0, base + offset)
+        return self._place
+
+    def readinto(self, buffer) -> int:
+        """Fills a buffer as far as the member goes; returns how many bytes came."""
+        view = memoryview(buffer).cast("B")[: max(0, self._size - self._place)]
+        self._file.seek(self._start + self._place)
+        count = self._file.readinto(view) or 0  # type: ignore[attr-defined]
+        self._place += count
+        return count
