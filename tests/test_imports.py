@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "layers": {"backend"},
     "models": {"backend", "text", "layers"},
     "training": {"backend"},
-    "formats": {"backend", "text", "layers", "models"},
+    "formats": {"backend", "console", "text", "layers", "models"},
     "pipelines": {"backend", "text", "models", "formats"},
+    "__main__": {"formats"},
 }
 WITHOUT_KERAS = {*EVERYWHERE, "backend", "console", "run_folder", "text", "data", "tasks"}
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}

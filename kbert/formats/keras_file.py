@@ -1,26 +1,23 @@
 """The `.keras` file: read it without trusting it.
 
-A `.keras` file is a zip of a config (JSON), weights (HDF5) and assets. Keras builds whatever
-classes the config names, so a file that somebody shared is checked before Keras sees it: it may
-hold only what kbert's own `save` writes, in plain (stored) form, and name only kbert's models.
+    check the file -> compare shapes, nothing allocated -> build the model -> fill in its weights
+
+Keras has no part in the reading: it would build the classes that the file names, unpack the file to
+the disk, and leave as they are the weights that it does not find.
 """
 
-import json
-import zipfile
+import re
+import tempfile
+from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from kbert.errors import KbertError
-from kbert.models import TASKS
+from kbert.formats.keras_archive import ASSET_FOLDERS, MODELS, Contents, open_keras_archive
 from kbert.models.base import KbertModel
-from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE, Tokenizer, parse_settings
-from kbert.text.vocabulary import parse_vocabulary
-
-_CLASSES = {model.__name__: model for model in TASKS.values()}
-_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_MAX_JSON_BYTES = 1 << 20
 
 
 def load_keras_file(path: str | Path) -> KbertModel:
@@ -36,130 +33,104 @@ def load_keras_file(path: str | Path) -> KbertModel:
         KbertError: if there is no such file, it is not a `.keras` file, it holds what kbert did
             not write, or its weights do not fit its config.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise KbertError(f"{path}: no such file")
-    class_name, config = check_keras_file(path)
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except KbertError:
-        raise
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())[:400] or type(error).__name__
-        raise KbertError(
-            f"{path}: the weights or the vocabulary do not fit its {class_name} of "
-            f"{config.get('num_hidden_layers')} layers, or are damaged: {reason}"
-        ) from error
-
-
-def check_keras_file(path: Path) -> tuple[str, dict[str, Any]]:
-    """Checks a file without building anything from it; returns its class name and config.
-
-    Raises:
-        KbertError: if the file is not one that kbert's `save` could have written.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_members(path, archive)
-            metadata = _read_json(path, archive, _METADATA)
-            described = _read_json(path, archive, _CONFIG)
-            weight_bytes = archive.getinfo(_WEIGHTS).file_size
-            _check_tokenizer(path, archive)
-    except (zipfile.BadZipFile, UnicodeDecodeError, OSError) as error:
-        raise KbertError(f"{path}: not a .keras file, or a damaged one ({error})") from error
-    if "keras_version" not in metadata:
-        raise KbertError(f"{path}: {_METADATA} has no keras_version; it is not a .keras file")
-    class_name, config = described.get("class_name"), described.get("config")
-    named = (described.get("module"), described.get("registered_name"))
-    expected = (
-        (_CLASSES[class_name].__module__, f"kbert>{class_name}") if class_name in _CLASSES else None
-    )
-    if named != expected:
-        raise KbertError(
-            f"{path}: holds a {described.get('registered_name') or class_name!r}; kbert.load opens "
-            f"{', '.join(_CLASSES)}. For your own models around a Bert: import kbert.models, then "
-            "keras.models.load_model, if you trust the file"
-        )
-    if not isinstance(config, dict) or not all(map(_is_plain, config.values())):
-        raise KbertError(
-            f"{path}: the config of a {class_name} is numbers and names, not {config!r:.80}"
-        )
-    least = _least_parameters(config)
-    if least > weight_bytes:
-        raise KbertError(
-            f"{path}: the weights do not fit the config: it asks for at least {least:,} numbers, "
-            f"and {_WEIGHTS} has {weight_bytes:,} bytes"
-        )
-    extras = set(described) - {"module", "class_name", "config", "registered_name", "build_config"}
-    if extras - {"compile_config"} or described.get("compile_config"):
-        raise KbertError(f"{path}: the config holds {sorted(extras)}, which kbert does not write")
-    return str(class_name), config
-
-
-def _least_parameters(config: dict[str, Any]) -> int:
-    """Fewer weights than a config asks for: its tables and matrices, without biases and norms.
-
-    It is compared with the file's size before anything is allocated.
-    """
-    names = ("vocab_size", "max_position_embeddings", "type_vocab_size", "hidden_size")
-    names += ("num_hidden_layers", "intermediate_size")
-    sizes = [config.get(name, 1) for name in names]
-    if not all(isinstance(size, int) for size in sizes):
-        return 0  # Bert's own check names what is wrong
-    words, positions, segments, hidden, layers, intermediate = (max(size, 0) for size in sizes)
-    rows = words + positions + segments
-    return hidden * (rows + layers * (4 * hidden + 2 * intermediate))
-
-
-def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
-    """Only the members that `save` writes, each once, each stored as it is."""
-    names = [member.filename for member in archive.infolist()]
-    for member in archive.infolist():
-        name = member.filename
-        folders, _, file = name.rpartition("/")
-        is_asset = folders in ("assets", "assets/bert") and file in (
-            "",
-            VOCABULARY_FILE,
-            SETTINGS_FILE,
-        )
-        if not (name in (_CONFIG, _METADATA, _WEIGHTS) or name in ("assets/",) or is_asset):
-            raise KbertError(f"{path}: holds {name!r}, which kbert does not write")
-        if names.count(name) > 1:
-            raise KbertError(f"{path}: holds {name!r} twice")
-        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+    with open_keras_archive(path) as contents:
+        try:
+            _check_shapes(contents)
+            model = _build(contents)
+            _load_weights(model, contents)
+            _load_assets(model, contents)
+        except KbertError as error:
+            raise KbertError(f"{path}: {error}") from error
+        except Exception as error:  # whatever Keras makes of a stranger's config
+            reason = " ".join(str(error).split())[:400] or type(error).__name__
             raise KbertError(
-                f"{path}: {name!r} is compressed; a .keras file stores its members plainly"
-            )
-        if (member.external_attr >> 16) & 0o170000 == 0o120000:
-            raise KbertError(f"{path}: {name!r} is a link")
-    missing = {_CONFIG, _METADATA, _WEIGHTS} - set(names)
-    if missing:
-        raise KbertError(f"{path}: has no {', '.join(sorted(missing))}; it is not a .keras file")
+                f"{path}: the weights or the vocabulary do not fit its {contents.class_name} of "
+                f"{contents.config['num_hidden_layers']} layers, or are damaged: {reason}"
+            ) from error
+    return model
 
 
-def _check_tokenizer(path: Path, archive: zipfile.ZipFile) -> None:
-    """Reads vocabulary and settings: if they are damaged, Keras loads the model without them."""
-    for name in archive.namelist():
-        where = f"{path}, {name}"
-        if name.endswith(VOCABULARY_FILE):
-            Tokenizer(parse_vocabulary(archive.read(name), where))
-        elif name.endswith(SETTINGS_FILE):
-            parse_settings(archive.read(name), where)
+def _build(contents: Contents) -> KbertModel:
+    model_class = getattr(import_module(MODELS[contents.class_name]), contents.class_name)
+    return model_class.from_config(contents.config)
 
 
-def _read_json(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
-    if archive.getinfo(name).file_size > _MAX_JSON_BYTES:
-        raise KbertError(f"{path}: {name} is larger than {_MAX_JSON_BYTES} bytes")
-    try:
-        value = json.loads(archive.read(name).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise KbertError(f"{path}: {name} is not JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise KbertError(f"{path}: {name} is not a JSON object")
-    return value
+def _check_shapes(contents: Contents) -> None:
+    """Builds the model without its numbers, and compares its shapes with the file's."""
+    with keras.StatelessScope(initialize_variables=False):
+        wanted = Counter(tuple(weight.shape) for weight in _build(contents).weights)
+    found = Counter(tensor.shape for tensor in contents.tensors.values())
+    if wanted != found:
+        missing, extra = list(wanted - found), list(found - wanted)
+        raise KbertError(
+            f"the weights do not fit the config: it asks for {wanted.total()} tensors, and the "
+            f"file has {found.total()}; not in the file: {missing[:3]}; "
+            f"not in the model: {extra[:3]}"
+        )
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):  # the labels' names
-        return all(isinstance(each, str) for each in value)
-    return value is None or isinstance(value, str | int | float | bool)
+def _load_weights(model: KbertModel, contents: Contents) -> None:
+    """Fills every weight, one layer at a time.
+
+    The file has as many tensors of each shape as the model, and no layer is filled twice, so none
+    is left as it was.
+    """
+    by_layer: dict[str, dict[str, Any]] = {}
+    for path, tensor in contents.tensors.items():
+        layer_path, _, place = path.rpartition("/vars/")
+        by_layer.setdefault(layer_path if "/vars/" in path else path, {})[place] = tensor
+    filled: set[int] = set()
+    for path, tensors in by_layer.items():
+        layer = _find_layer(model, path)
+        if id(layer) in filled:
+            raise KbertError(f"{path!r} is the second set of weights of one layer")
+        filled.add(id(layer))
+        layer.load_own_variables({place: tensor.read() for place, tensor in tensors.items()})
+
+
+def _find_layer(model: KbertModel, path: str) -> Any:
+    """The layer that Keras writes under a path.
+
+    A path is the names of attributes, from the model down. In a list a layer goes by its class
+    (`encoder_layers/encoder_layer`), from the second on with a number (`encoder_layer_1`).
+    """
+    found: Any = model
+    for name in path.split("/"):
+        if isinstance(found, list | tuple):
+            found = _by_class(found).get(name)
+        else:
+            found = None if name.startswith("_") else getattr(found, name, None)
+        layers = found if isinstance(found, list | tuple) else [found]
+        if not layers or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
+            raise KbertError(f"a {type(model).__name__} has no layer {path!r}")
+    return found
+
+
+def _by_class(layers: list | tuple) -> dict[str, Any]:
+    """Layers by the names that Keras gives to those of a list."""
+    named: dict[str, Any] = {}
+    counts: Counter[str] = Counter()
+    for layer in layers:
+        words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
+        name = re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+        named[f"{name}_{counts[name]}" if counts[name] else name] = layer
+        counts[name] += 1
+    return named
+
+
+def _load_assets(model: KbertModel, contents: Contents) -> None:
+    """Hands the tokenizer's files over, in a folder of their own, as Keras would."""
+    if not contents.assets:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in contents.assets.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        for assets, owner in zip(ASSET_FOLDERS, (model, getattr(model, "bert", None)), strict=True):
+            if (
+                Path(folder, assets).is_dir()
+                and owner is not None
+                and hasattr(owner, "load_assets")
+            ):
+                owner.load_assets(str(Path(folder, assets)))

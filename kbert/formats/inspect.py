@@ -1,0 +1,171 @@
+"""What is in a file, without loading it: `kbert inspect FILE`.
+
+Everything shown has passed the checks that loading makes, and nothing is built from it: no Keras,
+no unpickling, no numbers read.
+"""
+
+import argparse
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kbert.console import console
+from kbert.errors import KbertError
+from kbert.formats import safetensors_file, torch_file
+from kbert.formats.folder import find_file, read_file
+from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
+from kbert.formats.keras_archive import open_keras_archive
+from kbert.formats.stored_tensor import StoredTensor
+from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE
+from kbert.text.vocabulary import parse_vocabulary
+
+_MAX_VOCABULARY_BYTES = 16 << 20
+_SMALL_FILES = ("config.json", "tokenizer_config.json", SETTINGS_FILE)
+
+
+def inspect(source: str | Path, out: Console) -> None:
+    r"""Prints what a file or a checkpoint folder holds, and raises if kbert would refuse it.
+
+    Args:
+        source: a `.keras`, `.safetensors` or `.bin` file, a `vocab.txt`, or a folder of them.
+        out: where to print.
+
+    Raises:
+        KbertError: if there is no such file, or it does not pass the checks.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "vocab.txt")
+        ...     _ = path.write_text("[PAD]\n[UNK]\n국회\n##에\n", encoding="utf-8")
+        ...     inspect(path, Console(width=60))
+        vocab.txt: 4 tokens, 1 of them ## pieces, 25 bytes
+    """
+    path = Path(source)
+    if path.is_dir():
+        _inspect_folder(path, out)
+    elif not path.is_file():
+        raise KbertError(f"{path}: no such file or folder")
+    elif path.suffix == ".keras":
+        _inspect_keras(path, out)
+    elif path.suffix == ".safetensors":
+        _print_tensors(safetensors_file.open_safetensors(path), path.name, out)
+    elif path.suffix == ".bin":
+        _inspect_torch(path, out)
+    elif path.suffix == ".txt":
+        _print_vocabulary(read_file(path, _MAX_VOCABULARY_BYTES), path, path.name, out)
+    else:
+        raise KbertError(
+            f"{path}: kbert inspects .keras, .safetensors and .bin files, vocab.txt, and folders "
+            "of them"
+        )
+
+
+def _inspect_keras(path: Path, out: Console) -> None:
+    with open_keras_archive(path) as contents:
+        written = f"written by Keras {contents.keras_version}"
+        out.print(f"{path.name}: {contents.class_name}, {path.stat().st_size:,} bytes, {written}")
+        _print_object(contents.config, "arguments", out)
+        for name, data in contents.assets.items():
+            if name.endswith(VOCABULARY_FILE):
+                _print_vocabulary(data, path, name, out)
+            else:
+                _print_object(read_json_object(data, name), name, out)
+        _print_tensors(contents.tensors, "weights", out)
+
+
+def _inspect_folder(path: Path, out: Console) -> None:
+    """A checkpoint: its config, tokenizer and weights, and what else lies there."""
+    shown = set()
+    for name in _SMALL_FILES:
+        file = find_file(path, name)
+        if file is not None:
+            data = read_file(file, MAX_JSON_BYTES)
+            _print_object(read_json_object(data, str(file)), name, out)
+            shown.add(name)
+    vocabulary = find_file(path, VOCABULARY_FILE)
+    if vocabulary is not None:
+        data = read_file(vocabulary, _MAX_VOCABULARY_BYTES)
+        _print_vocabulary(data, vocabulary, VOCABULARY_FILE, out)
+        shown.add(VOCABULARY_FILE)
+    for name in (safetensors_file.WEIGHTS, safetensors_file.INDEX):
+        if find_file(path, name) is not None:
+            _print_tensors(safetensors_file.open_safetensors(path), name, out)
+            shown.add(name)
+            break
+    binary = find_file(path, torch_file.WEIGHTS)
+    if binary is not None:
+        _inspect_torch(binary, out)
+        shown.add(torch_file.WEIGHTS)
+    if not shown:
+        raise KbertError(f"{path}: the folder holds no part of a checkpoint")
+    others = sorted(entry.name for entry in path.iterdir() if entry.name not in shown)
+    if others:
+        out.print(f"not looked at: {', '.join(map(_shown, others[:20]))}")
+
+
+def _inspect_torch(path: Path, out: Console) -> None:
+    kind = "a zip" if torch_file.check_torch_bin(path) else "the format before PyTorch 1.6"
+    out.print(
+        f"{path.name}: a PyTorch pickle ({kind}), {path.stat().st_size:,} bytes; it names nothing "
+        "but tensors. It was not unpickled; kbert.load opens it only when asked to"
+    )
+
+
+def _print_vocabulary(data: bytes, path: Path, name: str, out: Console) -> None:
+    tokens = parse_vocabulary(data, str(path))
+    pieces = sum(token.startswith("##") for token in tokens)
+    out.print(f"{name}: {len(tokens):,} tokens, {pieces:,} of them ## pieces, {len(data):,} bytes")
+
+
+def _print_object(values: dict[str, Any], title: str, out: Console) -> None:
+    rows = ((_shown(name), _shown(value)) for name, value in values.items())
+    _print_table(title, ("name", "value"), rows, out)
+
+
+def _print_tensors(tensors: dict[str, StoredTensor], title: str, out: Console) -> None:
+    total = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    rows = (
+        (_shown(name), tensor.dtype, " x ".join(map(str, tensor.shape)) or "one number")
+        for name, tensor in tensors.items()
+    )
+    headings = ("tensor", "type", "shape")
+    _print_table(f"{title}: {len(tensors):,} tensors, {total:,} numbers", headings, rows, out)
+
+
+def _print_table(
+    title: str, headings: Iterable[str], rows: Iterable[tuple[str, ...]], out: Console
+) -> None:
+    table = Table(*headings, title=title, title_justify="left", title_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def _shown(value: Any) -> str:
+    """A stranger's text, cut, and without characters that would steer the terminal."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The `kbert` command: returns 0 if the file passed the checks, and 1 if not."""
+    parser = argparse.ArgumentParser(prog="kbert", description="Korean BERT in Keras 3.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("inspect", help="show what is in a file without loading it")
+    command.add_argument("file", help="a .keras, .safetensors or .bin file, vocab.txt, or a folder")
+    source = parser.parse_args(arguments).file
+    out = console()
+    try:
+        inspect(source, out)
+    except (KbertError, OSError) as error:
+        message = str(error)
+        out.print(f"refused: {message if message.isprintable() else ascii(message)}")
+        return 1
+    out.print("passed every check that is made before anything is loaded")
+    return 0

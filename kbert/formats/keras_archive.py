@@ -1,0 +1,181 @@
+"""What a `.keras` file holds, checked; no Keras is needed to look.
+
+A `.keras` file is a zip of a config (JSON), weights (HDF5) and assets. Keras builds whatever
+classes the config names. kbert opens only what its own `save` writes: its own models, plain
+numbers as their arguments, plain tensors, and a tokenizer.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from kbert.errors import KbertError
+from kbert.formats.h5_file import open_h5
+from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
+from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.stored_zip import Member, check_contents, open_stored_zip
+from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE, parse_settings
+from kbert.text.vocabulary import parse_vocabulary
+
+# The classes that a file may name, and where each is defined.
+MODELS = {
+    "Bert": "kbert.models.bert",
+    "BertForPreTraining": "kbert.models.pretraining",
+    "BertForMaskedLM": "kbert.models.pretraining",
+    "BertForNextSentencePrediction": "kbert.models.pretraining",
+    "BertForSequenceClassification": "kbert.models.classification",
+    "BertForTokenClassification": "kbert.models.tagging",
+    "BertForQuestionAnswering": "kbert.models.question_answering",
+}
+ASSETS = (VOCABULARY_FILE, SETTINGS_FILE)
+ASSET_FOLDERS = ("assets", "assets/bert")  # of a Bert, and of a model around one
+
+_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_MAX_VOCABULARY_BYTES = 16 << 20
+_MAX_TEXT = 100
+_DTYPES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a checked file holds.
+
+    Args:
+        class_name: one of `MODELS`.
+        config: the model's arguments: numbers, short strings, lists of them (labels), true, false
+            and null.
+        tensors: its weights by path; to be read while the file is open.
+        assets: the bytes of the tokenizer's files by their name in the archive.
+        keras_version: that of the Keras that wrote it.
+    """
+
+    class_name: str
+    config: dict[str, Any]
+    tensors: dict[str, StoredTensor]
+    assets: dict[str, bytes]
+    keras_version: str
+
+
+@contextmanager
+def open_keras_archive(path: str | Path) -> Iterator[Contents]:
+    """Opens a `.keras` file once, checks it, and keeps it open for its tensors to be read.
+
+    What is checked is what is read: the file is not opened a second time.
+
+    Raises:
+        KbertError: if there is no such file, or it is not one that kbert's `save` could have
+            written.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise KbertError(f"{path}: no such file")
+    with path.open("rb") as file, open_stored_zip(file, str(path)) as archive:
+        names = _check_names(path, archive.namelist())
+        check_contents(archive, str(path))
+        weights = archive.getinfo(_WEIGHTS)
+
+        def read(name: str, most: int) -> bytes:
+            if archive.getinfo(name).file_size > most:
+                raise KbertError(f"{path}: {name} is larger than {most:,} bytes")
+            return archive.read(name)
+
+        metadata = read_json_object(read(_METADATA, MAX_JSON_BYTES), f"{path}, {_METADATA}")
+        version = metadata.get("keras_version")
+        if not isinstance(version, str) or len(version) > _MAX_TEXT:
+            raise KbertError(f"{path}: {_METADATA} has no keras_version; it is not a .keras file")
+        described = read_json_object(read(_CONFIG, MAX_JSON_BYTES), f"{path}, {_CONFIG}")
+        class_name, config = _check_config(path, described)
+
+        member = cast(BinaryIO, Member(file, weights))
+        h5, tensors = open_h5(member, weights.file_size, f"{path}, {_WEIGHTS}")
+        with h5:
+            _check_sizes(path, config, tensors)
+            assets = {name: read(name, _MAX_VOCABULARY_BYTES) for name in names}
+            _check_assets(path, assets, config["vocab_size"])
+            yield Contents(class_name, config, tensors, assets, version)
+
+
+def _check_names(path: Path, names: list[str]) -> list[str]:
+    """Checks that there are the members that `save` writes, and no others; returns the assets."""
+    needed = {_CONFIG, _METADATA, _WEIGHTS}
+    folders = {f"{folder}/" for folder in ASSET_FOLDERS}
+    assets = {folder + name for folder in folders for name in ASSETS}
+    for name in names:
+        if name not in needed | folders | assets:
+            raise KbertError(f"{path}: holds {name!r:.80}, which kbert does not write")
+    if needed - set(names):
+        missing = ", ".join(sorted(needed - set(names)))
+        raise KbertError(f"{path}: has no {missing}; it is not a .keras file")
+    return [name for name in names if name in assets]
+
+
+def _check_config(path: Path, described: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The class name and the arguments that a config names, if they are kbert's."""
+    class_name, config = described.get("class_name"), described.get("config")
+    registered = described.get("registered_name")
+    module = MODELS.get(class_name) if isinstance(class_name, str) else None
+    expected = (module, f"kbert>{class_name}")
+    if module is None or (described.get("module"), registered) != expected:
+        raise KbertError(
+            f"{path}: holds a {registered or class_name!r:.80}; kbert.load opens "
+            f"{', '.join(MODELS)}. For your own models around a Bert: import kbert.models, then "
+            "keras.models.load_model, if you trust the file"
+        )
+    extras = set(described) - {"module", "class_name", "config", "registered_name", "build_config"}
+    if extras - {"compile_config"} or described.get("compile_config"):
+        raise KbertError(
+            f"{path}: the config holds {sorted(extras)!r:.200}, which kbert does not write"
+        )
+    if not isinstance(config, dict) or not all(map(_is_plain, config.values())):
+        raise KbertError(
+            f"{path}: the config of a {class_name} is numbers and names, not {config!r:.80}"
+        )
+    if config.get("dtype", "float32") not in _DTYPES:
+        raise KbertError(
+            f"{path}: dtype {config['dtype']!r}; kbert.load opens {', '.join(_DTYPES)}"
+        )
+    return str(class_name), config
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):  # the labels' names
+        return all(isinstance(each, str) and _is_plain(each) for each in value)
+    if isinstance(value, str):
+        return len(value) <= _MAX_TEXT and value.isprintable()
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    return value is None or isinstance(value, float)
+
+
+def _check_sizes(path: Path, config: dict[str, Any], tensors: dict[str, StoredTensor]) -> None:
+    """Checks the two sizes that cost time before any shape can be compared: layers and words."""
+    layers, words = config.get("num_hidden_layers"), config.get("vocab_size")
+    rows = max((tensor.shape[0] for tensor in tensors.values() if tensor.shape), default=0)
+    if type(layers) is not int or 10 * layers > len(tensors):
+        raise KbertError(
+            f"{path}: the weights do not fit the config: {layers!r} layers, and {len(tensors)} "
+            f"tensors in {_WEIGHTS}"
+        )
+    if type(words) is not int or words > rows:
+        raise KbertError(
+            f"{path}: the weights do not fit the config: vocab_size {words!r}, and no tensor of "
+            f"more than {rows:,} rows"
+        )
+
+
+def _check_assets(path: Path, assets: dict[str, bytes], vocab_size: int) -> None:
+    """Reads vocabulary and settings, and what they claim."""
+    for name, data in assets.items():
+        where = f"{path}, {name}"
+        if name.endswith(VOCABULARY_FILE):
+            if data.count(b"\n") > vocab_size:
+                raise KbertError(
+                    f"{where}: {data.count(10):,} lines; the model has embeddings for "
+                    f"{vocab_size:,} tokens"
+                )
+            parse_vocabulary(data, where)
+        elif name.endswith(SETTINGS_FILE):
+            read_json_object(data, where)
+            parse_settings(data, where)

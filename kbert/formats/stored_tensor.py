@@ -1,0 +1,21 @@
+"""A tensor in a file, known by its shape and read when it is wanted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """One tensor of a checkpoint.
+
+    Args:
+        shape: its shape.
+        dtype: its type in the file, as the file's format names it.
+        read: reads it: an array of its own, float32 whatever the file holds.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[], np.ndarray]
