@@ -20,8 +20,8 @@ from kbert.models.pretraining import (
     BertForNextSentencePrediction,
     BertForPreTraining,
 )
-from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE, Tokenizer, parse_settings
-from kbert.text.vocabulary import parse_vocabulary
+from kbert.text.tokenizer import Tokenizer
+from kbert.text.tokenizer_files import TOKENIZER_FILES, keras_members, parse_files
 
 _MODELS = (Bert, BertForPreTraining, BertForMaskedLM, BertForNextSentencePrediction)
 _CLASSES = {model.__name__: model for model in _MODELS}
@@ -123,11 +123,7 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     for member in archive.infolist():
         name = member.filename
         folders, _, file = name.rpartition("/")
-        is_asset = folders in ("assets", "assets/bert") and file in (
-            "",
-            VOCABULARY_FILE,
-            SETTINGS_FILE,
-        )
+        is_asset = folders in ("assets", "assets/bert") and file in ("", *TOKENIZER_FILES)
         if not (name in (_CONFIG, _METADATA, _WEIGHTS) or name in ("assets/",) or is_asset):
             raise KbertError(f"{path}: holds {name!r}, which kbert does not write")
         if names.count(name) > 1:
@@ -144,13 +140,10 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
 
 
 def _check_tokenizer(path: Path, archive: zipfile.ZipFile) -> None:
-    """Reads vocabulary and settings: if they are damaged, Keras loads the model without them."""
-    for name in archive.namelist():
-        where = f"{path}, {name}"
-        if name.endswith(VOCABULARY_FILE):
-            Tokenizer(parse_vocabulary(archive.read(name), where))
-        elif name.endswith(SETTINGS_FILE):
-            parse_settings(archive.read(name), where)
+    """Builds the tokenizer: if its files are damaged, Keras loads the model without them."""
+    files = keras_members(archive, str(path))
+    if files:
+        Tokenizer(**parse_files(files, str(path)))
 
 
 def _read_json(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
