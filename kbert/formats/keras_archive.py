@@ -16,8 +16,7 @@ from kbert.formats.h5_file import open_h5
 from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.stored_tensor import StoredTensor
 from kbert.formats.stored_zip import Member, check_contents, open_stored_zip
-from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE, parse_settings
-from kbert.text.vocabulary import parse_vocabulary
+from kbert.text.tokenizer_files import MOST_BYTES, TOKENIZER_FILES, VOCABULARY_FILE, parse_files
 
 # The classes that a file may name, and where each is defined.
 MODELS = {
@@ -29,11 +28,9 @@ MODELS = {
     "BertForTokenClassification": "kbert.models.tagging",
     "BertForQuestionAnswering": "kbert.models.question_answering",
 }
-ASSETS = (VOCABULARY_FILE, SETTINGS_FILE)
 ASSET_FOLDERS = ("assets", "assets/bert")  # of a Bert, and of a model around one
 
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_MAX_VOCABULARY_BYTES = 16 << 20
 _MAX_TEXT = 100
 _DTYPES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 
@@ -92,7 +89,7 @@ def open_keras_archive(path: str | Path) -> Iterator[Contents]:
         h5, tensors = open_h5(member, weights.file_size, f"{path}, {_WEIGHTS}")
         with h5:
             _check_sizes(path, config, tensors)
-            assets = {name: read(name, _MAX_VOCABULARY_BYTES) for name in names}
+            assets = {name: read(name, MOST_BYTES) for name in names}
             _check_assets(path, assets, config["vocab_size"])
             yield Contents(class_name, config, tensors, assets, version)
 
@@ -101,7 +98,7 @@ def _check_names(path: Path, names: list[str]) -> list[str]:
     """Checks that there are the members that `save` writes, and no others; returns the assets."""
     needed = {_CONFIG, _METADATA, _WEIGHTS}
     folders = {f"{folder}/" for folder in ASSET_FOLDERS}
-    assets = {folder + name for folder in folders for name in ASSETS}
+    assets = {folder + name for folder in folders for name in TOKENIZER_FILES}
     for name in names:
         if name not in needed | folders | assets:
             raise KbertError(f"{path}: holds {name!r:.80}, which kbert does not write")
@@ -166,16 +163,15 @@ def _check_sizes(path: Path, config: dict[str, Any], tensors: dict[str, StoredTe
 
 
 def _check_assets(path: Path, assets: dict[str, bytes], vocab_size: int) -> None:
-    """Reads vocabulary and settings, and what they claim."""
+    """Reads the tokenizer's files, and what they claim."""
     for name, data in assets.items():
         where = f"{path}, {name}"
-        if name.endswith(VOCABULARY_FILE):
-            if data.count(b"\n") > vocab_size:
-                raise KbertError(
-                    f"{where}: {data.count(10):,} lines; the model has embeddings for "
-                    f"{vocab_size:,} tokens"
-                )
-            parse_vocabulary(data, where)
-        elif name.endswith(SETTINGS_FILE):
-            read_json_object(data, where)
-            parse_settings(data, where)
+        if name.endswith(VOCABULARY_FILE) and data.count(b"\n") > vocab_size:
+            raise KbertError(
+                f"{where}: {data.count(10):,} lines; the model has embeddings for {vocab_size:,} "
+                "tokens"
+            )
+        if name.endswith(".json"):
+            read_json_object(data, where, max_bytes=MOST_BYTES)
+    if assets:
+        parse_files({name.rpartition("/")[2]: data for name, data in assets.items()}, str(path))
