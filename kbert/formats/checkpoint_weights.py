@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kbert.formats.checkpoint_names import Family, encoder_rows, with_prefix
+from kbert.formats.stored_tensor import StoredTensor
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
 
@@ -33,10 +34,12 @@ class Place(NamedTuple):
             return (shape[1] // len(self.names), shape[0])
         return (shape[0] // len(self.names), *shape[1:])
 
-    def join(self, tensors: list[np.ndarray]) -> np.ndarray:
-        """The checkpoint's tensors as our weight."""
-        tensors = [tensor.T for tensor in tensors] if self.is_kernel else tensors
-        return tensors[0] if len(tensors) == 1 else np.concatenate(tensors, axis=-1)
+    def join(self, tensors: list[StoredTensor]) -> np.ndarray | StoredTensor:
+        """The checkpoint's tensors as our weight; a single one that is just that, unread."""
+        if len(tensors) == 1 and not self.is_kernel:
+            return tensors[0]
+        arrays = [tensor.read().T if self.is_kernel else tensor.read() for tensor in tensors]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
 
     def split(self, weight: np.ndarray) -> list[np.ndarray]:
         """Our weight as the checkpoint's tensors."""

@@ -191,7 +191,7 @@ def _fill(
                     f"{folder}: the tensor {name!r} has shape {tensors[name].shape}, and the "
                     f"config asks for {place.expected_shape}"
                 )
-        place.variable.assign(place.join([tensors[name].read() for name in names]))
+        place.variable.assign(place.join([tensors[name] for name in names]))
         used |= set(names)
     needless = {*DUPLICATES, *BUFFERS, *_tied_decoders(family)}
     unused = [name for name in tensors if name not in used | needless]

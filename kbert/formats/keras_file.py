@@ -17,6 +17,7 @@ import keras
 
 from kbert.errors import KbertError
 from kbert.formats.keras_archive import ASSET_FOLDERS, MODELS, Contents, open_keras_archive
+from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 
 
@@ -36,7 +37,8 @@ def load_keras_file(path: str | Path) -> KbertModel:
     with open_keras_archive(path) as contents:
         try:
             _check_shapes(contents)
-            model = _build(contents)
+            with starting_at_zero():
+                model = _build(contents)
             _load_weights(model, contents)
             _load_assets(model, contents)
         except KbertError as error:

@@ -99,10 +99,12 @@ def test_a_checkpoint_comes_back_as_it_was(family, ending, tmp_path):
     model = kbert.load(write_checkpoint(reference, tmp_path / "in"))
     kbert.export_huggingface(model, tmp_path / "out", model_type=family)
     again, info = type(reference).from_pretrained(tmp_path / "out", output_loading_info=True)
-    assert not any(info.values()), info
+    # transformers' BigBird has a pooler for classification, and does not use it.
+    needless = {"bert.pooler.weight", "bert.pooler.bias"} if family == "big_bird" else set()
+    assert info.pop("missing_keys") <= needless and not any(info.values()), info
     before, after = reference.state_dict(), again.state_dict()
     assert set(before) == set(after)
-    for name in before:
+    for name in set(before) - (needless if ending == "ForSequenceClassification" else set()):
         torch.testing.assert_close(before[name], after[name], rtol=0, atol=0)
     assert_same_outputs(model, again.eval(), batch(family))
 
