@@ -273,3 +273,21 @@ def test_a_name_on_the_hub(tmp_path, monkeypatch):
         kbert.load("klue/roberta-base")
     with pytest.raises(KbertError, match="klue/bert-base: not in the cache"):
         kbert.load("klue/bert-base", revision="f" * 40)
+
+
+@pytest.mark.slow
+def test_the_shape_of_klue_bert_base(tmp_path):
+    """110 million weights; also an answer and a judgement from end to end."""
+    torch.manual_seed(0)
+    config = transformers.BertConfig(vocab_size=32_000)
+    reference = transformers.BertForPreTraining(config).eval()
+    folder = write_checkpoint(reference, tmp_path)
+    model = kbert.load(folder)
+    assert model.count_params() == 111_243_010 and model.load_report == ((), ())
+    inputs = batch("bert")
+    expected = expected_outputs(reference, inputs)
+    got = model(inputs)
+    assert_close(got["mlm"], expected.prediction_logits, inputs["attention_mask"])
+    assert_close(got["nsp"], expected.seq_relationship_logits)
+    assert len(kbert.FillMask(model)("축구 [MASK]")) == 5
+    assert kbert.NextSentence(model)("축구", "경기")["label"] in (0, 1)
