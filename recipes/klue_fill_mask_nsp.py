@@ -7,9 +7,10 @@ Needs 0.6 GB of memory for the base model, and some ten seconds on 2 cores, besi
 445 MB on the first run. What klue/bert-base gives in transformers 4, as published by people who ran
 the lecture's code:
 
-    축구는 정말 재미있는 [MASK]다.      스포츠 .89635  거 .02596  경기 .01003  축구 .00792  놀이 .00784
-    2002년 월드컵 ... / 여행을 가보니 ...       next .99989    random .00011    -> 0, it follows
-    2002년 월드컵 ... / 극장가서 로맨스 ...     next .00035    random .99965    -> 1, it does not
+    축구는 정말 재미있는 [MASK]다.
+        스포츠 .89635  거 .02596  경기 .01003  축구 .00792  놀이 .00784
+    2002년 월드컵 ... / 여행을 가보니 ...    next .99989  random .00011  -> 0, it follows
+    2002년 월드컵 ... / 극장가서 로맨스 ...  next .00035  random .99965  -> 1, it does not
 
 With klue/bert-base the differences to these numbers are printed, too.
 """
