@@ -16,7 +16,7 @@ from kbert.formats.h5_file import open_h5
 from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.stored_tensor import StoredTensor
 from kbert.formats.stored_zip import Member, check_contents, open_stored_zip
-from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE, parse_settings
+from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE, Tokenizer, parse_settings
 from kbert.text.vocabulary import parse_vocabulary
 
 # The classes that a file may name, and where each is defined.
@@ -169,7 +169,12 @@ def _check_assets(path: Path, assets: dict[str, bytes], vocab_size: int) -> None
                     f"{where}: {data.count(10):,} lines; the model has embeddings for "
                     f"{vocab_size:,} tokens"
                 )
-            parse_vocabulary(data, where)
+            tokens = parse_vocabulary(data, where)
+            if len(tokens) > vocab_size:
+                raise KbertError(
+                    f"{where}: {len(tokens):,} tokens; the model has embeddings for {vocab_size:,}"
+                )
+            Tokenizer(tokens)
         elif name.endswith(SETTINGS_FILE):
             read_json_object(data, where)
             parse_settings(data, where)
