@@ -32,7 +32,10 @@ def find_file(folder: str | Path, name: str) -> Path | None:
     path = home / name
     if not path.is_symlink() and not path.exists():
         return None
-    target = path.resolve()
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:  # a link to itself
+        raise KbertError(f"{path} is not a file ({error})") from None
     allowed = [home]
     if home.parent.name == "snapshots":
         allowed.append(home.parent.parent / "blobs")

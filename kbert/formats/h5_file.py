@@ -123,7 +123,7 @@ def _check_spans(spans: list[tuple[int, int, str]], size: int, where: str) -> No
 
 
 def _read(dataset: h5py.Dataset, dtype: str) -> np.ndarray:
-    array = np.array(dataset)
+    array = dataset[()]
     if dtype == "bfloat16":
         array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
     return array

@@ -21,7 +21,8 @@ from kbert.formats.checkpoint_config import (
 )
 from kbert.formats.checkpoint_names import BUFFERS, DUPLICATES, FAMILIES, Family
 from kbert.formats.checkpoint_weights import Place, draw, places
-from kbert.formats.json_file import read_json_object
+from kbert.formats.folder import find_file, read_file
+from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.load_report import LoadReport
 from kbert.formats.safetensors_file import open_safetensors
 from kbert.formats.stored_tensor import StoredTensor
@@ -29,6 +30,7 @@ from kbert.formats.torch_file import open_torch_bin
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import LABELLED_TASKS, POOLED_TASKS, TASKS
 from kbert.models.base import KbertModel
+from kbert.text.huggingface_files import FILES
 from kbert.text.tokenizer import Tokenizer
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms
@@ -56,10 +58,10 @@ def load_huggingface(
         KbertError: if the checkpoint is of no family that kbert knows, is damaged or incomplete,
             or its parts do not fit together.
     """
-    path = folder / "config.json"
-    if not path.is_file():
+    path, where = find_file(folder, "config.json"), str(folder / "config.json")
+    if path is None:
         raise KbertError(f"{folder}: has no config.json; expected a Hugging Face checkpoint")
-    config, where = read_json_object(path.read_bytes(), str(path)), str(path)
+    config = read_json_object(read_file(path, MAX_JSON_BYTES), where)
     family = FAMILIES[family_of(config, where)]
     task = task or task_of_config(config)
     if task != "encoder" and task not in family.heads:
@@ -74,6 +76,8 @@ def load_huggingface(
     with starting_at_zero():
         model = TASKS[task](**arguments)
     report = _fill(model, family, tensors, folder)
+    for name in FILES:
+        find_file(folder, name)  # refuses a link out of the folder
     model.tokenizer = Tokenizer.from_file(folder)
     return model, report
 
@@ -135,8 +139,8 @@ def _check_shapes(
         found = tensors[name].shape if name in tensors else None
         if found != shape:
             raise KbertError(
-                f"{folder}: the config asks for a tensor {name!r} of shape {shape}, and the "
-                f"checkpoint has {'none' if found is None else found}"
+                f"{folder}: the config asks for a tensor {name!r:.80} of shape {shape!r:.80}, and "
+                f"the checkpoint has {'none' if found is None else found}"
             )
 
 

@@ -16,6 +16,7 @@ from kbert.formats.h5_file import open_h5
 from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.stored_tensor import StoredTensor
 from kbert.formats.stored_zip import Member, check_contents, open_stored_zip
+from kbert.text.tokenizer import Tokenizer
 from kbert.text.tokenizer_files import MOST_BYTES, TOKENIZER_FILES, VOCABULARY_FILE, parse_files
 
 # The classes that a file may name, and where each is defined.
@@ -174,4 +175,9 @@ def _check_assets(path: Path, assets: dict[str, bytes], vocab_size: int) -> None
         if name.endswith(".json"):
             read_json_object(data, where, max_bytes=MOST_BYTES)
     if assets:
-        parse_files({name.rpartition("/")[2]: data for name, data in assets.items()}, str(path))
+        files = {name.rpartition("/")[2]: data for name, data in assets.items()}
+        tokenizer = Tokenizer(**parse_files(files, str(path)))
+        if len(tokenizer) > vocab_size:
+            raise KbertError(
+                f"{path}: {len(tokenizer):,} tokens; the model has embeddings for {vocab_size:,}"
+            )

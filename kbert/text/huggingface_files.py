@@ -24,6 +24,10 @@ FAIRSEQ_FILE = "sentencepiece.bpe.model"
 SENTENCEPIECE_FILES = ("spiece.model", FAIRSEQ_FILE, "tokenizer_78b3253a26.model")
 TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 SPECIALS_FILE, ADDED_FILE = "special_tokens_map.json", "added_tokens.json"
+FILES = (  # all that is read of a folder
+    *(TOKENIZER_FILE, CONFIG_FILE, SPECIALS_FILE, ADDED_FILE, "vocab.txt"),
+    *SENTENCEPIECE_FILES,
+)
 
 Arguments = dict[str, Any]  # of the Tokenizer's constructor
 
