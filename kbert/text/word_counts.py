@@ -15,7 +15,6 @@ Memory: some 200 MB a process, and in the end some 150 MB for a million differen
 
 import marshal
 import multiprocessing
-import sys
 import tempfile
 import unicodedata
 from collections import Counter
