@@ -118,12 +118,12 @@ _Find = Callable[[str], set[int]]
 
 
 def _mecab() -> _Find:
-    tagger = _import("mecab").MeCab()
+    tagger = import_analyser("mecab").MeCab()
     return lambda text: {place for token in tagger.parse(text) for place in token.span}
 
 
 def _kiwi() -> _Find:
-    kiwi = _import("kiwipiepy").Kiwi()
+    kiwi = import_analyser("kiwipiepy").Kiwi()
 
     def find(text: str) -> set[int]:
         spans = [(token.start, token.start + token.len) for token in kiwi.tokenize(text)]
@@ -134,7 +134,7 @@ def _kiwi() -> _Find:
 
 
 def _konlpy(tagger: str) -> Callable[[str], list[str]]:
-    taggers = _import("konlpy.tag")
+    taggers = import_analyser("konlpy.tag")
     try:
         return getattr(taggers, tagger)().morphs
     except Exception as error:  # jpype's own, a bare SystemError or ValueError: by its version
@@ -144,7 +144,8 @@ def _konlpy(tagger: str) -> Callable[[str], list[str]]:
         ) from error
 
 
-def _import(module: str) -> Any:
+def import_analyser(module: str) -> Any:
+    """Imports an analyser's module, or says in a KbertError what to install."""
     package = {"mecab": "morphemes", "kiwipiepy": "morphemes", "konlpy.tag": "konlpy"}[module]
     try:
         return import_module(module)

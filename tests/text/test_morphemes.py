@@ -2,6 +2,7 @@ import random
 import shutil
 import sys
 from importlib.util import find_spec
+from itertools import pairwise
 
 import pytest
 
@@ -23,7 +24,7 @@ ODD = [
 def rejoined(text: str, morphemes: Morphemes) -> str:
     spans = morphemes.spans(text)
     assert all(start < end for start, end in spans)
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     assert [text[start:end] for start, end in spans] == morphemes.split(text)
     return "".join(morphemes.split(text))
 
@@ -108,5 +109,5 @@ def test_java_that_does_not_start(monkeypatch):
         raise SystemError("no JVM shared library file (libjvm.so) found")
 
     monkeypatch.setattr(tag, "Okt", no_java)
-    with pytest.raises(KbertError, match="Okt needs Java.*libjvm.*JDK"):
+    with pytest.raises(KbertError, match=r"Okt needs Java.*libjvm.*JDK"):
         Morphemes("okt")
