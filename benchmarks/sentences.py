@@ -2,9 +2,9 @@
 
     python benchmarks/sentences.py --corpus heldout/*.txt
 
-A line of the corpus is a sentence already (by the corpus's own rule), so documents are made of
-`--lines` lines joined by a space, and both splitters must find the joints and more. Agreement is F1 over the
-places where a sentence ends inside a text, Kiwi's taken as the truth, which it is not always: it
+A line of the corpus is a sentence already (by the corpus's own rule), so a text is `--lines` of
+them, joined by a space: both splitters must find the joints and more. Agreement is F1 over the
+places where a sentence ends within a text, Kiwi's taken as the truth, which it is not always: it
 splits within quotations, the rules do not. Needs kiwipiepy.
 """
 

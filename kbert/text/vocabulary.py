@@ -86,6 +86,7 @@ def train_vocabulary(
     min_frequency: int = 2,
     limit_alphabet: int | None = None,
     characters: Iterable[str] = (),
+    both_places: bool = False,
     unused: int = 0,
     special_tokens: Sequence[str] = SPECIAL_TOKENS,
 ) -> list[str]:
@@ -101,6 +102,8 @@ def train_vocabulary(
             character takes up to two places (at the beginning of words, and within).
         characters: characters to have in any case, in both places, so that a word made of them
             is never [UNK]: `ksx1001_syllables()`.
+        both_places: whether each character gets both places, wherever it stands in the words. For
+            morphemes: what begins one (에서) continues a word (국회에서) when no analyser runs.
         unused: how many tokens `[unused0]`, `[unused1]`, ... to keep free at the end, for words
             that a user adds later; KLUE-BERT has 500.
         special_tokens: the first tokens, in the order of their ids.
@@ -123,7 +126,7 @@ def train_vocabulary(
         raise KbertError("the corpus has no words to train a vocabulary on: it is empty")
     limit = limit_alphabet or max(1500, vocab_size // 10)
     codes, weights = _usable_words(words, limit)
-    symbols, places = _symbols(codes, characters)
+    symbols, places = _symbols(codes, characters, both_places)
     needed = len(special_tokens) + len(places) + unused
     if vocab_size < needed:
         raise KbertError(
@@ -180,7 +183,9 @@ def _usable_words(words: Counter[str], limit: int) -> tuple[np.ndarray, np.ndarr
     return codes[kept], weights[kept]
 
 
-def _symbols(codes: np.ndarray, characters: Iterable[str]) -> tuple[np.ndarray, list[str]]:
+def _symbols(
+    codes: np.ndarray, characters: Iterable[str], both_places: bool
+) -> tuple[np.ndarray, list[str]]:
     """Code points as the ids of (place, character), from 1; and what each id stands for.
 
     A character that begins a word is written with a space before it, as in the text.
@@ -192,7 +197,9 @@ def _symbols(codes: np.ndarray, characters: Iterable[str]) -> tuple[np.ndarray, 
     present[places] = True
     for character in characters:
         present[[ord(character), ord(character) + _CODES]] = True
-    present[_SPACE] = False
+    if both_places:
+        present |= np.roll(present, _CODES)
+    present[[_SPACE, _SPACE + _CODES]] = False
     ids = np.cumsum(present, dtype=np.int32)
     ids[_SPACE] = 0
     names = [
