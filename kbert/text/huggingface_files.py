@@ -25,6 +25,8 @@ SENTENCEPIECE_FILES = ("spiece.model", FAIRSEQ_FILE, "tokenizer_78b3253a26.model
 TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 SPECIALS_FILE, ADDED_FILE = "special_tokens_map.json", "added_tokens.json"
 
+_KNOWN_CLASSES = ("XLMRoberta", "Bert", "Electra", "DistilBert", "XLNet", "KoBert")
+
 Arguments = dict[str, Any]  # of the Tokenizer's constructor
 
 
@@ -74,9 +76,8 @@ def read_folder(folder: Path) -> Arguments:
     if not is_wordpiece and said.get("keep_accents") is False:
         arguments["strip_accents"] = True
     kind = said.get("tokenizer_class")
-    if isinstance(kind, str):
-        if kind.startswith(("XLMRoberta", "Bert", "Electra", "DistilBert", "XLNet", "KoBert")):
-            arguments["roberta_pairs"] = kind.startswith("XLMRoberta")
+    if isinstance(kind, str) and kind.startswith(_KNOWN_CLASSES):
+        arguments["roberta_pairs"] = kind.startswith("XLMRoberta")
     return arguments
 
 

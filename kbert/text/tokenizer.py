@@ -12,7 +12,8 @@ Source: google-research/bert, tokenization.py; Wu et al. 2016, section 4.1 (Word
 
 import re
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from functools import cached_property
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +23,9 @@ import tokenizers
 from kbert.errors import KbertError
 from kbert.text import huggingface_files, sentencepiece, tokenizer_files, wordpiece
 from kbert.text import special_tokens as roles
-from kbert.text.glued import Encoded, Span, continue_masks
-from kbert.text.normalize import FORMS, RULES, alignment, normalize, replacements_of
+from kbert.text.bulk import BulkWordPiece
+from kbert.text.glued import Span, continue_masks
+from kbert.text.normalize import FORMS, RULES, Form, alignment, normalize, replacements_of
 from kbert.text.rows import Pieces, fill_rows, plan_rows, row_lengths
 from kbert.text.vocabulary import (
     CONTINUATION,
@@ -35,6 +37,7 @@ from kbert.text.vocabulary import (
 )
 
 Texts = str | list[str]
+_BULK_FROM = 1 << 12  # characters; fewer are not worth the start of numpy's WordPiece
 
 
 class Tokenizer:
@@ -51,8 +54,8 @@ class Tokenizer:
         special_tokens: how the vocabulary spells the roles "pad", "unk", "cls", "sep", "mask";
             BERT's [PAD] and so on where a role is left out.
         added_tokens: other tokens of the vocabulary that are cut out of a text as they stand.
-        roberta_pairs: whether two texts are joined as RoBERTa does, `<s> A </s></s> B </s>`, without
-            segments.
+        roberta_pairs: whether two texts are joined as RoBERTa joins them, without segments:
+            `<s> A </s></s> B </s>`.
         form: "NFC", or "NFKD" for a vocabulary of jamo.
         rules: which of "middle_dots", "fillers" and "width" to follow; see `text/normalize.py`.
         scores: the log-probability of each token, of a unigram model; None is WordPiece.
@@ -80,7 +83,7 @@ class Tokenizer:
         special_tokens: Mapping[str, str] | None = None,
         added_tokens: Iterable[str] = (),
         roberta_pairs: bool = False,
-        form: Literal["NFC", "NFKD"] = "NFC",
+        form: Form = "NFC",
         rules: Iterable[str] = (),
         scores: Iterable[float] | None = None,
         charsmap: bytes = b"",
@@ -179,8 +182,8 @@ class Tokenizer:
         elif path.suffix == ".model":
             found = huggingface_files.read_sentencepiece(path)
         else:
-            found = {"vocabulary": read_vocabulary(path)}
-            found["special_tokens"] = roles.guess(found["vocabulary"])
+            vocabulary = read_vocabulary(path)
+            found = {"vocabulary": vocabulary, "special_tokens": roles.guess(vocabulary)}
         return cls(**{**found, **settings})
 
     @classmethod
@@ -219,13 +222,16 @@ class Tokenizer:
         What is as BERT has it is left out, so that an older kbert reads the files of such a one.
         """
         always = ("lowercase", "strip_accents", "split_cjk")
-        settings = {name: getattr(self, name) for name in always}
+        settings: dict[str, Any] = {name: getattr(self, name) for name in always}
         if self.special_tokens != roles.BERT:
             settings["special_tokens"] = self.special_tokens
         if self.form != "NFC":
             settings["form"] = self.form
-        given = {"added_tokens": list(self.added_tokens), "rules": list(self.rules)}
-        given["roberta_pairs"] = self.roberta_pairs
+        given = {
+            "added_tokens": list(self.added_tokens),
+            "rules": list(self.rules),
+            "roberta_pairs": self.roberta_pairs,
+        }
         return settings | {name: value for name, value in given.items() if value}
 
     def __len__(self) -> int:
@@ -243,9 +249,23 @@ class Tokenizer:
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Turns texts into lists of ids, without [CLS] and [SEP]."""
-        normal = [self._normalize(text) for text in texts]
-        batch = self._engine.encode_batch_fast(normal, add_special_tokens=False)
-        return [encoding.ids for encoding in batch]
+        ids, starts = self.encode_flat(texts)
+        return [ids[start:end].tolist() for start, end in pairwise(starts.tolist())]
+
+    def encode_flat(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Turns many texts into one array of ids, without [CLS] and [SEP]: a corpus's way.
+
+        Returns:
+            (T,) int32 ids, and (N + 1,) int64 starts: text i has the ids from starts[i] to
+            starts[i + 1] - 1.
+
+        Example:
+            >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국회", "##에"]
+            >>> Tokenizer(tokens).encode_flat(["국회에", "", "국회"])
+            (array([5, 6, 5], dtype=int32), array([0, 2, 2, 3]))
+        """
+        pieces = self._pieces(texts, "word", [])
+        return pieces.ids, pieces.starts
 
     def __call__(
         self,
@@ -358,6 +378,43 @@ class Tokenizer:
         """The pieces of each text, without special tokens, and the places asked for."""
         if glued_to_mask not in ("word", "continuation"):
             raise KbertError(f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r}")
+        wanted = ["offsets"] if "eojeol_ids" in places else []
+        wanted += [name for name in places if name not in ("eojeol_ids", *wanted)]
+        if glued_to_mask == "word" and self._in_bulk(texts):
+            pieces, normal = self._encode_in_bulk(texts, wanted)
+        else:
+            pieces, normal = self._encode_by_engine(texts, wanted, glued_to_mask)
+        if "offsets" in pieces.places:
+            self._point_into_originals(pieces, texts, normal)
+        if "eojeol_ids" in places:
+            pieces.places["eojeol_ids"] = eojeol_ids(texts, pieces)
+        return Pieces(pieces.ids, pieces.starts, {name: pieces.places[name] for name in places})
+
+    def _in_bulk(self, texts: list[str]) -> bool:
+        """Whether numpy's WordPiece is worth its start, and can do it."""
+        return (
+            self.scores is None
+            and sum(len(text) for text in texts if isinstance(text, str)) >= _BULK_FROM
+            and not any("\n" in token for token in self._whole_tokens)
+        )
+
+    @cached_property
+    def _bulk(self) -> BulkWordPiece:
+        return BulkWordPiece(self._ids, self._engine, self._whole_tokens, self.unk_id)
+
+    @property
+    def _whole_tokens(self) -> list[str]:
+        """The tokens that are cut out of a text as they stand."""
+        return [*self.special_tokens.values(), *self.added_tokens]
+
+    def _encode_in_bulk(self, texts: list[str], places: list[str]) -> tuple[Pieces, list[str]]:
+        if self.form != "NFC" or self._replacements:
+            texts = [self._normalize(text) for text in texts]
+        return self._bulk.encode(texts, places)
+
+    def _encode_by_engine(
+        self, texts: list[str], places: list[str], glued_to_mask: str
+    ) -> tuple[Pieces, list[str]]:
         normal = [self._normalize(text) for text in texts]
         encodings = self._engine.encode_batch(normal, add_special_tokens=False)
         found = [(encoding.ids, encoding.offsets, encoding.word_ids) for encoding in encodings]
@@ -366,30 +423,27 @@ class Tokenizer:
                 continue_masks(*each, self.mask_id, self._continuation)
                 for each in zip(normal, found, strict=True)
             ]
-        ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
-        starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
         columns = {}
-        if "offsets" in places or "eojeol_ids" in places:
-            spans = [self._original_spans(*each) for each in zip(texts, normal, found, strict=True)]
-            columns["offsets"] = np.array([*chain.from_iterable(spans)], np.int32).reshape(-1, 2)
-        if "eojeol_ids" in places:
-            eojeols = [eojeol_ids(*each) for each in zip(texts, spans, strict=True)]
-            columns["eojeol_ids"] = np.concatenate([np.zeros(0, np.int32), *eojeols])
+        if "offsets" in places:
+            spans = chain.from_iterable(spans for _, spans, _ in found)
+            columns["offsets"] = np.array([*spans], np.int32).reshape(-1, 2)
         if "word_ids" in places:
             words = chain.from_iterable(words for _, _, words in found)
             columns["word_ids"] = np.fromiter(words, np.int32)
-        return Pieces(ids, starts, {name: columns[name] for name in places})
+        ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
+        starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
+        return Pieces(ids, starts, columns), normal
 
-    def _original_spans(self, text: str, normal: str, encoded: Encoded) -> list[Span]:
-        """Spans in the normal form, as spans in the text itself."""
-        spans = encoded[1]
-        if len(normal) == len(text) and (normal == text or self._replacements):
-            return spans
-        places = alignment(text.translate(self._replacements), self.form)
-        return [
-            (places[start][0], places[end - 1][1]) if end > start else (0, 0)
-            for start, end in spans
-        ]
+    def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
+        """Turns offsets in the normal forms into offsets in the texts themselves."""
+        spans = pieces.places["offsets"]
+        for i, (text, form) in enumerate(zip(texts, normal, strict=True)):
+            replaced = text.translate(self._replacements) if self._replacements else text
+            if form == replaced:
+                continue
+            mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
+            places = np.array(alignment(replaced, self.form), np.int32)
+            mine[:] = np.stack([places[mine[:, 0], 0], places[mine[:, 1] - 1, 1]], axis=1)
 
     def _continuation(self, text: str) -> tuple[list[int], list[Span]]:
         """The pieces of a word that continues another, and their places; or [UNK]."""
@@ -459,13 +513,17 @@ def _as_list(texts: Texts) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts)
 
 
-def eojeol_ids(text: str, spans: list[Span]) -> np.ndarray:
-    """Which word between spaces each span begins in, from 0; (T,) int32.
+def eojeol_ids(texts: list[str], pieces: Pieces) -> np.ndarray:
+    """Which word between spaces of its text each piece begins in, from 0; (T,) int32.
 
     Example:
-        >>> eojeol_ids("국회에 나", [(0, 2), (2, 3), (4, 5)])
-        array([0, 0, 1], dtype=int32)
+        >>> offsets = {"offsets": np.array([[0, 2], [2, 3], [4, 5], [0, 1]])}
+        >>> eojeol_ids(["국회에 나", "너"], Pieces(np.arange(4), np.array([0, 3, 4]), offsets))
+        array([0, 0, 1, 0], dtype=int32)
     """
-    starts = [match.start() for match in re.finditer(r"\S+", text)]
-    begins = np.array([start for start, _ in spans], np.int64)
-    return (np.searchsorted(starts, begins, side="right") - 1).astype(np.int32)
+    found = np.zeros(len(pieces.ids), np.int32)
+    for text, (start, end) in zip(texts, pairwise(pieces.starts.tolist()), strict=True):
+        words = [match.start() for match in re.finditer(r"\S+", text)]
+        begins = pieces.places["offsets"][start:end, 0]
+        found[start:end] = np.searchsorted(words, begins, side="right") - 1
+    return found
