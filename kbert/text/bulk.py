@@ -70,7 +70,7 @@ class BulkWordPiece:
         path = [self._numbers[c] for c in (token if begins else token[len(CONTINUATION) :])]
         return [path[0] + self._mark, *path[1:]] if begins else path
 
-    def encode(self, texts: list[str], places: list[str]) -> tuple[Pieces, list[str]]:
+    def encode(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
         """The pieces of texts, half a million characters at a time.
 
         Memory: some 60 bytes a character, of at least one whole text.
@@ -95,7 +95,7 @@ class BulkWordPiece:
                 begin, characters = end, 0
         return concatenate(blocks), normal
 
-    def _encode_block(self, texts: list[str], places: list[str]) -> tuple[Pieces, list[str]]:
+    def _encode_block(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
         joined, text_starts, codes = _join(texts)
         kinds = self._kinds_of(codes)
         doubtful = np.flatnonzero(self._may_compose[codes])

@@ -124,7 +124,7 @@ def plan_rows(
         return plan
     if is_pair and truncation != "only_second":
         raise KbertError("windows of a pair slide over the second text: truncation='only_second'")
-    rows: list[tuple] = []
+    rows: list = []
     longer = set(too_long.tolist())
     for i, row in enumerate(plan.tolist()):
         rows += _windows(tuple(row), room, stride, is_pair) if i in longer else [row]

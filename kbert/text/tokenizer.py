@@ -3,17 +3,15 @@
     text -> NFC -> BERT's cleaning -> words (at spaces and punctuation) -> longest pieces first
          -> [CLS] first [SEP] second [SEP] -> truncated, padded numpy arrays
 
-The engine is Hugging Face's `tokenizers` (Rust). Composition, errors, pairs, truncation, windows,
-padding, offsets into the original string and the reading of what is glued to a [MASK] are here.
+The pieces come from `encoder.py`, the rows from `rows.py`, the files from `tokenizer_files.py` and
+`huggingface_files.py`; here they meet.
 
 Shapes: B rows, L length in tokens, special tokens included.
 Source: google-research/bert, tokenization.py; Wu et al. 2016, section 4.1 (WordPiece).
 """
 
-import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,13 +21,10 @@ import tokenizers
 from kbert.errors import KbertError
 from kbert.text import huggingface_files, sentencepiece, tokenizer_files, wordpiece
 from kbert.text import special_tokens as roles
-from kbert.text.bulk import BulkWordPiece
-from kbert.text.glued import Span, continue_masks
-from kbert.text.normalize import FORMS, RULES, Form, alignment, normalize, replacements_of
-from kbert.text.rows import Pieces, fill_rows, plan_rows, row_lengths
+from kbert.text.encoder import Encoder
+from kbert.text.normalize import FORMS, RULES, Form
+from kbert.text.rows import fill_rows, plan_rows, row_lengths
 from kbert.text.vocabulary import (
-    CONTINUATION,
-    MAX_WORD_LENGTH,
     check_unique,
     count_words,
     read_vocabulary,
@@ -37,7 +32,6 @@ from kbert.text.vocabulary import (
 )
 
 Texts = str | list[str]
-_BULK_FROM = 1 << 12  # characters; fewer are not worth the start of numpy's WordPiece
 
 
 class Tokenizer:
@@ -115,8 +109,17 @@ class Tokenizer:
         self.roberta_pairs, self.form = roberta_pairs, form
         self.scores = None if scores is None else list(scores)
         self.charsmap = charsmap
-        self._replacements = replacements_of(self.rules)
         self._engine = self._build_engine()
+        self._encoder = Encoder(
+            self._engine,
+            self._ids,
+            is_wordpiece=self.scores is None,
+            unk_id=self.unk_id,
+            mask_id=self.mask_id,
+            whole_tokens=[*self.special_tokens.values(), *self.added_tokens],
+            form=form,
+            rules=self.rules,
+        )
 
     def _build_engine(self) -> tokenizers.Tokenizer:
         if self.scores is None:
@@ -264,7 +267,7 @@ class Tokenizer:
             >>> Tokenizer(tokens).encode_flat(["국회에", "", "국회"])
             (array([5, 6, 5], dtype=int32), array([0, 2, 2, 3]))
         """
-        pieces = self._pieces(texts, "word", [])
+        pieces = self._encoder.pieces(texts)
         return pieces.ids, pieces.starts
 
     def __call__(
@@ -339,8 +342,8 @@ class Tokenizer:
             "eojeol_ids": return_eojeol_ids,
         }
         names = [name for name, wanted in asked.items() if wanted]
-        first = self._pieces(texts, glued_to_mask, names)
-        second = None if seconds is None else self._pieces(seconds, glued_to_mask, names)
+        first = self._encoder.pieces(texts, names, glued_to_mask)
+        second = None if seconds is None else self._encoder.pieces(seconds, names, glued_to_mask)
         specials = 2 if second is None else 2 + self.separators
         plan = plan_rows(
             first.lengths,
@@ -370,111 +373,6 @@ class Tokenizer:
         if stride is not None:
             batch["text_index"] = plan["text"].astype(np.int32)
         return batch
-
-    def _normalize(self, text: str) -> str:
-        return normalize(text, self.form, self._replacements)
-
-    def _pieces(self, texts: list[str], glued_to_mask: str, places: list[str]) -> Pieces:
-        """The pieces of each text, without special tokens, and the places asked for."""
-        if glued_to_mask not in ("word", "continuation"):
-            raise KbertError(f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r}")
-        wanted = ["offsets"] if "eojeol_ids" in places else []
-        wanted += [name for name in places if name not in ("eojeol_ids", *wanted)]
-        if glued_to_mask == "word" and self._in_bulk(texts):
-            pieces, normal = self._encode_in_bulk(texts, wanted)
-        else:
-            pieces, normal = self._encode_by_engine(texts, wanted, glued_to_mask)
-        if "offsets" in pieces.places:
-            self._point_into_originals(pieces, texts, normal)
-        if "eojeol_ids" in places:
-            pieces.places["eojeol_ids"] = eojeol_ids(texts, pieces)
-        return Pieces(pieces.ids, pieces.starts, {name: pieces.places[name] for name in places})
-
-    def _in_bulk(self, texts: list[str]) -> bool:
-        """Whether numpy's WordPiece is worth its start, and can do it."""
-        return (
-            self.scores is None
-            and sum(len(text) for text in texts if isinstance(text, str)) >= _BULK_FROM
-            and not any("\n" in token for token in self._whole_tokens)
-        )
-
-    @cached_property
-    def _bulk(self) -> BulkWordPiece:
-        return BulkWordPiece(self._ids, self._engine, self._whole_tokens, self.unk_id)
-
-    @property
-    def _whole_tokens(self) -> list[str]:
-        """The tokens that are cut out of a text as they stand."""
-        return [*self.special_tokens.values(), *self.added_tokens]
-
-    def _encode_in_bulk(self, texts: list[str], places: list[str]) -> tuple[Pieces, list[str]]:
-        if self.form != "NFC" or self._replacements:
-            texts = [self._normalize(text) for text in texts]
-        return self._bulk.encode(texts, places)
-
-    def _encode_by_engine(
-        self, texts: list[str], places: list[str], glued_to_mask: str
-    ) -> tuple[Pieces, list[str]]:
-        normal = [self._normalize(text) for text in texts]
-        encodings = self._engine.encode_batch(normal, add_special_tokens=False)
-        found = [(encoding.ids, encoding.offsets, encoding.word_ids) for encoding in encodings]
-        if glued_to_mask == "continuation":
-            found = [
-                continue_masks(*each, self.mask_id, self._continuation)
-                for each in zip(normal, found, strict=True)
-            ]
-        columns = {}
-        if "offsets" in places:
-            spans = chain.from_iterable(spans for _, spans, _ in found)
-            columns["offsets"] = np.array([*spans], np.int32).reshape(-1, 2)
-        if "word_ids" in places:
-            words = chain.from_iterable(words for _, _, words in found)
-            columns["word_ids"] = np.fromiter(words, np.int32)
-        ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
-        starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
-        return Pieces(ids, starts, columns), normal
-
-    def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
-        """Turns offsets in the normal forms into offsets in the texts themselves."""
-        spans = pieces.places["offsets"]
-        for i, (text, form) in enumerate(zip(texts, normal, strict=True)):
-            replaced = text.translate(self._replacements) if self._replacements else text
-            if form == replaced:
-                continue
-            mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
-            places = np.array(alignment(replaced, self.form), np.int32)
-            mine[:] = np.stack([places[mine[:, 0], 0], places[mine[:, 1] - 1, 1]], axis=1)
-
-    def _continuation(self, text: str) -> tuple[list[int], list[Span]]:
-        """The pieces of a word that continues another, and their places; or [UNK]."""
-        word = self._engine.normalizer.normalize_str(text)
-        whole = (0, len(text))
-        if len(word) > MAX_WORD_LENGTH:
-            return [self.unk_id], [whole]
-        if self.scores is not None:
-            pieces = self._engine.model.tokenize(word)
-            ids, ends = [piece.id for piece in pieces], [len(piece.value) for piece in pieces]
-        else:
-            ids, ends = self._longest_pieces(word)
-        ends = np.cumsum(ends).tolist()
-        if len(word) != len(text):
-            return ids, [whole] * len(ids)
-        return ids, list(zip([0, *ends], ends, strict=False))
-
-    def _longest_pieces(self, word: str) -> tuple[list[int], list[int]]:
-        """The longest `##` pieces of a word's rest, from first to last, and their lengths."""
-        ids, lengths, start = [], [], 0
-        while start < len(word):
-            for end in range(len(word), start, -1):
-                piece = self._ids.get(CONTINUATION + word[start:end])
-                if piece is not None:
-                    break
-            else:
-                return [self.unk_id], [len(word)]
-            ids.append(piece)
-            lengths.append(end - start)
-            start = end
-        return ids, lengths
 
     # Ids to text.
 
@@ -511,19 +409,3 @@ class Tokenizer:
 
 def _as_list(texts: Texts) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts)
-
-
-def eojeol_ids(texts: list[str], pieces: Pieces) -> np.ndarray:
-    """Which word between spaces of its text each piece begins in, from 0; (T,) int32.
-
-    Example:
-        >>> offsets = {"offsets": np.array([[0, 2], [2, 3], [4, 5], [0, 1]])}
-        >>> eojeol_ids(["국회에 나", "너"], Pieces(np.arange(4), np.array([0, 3, 4]), offsets))
-        array([0, 0, 1, 0], dtype=int32)
-    """
-    found = np.zeros(len(pieces.ids), np.int32)
-    for text, (start, end) in zip(texts, pairwise(pieces.starts.tolist()), strict=True):
-        words = [match.start() for match in re.finditer(r"\S+", text)]
-        begins = pieces.places["offsets"][start:end, 0]
-        found[start:end] = np.searchsorted(words, begins, side="right") - 1
-    return found
