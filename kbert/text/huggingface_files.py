@@ -29,6 +29,8 @@ FILES = (  # all that is read of a folder
     *SENTENCEPIECE_FILES,
 )
 
+_KNOWN_CLASSES = ("XLMRoberta", "Bert", "Electra", "DistilBert", "XLNet", "KoBert")
+
 Arguments = dict[str, Any]  # of the Tokenizer's constructor
 
 
@@ -38,6 +40,7 @@ def read_folder(folder: Path) -> Arguments:
     Raises:
         KbertError: if it has no vocabulary, or a file is damaged.
     """
+    arguments: Arguments
     models = [folder / name for name in SENTENCEPIECE_FILES if (folder / name).is_file()]
     if (folder / TOKENIZER_FILE).is_file():
         arguments = read_tokenizer_json(folder / TOKENIZER_FILE)
@@ -66,7 +69,10 @@ def read_folder(folder: Path) -> Arguments:
     arguments["added_tokens"] = _other_than(arguments)
     is_wordpiece = "scores" not in arguments
     if (folder / CONFIG_FILE).is_file() or (folder / "config.json").is_file():
-        defaults = {"lowercase": is_wordpiece, "strip_accents": None if is_wordpiece else False}
+        defaults: Arguments = {
+            "lowercase": is_wordpiece,
+            "strip_accents": None if is_wordpiece else False,
+        }
         arguments = {**defaults, **arguments}
     for name, argument in (
         ("do_lower_case", "lowercase"),
@@ -78,9 +84,8 @@ def read_folder(folder: Path) -> Arguments:
     if not is_wordpiece and said.get("keep_accents") is False:
         arguments["strip_accents"] = True
     kind = said.get("tokenizer_class")
-    if isinstance(kind, str):
-        if kind.startswith(("XLMRoberta", "Bert", "Electra", "DistilBert", "XLNet", "KoBert")):
-            arguments["roberta_pairs"] = kind.startswith("XLMRoberta")
+    if isinstance(kind, str) and kind.startswith(_KNOWN_CLASSES):
+        arguments["roberta_pairs"] = kind.startswith("XLMRoberta")
     return arguments
 
 
@@ -114,7 +119,7 @@ def _added(decoder: Any, encoder: Mapping[str, Any], where: str) -> dict[int, st
     """Added tokens by their ids, from the two ways in which files write them."""
     if not isinstance(decoder, dict):
         raise KbertError(f"{where}: added_tokens_decoder is an object, not {decoder!r:.80}")
-    pairs = [(index, token) for token, index in encoder.items()]
+    pairs: list[tuple[Any, Any]] = [(index, token) for token, index in encoder.items()]
     for index, token in decoder.items():
         pairs.append((index, token.get("content") if isinstance(token, dict) else token))
     try:
