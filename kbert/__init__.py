@@ -18,7 +18,12 @@ _HOME = {
     "BertForPreTraining": "models.pretraining",
     "BertForMaskedLM": "models.pretraining",
     "BertForNextSentencePrediction": "models.pretraining",
+    "BertForSequenceClassification": "models.classification",
+    "BertForTokenClassification": "models.tagging",
+    "BertForQuestionAnswering": "models.question_answering",
     "load": "formats.load",
+    "export_huggingface": "formats.huggingface_export",
+    "push_to_hub": "formats.huggingface_export",
     "FillMask": "pipelines.fill_mask",
     "NextSentence": "pipelines.next_sentence",
 }
@@ -28,22 +33,36 @@ __all__ = [
     "BertForMaskedLM",
     "BertForNextSentencePrediction",
     "BertForPreTraining",
+    "BertForQuestionAnswering",
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
     "FillMask",
     "KbertError",
     "NextSentence",
     "Tokenizer",
+    "export_huggingface",
     "load",
+    "push_to_hub",
 ]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
     from kbert.errors import KbertError as KbertError
+    from kbert.formats.huggingface_export import export_huggingface as export_huggingface
+    from kbert.formats.huggingface_export import push_to_hub as push_to_hub
     from kbert.formats.load import load as load
     from kbert.models.bert import Bert as Bert
+    from kbert.models.classification import (
+        BertForSequenceClassification as BertForSequenceClassification,
+    )
     from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM
     from kbert.models.pretraining import (
         BertForNextSentencePrediction as BertForNextSentencePrediction,
     )
     from kbert.models.pretraining import BertForPreTraining as BertForPreTraining
+    from kbert.models.question_answering import (
+        BertForQuestionAnswering as BertForQuestionAnswering,
+    )
+    from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
     from kbert.sizes import SIZES as SIZES

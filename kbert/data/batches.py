@@ -15,6 +15,7 @@ from kbert.data.masking import mask_tokens, ordinary_ids
 from kbert.data.sentence_pairs import plan_pairs
 from kbert.data.shards import Shard
 from kbert.errors import KbertError
+from kbert.text.rows import ROW, Pieces, fill_rows
 from kbert.text.tokenizer import Tokenizer
 
 require_backend()
@@ -98,9 +99,8 @@ class PretrainingBatches(keras.utils.PyDataset):
         return x, y, weights
 
     def _plan_epoch(self, epoch: int) -> np.ndarray:
-        return plan_pairs(
-            self.shard, self.sequence_length, np.random.default_rng([self.seed, 0, epoch])
-        )
+        length = self.sequence_length - (self.tokenizer.separators - 1)  # of plain pairs
+        return plan_pairs(self.shard, length, np.random.default_rng([self.seed, 0, epoch]))
 
     def _batches_in_epoch(self, epoch: int) -> int:
         return -(-len(self._plan(epoch)) // self.batch_size)
@@ -115,22 +115,20 @@ class PretrainingBatches(keras.utils.PyDataset):
 
     def _rows(self, instances: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """[CLS] first [SEP] second [SEP], padded; unmasked."""
-        tokenizer, shape = self.tokenizer, (len(instances), self.sequence_length)
-        input_ids = np.full(shape, tokenizer.pad_id, np.int32)  # (B, L)
-        token_type_ids = np.zeros(shape, np.int32)
-        attention_mask = np.zeros(shape, np.int32)
-        for row, (a, b, c, d, _) in enumerate(instances.tolist()):
-            second, end = b - a + 2, (b - a) + (d - c) + 3
-            input_ids[row, 0] = tokenizer.cls_id
-            input_ids[row, 1 : second - 1] = self.shard.ids[a:b]
-            input_ids[row, second - 1] = tokenizer.sep_id
-            input_ids[row, second : end - 1] = self.shard.ids[c:d]
-            input_ids[row, end - 1] = tokenizer.sep_id
-            token_type_ids[row, second:end] = 1
-            attention_mask[row, :end] = 1
-        x = {
-            "input_ids": input_ids,
-            "token_type_ids": token_type_ids,
-            "attention_mask": attention_mask,
-        }
+        tokenizer = self.tokenizer
+        corpus = Pieces(self.shard.ids, np.array([0, len(self.shard.ids)]))  # as one text
+        plan = np.zeros(len(instances), ROW)
+        for part, name in zip(ROW.names[1:], instances.dtype.names[:4], strict=True):
+            plan[part] = instances[name]
+        x = fill_rows(
+            plan,
+            corpus,
+            corpus,
+            length=self.sequence_length,
+            pad_id=tokenizer.pad_id,
+            cls_id=tokenizer.cls_id,
+            sep_id=tokenizer.sep_id,
+            separators=tokenizer.separators,
+            segments=not tokenizer.roberta_pairs,
+        )
         return x, instances["label"].astype(np.int32)

@@ -23,15 +23,16 @@ _STEPS[list(b"[{")] = 1
 _STEPS[list(b"]}")] = -1
 
 
-def read_json_object(data: bytes, where: str) -> dict[str, Any]:
+def read_json_object(data: bytes, where: str, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
     """Parses the bytes of a JSON object.
 
-    Refused are more than `MAX_JSON_BYTES`, more than `MAX_JSON_DEPTH` levels, bytes that are not
-    UTF-8, a key that an object has twice, and numbers that are not finite.
+    Refused are more than `max_bytes`, more than `MAX_JSON_DEPTH` levels, bytes that are not UTF-8,
+    a key that an object has twice, and numbers that are not finite.
 
     Args:
         data: the bytes.
         where: what they were read from, named in errors.
+        max_bytes: how many there may be.
 
     Raises:
         KbertError: if it is not such an object.
@@ -44,8 +45,8 @@ def read_json_object(data: bytes, where: str) -> dict[str, Any]:
         ...
         kbert.errors.KbertError: config.json: the key 'a' stands twice in one object
     """
-    if len(data) > MAX_JSON_BYTES:
-        raise KbertError(f"{where}: {len(data):,} bytes of JSON; {MAX_JSON_BYTES:,} is the most")
+    if len(data) > max_bytes:
+        raise KbertError(f"{where}: {len(data):,} bytes of JSON; {max_bytes:,} is the most")
     brackets = np.frombuffer(_STRING.sub(b"", data), np.uint8)
     depth = int(_STEPS[brackets].cumsum(dtype=np.int64).max(initial=0))
     if depth > MAX_JSON_DEPTH:

@@ -16,8 +16,8 @@ from kbert.formats.h5_file import open_h5
 from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.stored_tensor import StoredTensor
 from kbert.formats.stored_zip import Member, check_contents, open_stored_zip
-from kbert.text.tokenizer import SETTINGS_FILE, VOCABULARY_FILE, Tokenizer, parse_settings
-from kbert.text.vocabulary import parse_vocabulary
+from kbert.text.tokenizer import Tokenizer
+from kbert.text.tokenizer_files import MOST_BYTES, TOKENIZER_FILES, VOCABULARY_FILE, parse_files
 
 # The classes that a file may name, and where each is defined.
 MODELS = {
@@ -25,12 +25,13 @@ MODELS = {
     "BertForPreTraining": "kbert.models.pretraining",
     "BertForMaskedLM": "kbert.models.pretraining",
     "BertForNextSentencePrediction": "kbert.models.pretraining",
+    "BertForSequenceClassification": "kbert.models.classification",
+    "BertForTokenClassification": "kbert.models.tagging",
+    "BertForQuestionAnswering": "kbert.models.question_answering",
 }
-ASSETS = (VOCABULARY_FILE, SETTINGS_FILE)
 ASSET_FOLDERS = ("assets", "assets/bert")  # of a Bert, and of a model around one
 
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_MAX_VOCABULARY_BYTES = 16 << 20
 _MAX_TEXT = 100
 _DTYPES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 
@@ -41,9 +42,11 @@ class Contents:
 
     Args:
         class_name: one of `MODELS`.
-        config: the model's arguments: numbers, short strings, true, false and null.
+        config: the model's arguments: numbers, short strings, lists of them (labels), true, false
+            and null.
         tensors: its weights by path; to be read while the file is open.
         assets: the bytes of the tokenizer's files by their name in the archive.
+        tokenizer: the tokenizer of these files, or None.
         keras_version: that of the Keras that wrote it.
     """
 
@@ -51,6 +54,7 @@ class Contents:
     config: dict[str, Any]
     tensors: dict[str, StoredTensor]
     assets: dict[str, bytes]
+    tokenizer: Tokenizer | None
     keras_version: str
 
 
@@ -88,16 +92,16 @@ def open_keras_archive(path: str | Path) -> Iterator[Contents]:
         h5, tensors = open_h5(member, weights.file_size, f"{path}, {_WEIGHTS}")
         with h5:
             _check_sizes(path, config, tensors)
-            assets = {name: read(name, _MAX_VOCABULARY_BYTES) for name in names}
-            _check_assets(path, assets, config["vocab_size"])
-            yield Contents(class_name, config, tensors, assets, version)
+            assets = {name: read(name, MOST_BYTES) for name in names}
+            tokenizer = _read_tokenizer(path, assets, config["vocab_size"])
+            yield Contents(class_name, config, tensors, assets, tokenizer, version)
 
 
 def _check_names(path: Path, names: list[str]) -> list[str]:
     """Checks that there are the members that `save` writes, and no others; returns the assets."""
     needed = {_CONFIG, _METADATA, _WEIGHTS}
     folders = {f"{folder}/" for folder in ASSET_FOLDERS}
-    assets = {folder + name for folder in folders for name in ASSETS}
+    assets = {folder + name for folder in folders for name in TOKENIZER_FILES}
     for name in names:
         if name not in needed | folders | assets:
             raise KbertError(f"{path}: holds {name!r:.80}, which kbert does not write")
@@ -136,6 +140,8 @@ def _check_config(path: Path, described: dict[str, Any]) -> tuple[str, dict[str,
 
 
 def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):  # the labels' names
+        return all(isinstance(each, str) and _is_plain(each) for each in value)
     if isinstance(value, str):
         return len(value) <= _MAX_TEXT and value.isprintable()
     if isinstance(value, int):
@@ -159,22 +165,29 @@ def _check_sizes(path: Path, config: dict[str, Any], tensors: dict[str, StoredTe
         )
 
 
-def _check_assets(path: Path, assets: dict[str, bytes], vocab_size: int) -> None:
-    """Reads vocabulary and settings, and what they claim."""
+def _read_tokenizer(path: Path, assets: dict[str, bytes], vocab_size: int) -> Tokenizer | None:
+    """The tokenizer that the assets are, if there are any."""
     for name, data in assets.items():
         where = f"{path}, {name}"
-        if name.endswith(VOCABULARY_FILE):
-            if data.count(b"\n") > vocab_size:
-                raise KbertError(
-                    f"{where}: {data.count(10):,} lines; the model has embeddings for "
-                    f"{vocab_size:,} tokens"
-                )
-            tokens = parse_vocabulary(data, where)
-            if len(tokens) > vocab_size:
-                raise KbertError(
-                    f"{where}: {len(tokens):,} tokens; the model has embeddings for {vocab_size:,}"
-                )
-            Tokenizer(tokens)
-        elif name.endswith(SETTINGS_FILE):
-            read_json_object(data, where)
-            parse_settings(data, where)
+        if name.endswith(VOCABULARY_FILE) and data.count(b"\n") > vocab_size:
+            raise KbertError(
+                f"{where}: {data.count(10):,} lines; the model has embeddings for {vocab_size:,} "
+                "tokens"
+            )
+        if name.endswith(".json"):
+            read_json_object(data, where, max_bytes=MOST_BYTES)
+    files = {name.rpartition("/")[2]: data for name, data in assets.items()}
+    if len(files) < len(assets):
+        raise KbertError(f"{path}: holds two tokenizers: {', '.join(assets)}")
+    if not files:
+        return None
+    arguments = parse_files(files, str(path))
+    if len(arguments["vocabulary"]) > vocab_size:
+        raise KbertError(
+            f"{path}: the tokenizer has {len(arguments['vocabulary']):,} tokens, and the model has "
+            f"embeddings for {vocab_size:,}: they do not belong together"
+        )
+    try:
+        return Tokenizer(**arguments)
+    except (ValueError, TypeError) as error:
+        raise KbertError(f"{path}: its tokenizer is damaged: {error}") from error

@@ -1,23 +1,54 @@
 """The one door: `kbert.load`."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from kbert.errors import KbertError
+from kbert.formats.hub import HUB_NAME, fetch_checkpoint
+from kbert.formats.huggingface_import import load_huggingface
 from kbert.formats.keras_file import load_keras_file
+from kbert.formats.new_head import with_task
+from kbert.models import TASKS
 from kbert.models.base import KbertModel
 
+_log = logging.getLogger("kbert")
 
-def load(source: str | Path) -> KbertModel:
-    """Loads a model.
+
+def load(
+    source: str | Path,
+    task: str | None = None,
+    labels: Sequence[str] | None = None,
+    *,
+    revision: str | None = None,
+    allow_pickle: bool = False,
+) -> KbertModel:
+    """Loads a model, with its tokenizer, for a task.
+
+    Where a part of the model is not in the source, such as a head that is to be fine-tuned, it
+    starts with random weights, and a warning of the logger "kbert" names it.
+    `model.load_report` says what is new, and what the source holds that the model has no place
+    for.
 
     Args:
-        source: a `.keras` file that kbert saved, on any backend.
+        source: a `.keras` file that kbert saved; or a Hugging Face checkpoint: a folder, or a
+            name on the Hub, as "klue/bert-base".
+        task: "encoder", "pretraining", "masked-lm", "next-sentence-prediction",
+            "sequence-classification", "token-classification" or "question-answering"; None means
+            the model as it was saved.
+        labels: the labels' names, for "sequence-classification" and "token-classification"; None
+            means those that are in the source.
+        revision: of a name on the Hub: a commit, tag or branch. Give a commit in work that others
+            are to repeat.
+        allow_pickle: whether to read `pytorch_model.bin`, if there are no safetensors. PyTorch
+            reads it with `weights_only=True`; allow it for files that you trust.
 
     Returns:
-        The model, with its tokenizer if it was saved with one.
+        A model of `kbert.models.TASKS[task]`. It is not compiled.
 
     Raises:
-        KbertError: if the source is not a file that kbert can load; see `load_keras_file`.
+        KbertError: if the source is not there, is nothing that kbert can load, or does not fit the
+            task or the labels.
 
     Example:
         >>> import tempfile
@@ -29,7 +60,22 @@ def load(source: str | Path) -> KbertModel:
         ...     load(f"{folder}/bert.keras").vocab_size
         9
     """
+    if task is not None and task not in TASKS:
+        raise KbertError(f"task is one of {', '.join(TASKS)}, not {task!r}")
     path = Path(source)
-    if path.suffix != ".keras":
-        raise KbertError(f"{source}: kbert.load opens a file that ends in .keras")
-    return load_keras_file(path)
+    if path.is_dir():
+        model, report = load_huggingface(path, task, labels, allow_pickle=allow_pickle)
+    elif path.suffix == ".keras":
+        model, report = with_task(load_keras_file(path), task, labels)
+    elif HUB_NAME.fullmatch(str(source)) and not path.exists():
+        folder = fetch_checkpoint(str(source), revision, allow_pickle=allow_pickle)
+        model, report = load_huggingface(folder, task, labels, allow_pickle=allow_pickle)
+    else:
+        raise KbertError(
+            f"{source}: expected a .keras file, the folder of a Hugging Face checkpoint, or a name "
+            "on the Hub such as klue/bert-base"
+        )
+    if report.new:
+        _log.warning("%s as a %s: %s", source, type(model).__name__, report)
+    model.load_report = report
+    return model

@@ -1,6 +1,6 @@
 """What a token is, where it stands and which text it is in, added up.
 
-Shapes: B batch, L length, D hidden, V vocabulary.
+Shapes: B batch, L length, E embedding (D in BERT), D hidden, V vocabulary.
 """
 
 import keras
@@ -14,17 +14,24 @@ from kbert.layers.initializers import TruncatedNormal, sub_seed
 class Embeddings(keras.layers.Layer):
     """Token + position + segment embeddings, layer-normalised, with dropout.
 
+    Where the tables are narrower than the encoder (ELECTRA's small models), a projection E -> D
+    follows.
+
     Args:
         vocab_size: V.
         hidden_size: D.
-        max_position_embeddings: the longest L, special tokens included.
-        type_vocab_size: how many segments (texts in one row) there are.
+        max_position_embeddings: rows of the position table.
+        type_vocab_size: how many segments (texts in one row) there are; with 0 there is no table
+            for them (DistilBERT), with 1 all texts are segment 0 (RoBERTa).
         dropout: the rate at which the sum is dropped in training.
         layer_norm_eps: added to the variance before the root.
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights and of dropout.
+        embedding_size: E; None means D.
+        position_offset: the row of the position table at which a text begins: 0 in BERT, and
+            in RoBERTa the id of padding + 1.
 
-    Source: Devlin et al. 2018, figure 2.
+    Source: Devlin et al. 2018, figure 2; Clark et al. 2020 (ELECTRA), appendix A, for E.
     """
 
     def __init__(
@@ -37,11 +44,15 @@ class Embeddings(keras.layers.Layer):
         layer_norm_eps: float = 1e-12,
         initializer_range: float = 0.02,
         seed: int = 0,
+        embedding_size: int | None = None,
+        position_offset: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
+        self.embedding_size = embedding_size or hidden_size
+        self.position_offset = position_offset
         self.max_position_embeddings = max_position_embeddings
         self.type_vocab_size = type_vocab_size
         self.initializer_range = initializer_range
@@ -54,18 +65,29 @@ class Embeddings(keras.layers.Layer):
         )
 
     def build(self, input_shape=None):
-        """Makes the three tables, each (rows, D)."""
+        """Makes the tables, each (rows, E), and the projection if there is one."""
 
         def table(rows: int, name: str):
             initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, name))
             return self.add_weight(
-                shape=(rows, self.hidden_size), initializer=initializer, name=name
+                shape=(rows, self.embedding_size), initializer=initializer, name=name
             )
 
         self.token_table = table(self.vocab_size, "token_table")
         self.position_table = table(self.max_position_embeddings, "position_table")
-        self.segment_table = table(self.type_vocab_size, "segment_table")
-        self.layer_norm.build((None, None, self.hidden_size))
+        if self.type_vocab_size:
+            self.segment_table = table(self.type_vocab_size, "segment_table")
+        self.layer_norm.build((None, None, self.embedding_size))
+        if self.embedding_size != self.hidden_size:
+            self.projection = keras.layers.Dense(
+                self.hidden_size,
+                kernel_initializer=TruncatedNormal(
+                    self.initializer_range, seed=sub_seed(self.seed, "projection")
+                ),
+                dtype=self.dtype_policy,
+                name="projection",
+            )
+            self.projection.build((None, None, self.embedding_size))
         self.built = True
 
     def call(self, input_ids, token_type_ids=None, training=None):
@@ -74,7 +96,7 @@ class Embeddings(keras.layers.Layer):
         Args:
             input_ids: (B, L) integers in [0, V).
             token_type_ids: (B, L) integers, 0 for the first text and 1 for the second; None
-                means one text.
+                means one text. Not looked at where there are fewer than two segments.
             training: whether to drop.
 
         Returns:
@@ -83,21 +105,23 @@ class Embeddings(keras.layers.Layer):
         Raises:
             KbertError: if L is more than the positions there are.
         """
-        length = input_ids.shape[1]
-        if length is not None and length > self.max_position_embeddings:
+        length, longest = input_ids.shape[1], self.max_position_embeddings - self.position_offset
+        if length is not None and length > longest:
             raise KbertError(
-                f"a row of {length} tokens is longer than the model's "
-                f"{self.max_position_embeddings} positions; pass max_length to the tokenizer"
+                f"a row of {length} tokens is longer than the model's {longest} positions; "
+                "pass max_length to the tokenizer"
             )
         length = length or ops.shape(input_ids)[1]
-        token = ops.take(self.token_table, input_ids, axis=0)  # (B, L, D)
-        position = self.position_table[:length]  # (L, D)
-        if token_type_ids is None:
-            segment = self.segment_table[0]  # (D,)
+        token = ops.take(self.token_table, input_ids, axis=0)  # (B, L, E)
+        begin = self.position_offset
+        position = self.position_table[begin : begin + length]  # (L, E)
+        if self.type_vocab_size > 1 and token_type_ids is not None:
+            segment = ops.take(self.segment_table, token_type_ids, axis=0)  # (B, L, E)
         else:
-            segment = ops.take(self.segment_table, token_type_ids, axis=0)  # (B, L, D)
+            segment = self.segment_table[0] if self.type_vocab_size else 0.0  # (E,)
         total = ops.cast(token + position + segment, self.compute_dtype)
-        return self.dropout(self.layer_norm(total), training=training)
+        hidden = self.dropout(self.layer_norm(total), training=training)
+        return hidden if self.embedding_size == self.hidden_size else self.projection(hidden)
 
     def compute_output_shape(self, input_shape, token_type_ids_shape=None):
         """Adds D."""

@@ -25,6 +25,7 @@ class EncoderLayer(keras.layers.Layer):
         layer_norm_eps: added to the variance before the root.
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights and of dropout.
+        hidden_act: the activation within the feed-forward network.
 
     Source: Vaswani et al. 2017, section 3.1; google-research/bert, `transformer_model`.
     """
@@ -38,6 +39,7 @@ class EncoderLayer(keras.layers.Layer):
         layer_norm_eps: float = 1e-12,
         initializer_range: float = 0.02,
         seed: int = 0,
+        hidden_act: str = "gelu",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -63,6 +65,7 @@ class EncoderLayer(keras.layers.Layer):
             intermediate_size,
             initializer_range,
             sub_seed(seed, "feed_forward"),
+            hidden_act,
             dtype=policy,
             name="feed_forward",
         )

@@ -1,13 +1,14 @@
 """The feed-forward network of an encoder layer.
 
-    FFN(x) = gelu(x W1 + b1) W2 + b2
+    FFN(x) = act(x W1 + b1) W2 + b2
 
-with the exact gelu, x * Phi(x), and not its tanh approximation.
+where act is, in BERT, the exact gelu x * Phi(x), and not its tanh approximation.
 Shapes: B batch, L length, D hidden, I intermediate (4 D in BERT).
 """
 
 import keras
 
+from kbert.layers.activations import activation
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 
@@ -19,17 +20,24 @@ class FeedForward(keras.layers.Layer):
         intermediate_size: I.
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights.
+        hidden_act: the name of act; see `kbert/layers/activations.py`.
 
     Source: Vaswani et al. 2017, section 3.3; Hendrycks and Gimpel 2016 (gelu).
     """
 
     def __init__(
-        self, intermediate_size: int, initializer_range: float = 0.02, seed: int = 0, **kwargs
+        self,
+        intermediate_size: int,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        hidden_act: str = "gelu",
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.intermediate_size = intermediate_size
         self.initializer_range = initializer_range
         self.seed = seed
+        self.hidden_act = hidden_act
 
     def build(self, input_shape):
         """Makes the two projections."""
@@ -48,4 +56,4 @@ class FeedForward(keras.layers.Layer):
 
     def call(self, hidden):
         """(B, L, D) -> (B, L, D)."""
-        return self.narrow(keras.ops.gelu(self.widen(hidden), approximate=False))
+        return self.narrow(activation(self.hidden_act, self.widen(hidden)))

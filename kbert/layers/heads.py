@@ -1,11 +1,12 @@
-"""The two heads of pretraining: which word was masked, and does the second text follow the first.
+"""What stands on an encoder: which word was masked, does the second text follow, which label.
 
-Shapes: B batch, L length, P masked positions, D hidden, V vocabulary.
+Shapes: B batch, L length, P masked positions, D hidden, E embedding (D in BERT), V vocabulary.
 """
 
 import keras
 from keras import ops
 
+from kbert.layers.activations import activation
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 
@@ -21,9 +22,9 @@ def gather_positions(hidden, positions):
 class MaskedLMHead(keras.layers.Layer):
     """Scores every word of the vocabulary at masked positions.
 
-        logits = LayerNorm(gelu(h W + b)) E^T + c
+        logits = LayerNorm(act(h W + b)) T^T + c
 
-    E is the token embedding table: the decoder is tied to it. It is an argument of the call, so
+    T is the token embedding table: the decoder is tied to it. It is an argument of the call, so
     it belongs to one layer only. Positions are gathered first: logits at all positions would be
     some seven times the work, and they are the largest array of the whole model.
 
@@ -32,6 +33,9 @@ class MaskedLMHead(keras.layers.Layer):
         layer_norm_eps: added to the variance before the root.
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights.
+        embedding_size: E, the width of T.
+        hidden_act: the name of act.
+        tied: whether T is the embedding table; else the head has a table of its own.
 
     Source: google-research/bert, run_pretraining.py, `get_masked_lm_output`.
     """
@@ -42,26 +46,43 @@ class MaskedLMHead(keras.layers.Layer):
         layer_norm_eps: float = 1e-12,
         initializer_range: float = 0.02,
         seed: int = 0,
+        embedding_size: int | None = None,
+        hidden_act: str = "gelu",
+        tied: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.vocab_size = vocab_size
+        self.embedding_size = embedding_size
+        self.hidden_act = hidden_act
+        self.tied = tied
         self.layer_norm_eps = layer_norm_eps
         self.initializer_range = initializer_range
         self.seed = seed
 
     def build(self, hidden_shape):
-        """Makes the transform D -> D, its norm, and a bias for every word."""
-        hidden_size = hidden_shape[-1]
+        """Makes the transform D -> E, its norm, and a bias for every word."""
+        embedding_size = self.embedding_size or hidden_shape[-1]
         initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, "transform"))
         self.transform = keras.layers.Dense(
-            hidden_size, kernel_initializer=initializer, dtype=self.dtype_policy, name="transform"
+            embedding_size,
+            kernel_initializer=initializer,
+            dtype=self.dtype_policy,
+            name="transform",
         )
         self.transform.build(hidden_shape)
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=self.layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
         )
-        self.layer_norm.build(hidden_shape)
+        self.layer_norm.build((*hidden_shape[:-1], embedding_size))
+        if not self.tied:
+            self.decoder = self.add_weight(
+                shape=(self.vocab_size, embedding_size),
+                initializer=TruncatedNormal(
+                    self.initializer_range, seed=sub_seed(self.seed, "decoder")
+                ),
+                name="decoder",
+            )
         self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
         self.built = True
 
@@ -70,7 +91,7 @@ class MaskedLMHead(keras.layers.Layer):
 
         Args:
             hidden: (B, L, D).
-            embedding_table: the token embeddings, (V, D).
+            embedding_table: the token embeddings, (V, E).
             positions: (B, P) integers in [0, L), or None for all positions.
 
         Returns:
@@ -78,8 +99,9 @@ class MaskedLMHead(keras.layers.Layer):
         """
         if positions is not None:
             hidden = gather_positions(hidden, positions)  # (B, P, D)
-        hidden = self.layer_norm(ops.gelu(self.transform(hidden), approximate=False))
-        decoder = ops.transpose(ops.cast(embedding_table, hidden.dtype))  # (D, V)
+        hidden = self.layer_norm(activation(self.hidden_act, self.transform(hidden)))
+        table = embedding_table if self.tied else self.decoder
+        decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)
         return ops.cast(ops.matmul(hidden, decoder), "float32") + ops.cast(self.bias, "float32")
 
     def compute_output_shape(self, hidden_shape, embedding_table_shape=None, positions_shape=None):
@@ -88,7 +110,52 @@ class MaskedLMHead(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("kbert")
-class NextSentenceHead(keras.layers.Layer):
+class LabelHead(keras.layers.Layer):
+    """Scores labels, of a row or of each of its tokens: (..., D) -> (..., num_labels) logits.
+
+    Args:
+        num_labels: how many labels.
+        dropout: the rate at which the vectors are dropped in training.
+        initializer_range: standard deviation of the starting weights.
+        seed: seed of the starting weights and of dropout.
+
+    Source: Devlin et al. 2018, section 4; google-research/bert, run_classifier.py, `create_model`.
+    """
+
+    def __init__(
+        self,
+        num_labels: int,
+        dropout: float = 0.0,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_labels = num_labels
+        self.dropout = keras.layers.Dropout(
+            dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy
+        )
+        initializer = TruncatedNormal(initializer_range, seed=sub_seed(seed, "dense"))
+        self.dense = keras.layers.Dense(
+            num_labels, kernel_initializer=initializer, dtype=self.dtype_policy, name="dense"
+        )
+
+    def build(self, input_shape):
+        """Builds the projection D -> num_labels."""
+        self.dense.build(input_shape)
+        self.built = True
+
+    def call(self, vectors, training=None):
+        """(..., D) -> (..., num_labels), float32."""
+        return ops.cast(self.dense(self.dropout(vectors, training=training)), "float32")
+
+    def compute_output_shape(self, input_shape):
+        """The labels in place of D."""
+        return (*input_shape[:-1], self.num_labels)
+
+
+@keras.saving.register_keras_serializable("kbert")
+class NextSentenceHead(LabelHead):
     """Scores whether the second text follows the first: (B, D) pooled -> (B, 2) logits.
 
     The first logit is for `IS_NEXT`, the second for `IS_RANDOM`; see `kbert/labels.py`.
@@ -101,21 +168,4 @@ class NextSentenceHead(keras.layers.Layer):
     """
 
     def __init__(self, initializer_range: float = 0.02, seed: int = 0, **kwargs):
-        super().__init__(**kwargs)
-        initializer = TruncatedNormal(initializer_range, seed=sub_seed(seed, "dense"))
-        self.dense = keras.layers.Dense(
-            2, kernel_initializer=initializer, dtype=self.dtype_policy, name="dense"
-        )
-
-    def build(self, input_shape):
-        """Builds the projection D -> 2."""
-        self.dense.build(input_shape)
-        self.built = True
-
-    def call(self, pooled):
-        """(B, D) -> (B, 2), float32."""
-        return ops.cast(self.dense(pooled), "float32")
-
-    def compute_output_shape(self, input_shape):
-        """Two logits."""
-        return (input_shape[0], 2)
+        super().__init__(2, 0.0, initializer_range, seed, **kwargs)

@@ -5,6 +5,8 @@ models on three backends. Here numpy draws, and one seed gives one model.
 """
 
 import zlib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -19,6 +21,22 @@ def sub_seed(seed: int, name: str) -> int:
         True
     """
     return zlib.crc32(f"{seed}/{name}".encode()) >> 1  # Keras keeps seeds in 31 bits
+
+
+_skip_drawing: ContextVar[bool] = ContextVar("skip_drawing", default=False)
+
+
+@contextmanager
+def starting_at_zero():
+    """Within it `TruncatedNormal` gives zeros: for weights that are about to be read from a file.
+
+    To draw the 110 million numbers of a base model takes longer than to read them.
+    """
+    token = _skip_drawing.set(True)
+    try:
+        yield
+    finally:
+        _skip_drawing.reset(token)
 
 
 class TruncatedNormal(keras.initializers.Initializer):
@@ -36,6 +54,8 @@ class TruncatedNormal(keras.initializers.Initializer):
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None):
         """Returns a tensor of a shape."""
+        if _skip_drawing.get():
+            return keras.ops.zeros(shape, dtype=dtype)
         rng = np.random.default_rng(self.seed)
         numbers = rng.standard_normal(shape, "float32")
         beyond = np.flatnonzero(np.abs(numbers) > 2)

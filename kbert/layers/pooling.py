@@ -5,31 +5,39 @@ Shapes: B batch, L length, D hidden.
 
 import keras
 
+from kbert.layers.activations import activation
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 
 @keras.saving.register_keras_serializable("kbert")
 class Pooler(keras.layers.Layer):
-    """tanh(W h + b) of the [CLS] token, the first of the row.
+    """act(W h + b) of the [CLS] token, the first of the row; act is tanh in BERT.
 
     Args:
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights.
+        activation: the name of act; see `kbert/layers/activations.py`.
 
     Source: google-research/bert, modeling.py, `BertModel`, scope "pooler".
     """
 
-    def __init__(self, initializer_range: float = 0.02, seed: int = 0, **kwargs):
+    def __init__(
+        self,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        activation: str = "tanh",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.initializer_range = initializer_range
         self.seed = seed
+        self.activation = activation
 
     def build(self, input_shape):
         """Makes the projection D -> D."""
         initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, "dense"))
         self.dense = keras.layers.Dense(
             input_shape[-1],
-            activation="tanh",
             kernel_initializer=initializer,
             dtype=self.dtype_policy,
             name="dense",
@@ -39,7 +47,7 @@ class Pooler(keras.layers.Layer):
 
     def call(self, hidden):
         """(B, L, D) -> (B, D)."""
-        return self.dense(hidden[:, 0])
+        return activation(self.activation, self.dense(hidden[:, 0]))
 
     def compute_output_shape(self, input_shape):
         """Drops the length."""

@@ -12,13 +12,15 @@ from typing import Any
 import keras
 
 from kbert.errors import KbertError
+from kbert.layers.activations import ACTIVATIONS
 from kbert.layers.attention import padding_bias
 from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer
 from kbert.layers.initializers import sub_seed
 from kbert.layers.pooling import Pooler
 from kbert.models.base import FORMAT_VERSION, KbertModel, check_tokenizer
-from kbert.text.tokenizer import VOCABULARY_FILE, Tokenizer
+from kbert.text.tokenizer import Tokenizer
+from kbert.text.tokenizer_files import VOCABULARY_FILE
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -36,15 +38,22 @@ class Bert(KbertModel):
         intermediate_size: width within the feed-forward networks; 4 D in BERT.
         hidden_dropout_prob: dropout of the embeddings and of each layer's two outputs, in [0, 1).
         attention_probs_dropout_prob: dropout of attention weights, in [0, 1).
-        max_position_embeddings: the longest L, special tokens included.
-        type_vocab_size: how many segments.
+        max_position_embeddings: rows of the position table; the longest L, special tokens
+            included, is this less `position_offset`.
+        type_vocab_size: how many segments; 0 where the model has none, as DistilBERT.
         initializer_range: standard deviation of the starting weights.
         layer_norm_eps: added to variances.
         add_pooling_layer: whether there is a pooler; a model that only looks at tokens needs none.
+        pooler_activation: "tanh", or another name of `kbert/layers/activations.py`.
+        hidden_act: the activation within the feed-forward networks, by the same names.
+        embedding_size: width of the tables, if it is not `hidden_size` (ELECTRA's small models).
+        position_offset: the row of the position table that the first token gets; in RoBERTa's
+            family the id of padding + 1.
         seed: of starting weights and dropout; equal seeds start equal on every backend.
 
     Attributes:
         tokenizer: a `kbert.Tokenizer`, or None; saved with the model.
+        max_length: the longest L, in tokens, special tokens included.
 
     Raises:
         KbertError: if a number is not what it can be.
@@ -73,6 +82,10 @@ class Bert(KbertModel):
         initializer_range: float = 0.02,
         layer_norm_eps: float = 1e-12,
         add_pooling_layer: bool = True,
+        pooler_activation: str = "tanh",
+        hidden_act: str = "gelu",
+        embedding_size: int | None = None,
+        position_offset: int = 0,
         seed: int = 0,
         name: str = "bert",
         dtype: str | None = None,
@@ -91,13 +104,17 @@ class Bert(KbertModel):
             "initializer_range": initializer_range,
             "layer_norm_eps": layer_norm_eps,
             "add_pooling_layer": add_pooling_layer,
+            "pooler_activation": pooler_activation,
+            "hidden_act": hidden_act,
+            "embedding_size": embedding_size or hidden_size,
+            "position_offset": position_offset,
             "seed": seed,
             "name": name,
         }
         _check(self._arguments)
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
-        self.max_position_embeddings = max_position_embeddings
+        self.max_length = max_position_embeddings - position_offset
         self._tokenizer: Tokenizer | None = None
 
         policy = self.dtype_policy.name
@@ -110,6 +127,8 @@ class Bert(KbertModel):
             layer_norm_eps,
             initializer_range,
             sub_seed(seed, "embeddings"),
+            embedding_size,
+            position_offset,
             dtype=policy,
             name="embeddings",
         )
@@ -122,6 +141,7 @@ class Bert(KbertModel):
                 layer_norm_eps,
                 initializer_range,
                 sub_seed(seed, f"encoder_layer_{index}"),
+                hidden_act,
                 dtype=policy,
                 name=f"encoder_layer_{index}",
             )
@@ -130,14 +150,13 @@ class Bert(KbertModel):
         self.pooler = None
         if add_pooling_layer:
             self.pooler = Pooler(
-                initializer_range, sub_seed(seed, "pooler"), dtype=policy, name="pooler"
+                initializer_range,
+                sub_seed(seed, "pooler"),
+                pooler_activation,
+                dtype=policy,
+                name="pooler",
             )
         self.build((None, None))
-
-    @property
-    def max_length(self) -> int:
-        """The longest row, in tokens, special tokens included."""
-        return self.max_position_embeddings
 
     def build(self, input_shape):
         """Builds the parts; the constructor does it, since every size is known there."""
@@ -270,9 +289,15 @@ def _check(arguments: dict[str, Any]) -> None:
         "intermediate_size",
         "max_position_embeddings",
         "type_vocab_size",
+        "embedding_size",
+        "position_offset",
     ):
-        if not isinstance(arguments[name], int) or arguments[name] < 1:
-            raise KbertError(f"{name} must be a whole number from 1, not {arguments[name]!r}")
+        least = 0 if name in ("type_vocab_size", "position_offset") else 1
+        if not isinstance(arguments[name], int) or arguments[name] < least:
+            raise KbertError(f"{name} must be a whole number from {least}, not {arguments[name]!r}")
+    for name in ("hidden_act", "pooler_activation"):
+        if arguments[name] not in ACTIVATIONS:
+            raise KbertError(f"{name} is one of {', '.join(ACTIVATIONS)}, not {arguments[name]!r}")
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
         if not 0 <= arguments[name] < 1:
             raise KbertError(f"{name} is a rate in [0, 1), not {arguments[name]!r}")
@@ -280,4 +305,9 @@ def _check(arguments: dict[str, Any]) -> None:
         raise KbertError(
             f"hidden_size {arguments['hidden_size']} is not a multiple of num_attention_heads "
             f"{arguments['num_attention_heads']}"
+        )
+    if arguments["position_offset"] >= arguments["max_position_embeddings"]:
+        raise KbertError(
+            f"position_offset {arguments['position_offset']} leaves no row of the "
+            f"{arguments['max_position_embeddings']} position embeddings"
         )

@@ -10,42 +10,29 @@ import keras
 
 from kbert.layers.heads import MaskedLMHead, NextSentenceHead
 from kbert.layers.initializers import sub_seed
-from kbert.models.base import KbertModel
 from kbert.models.bert import Bert, input_ids_shape
-from kbert.text.tokenizer import Tokenizer
+from kbert.models.bert_with_head import BertWithHead
 
 
-class _BertWithHead(KbertModel):
-    """A Bert under `self.bert`, whose arguments and tokenizer are the model's own."""
+class _BertWithMaskedLM(BertWithHead):
+    """A Bert with a masked-LM head under `self.mlm`."""
 
-    def __init__(self, *, name: str, dtype: str | None = None, **bert_arguments: Any):
-        super().__init__(name=name, dtype=dtype)
-        self.bert = Bert(**bert_arguments, dtype=self.dtype_policy.name)
-        self.vocab_size = self.bert.vocab_size
-
-    def _masked_lm_head(self) -> MaskedLMHead:
+    def __init__(self, *, name: str, tie_word_embeddings: bool = True, **bert_arguments: Any):
+        super().__init__(name=name, **bert_arguments)
+        self._head_arguments = {"tie_word_embeddings": tie_word_embeddings}
         config = self.bert.get_config()
-        head = MaskedLMHead(
+        self.mlm = MaskedLMHead(
             config["vocab_size"],
             config["layer_norm_eps"],
             config["initializer_range"],
             sub_seed(config["seed"], "mlm"),
+            config["embedding_size"],
+            config["hidden_act"],
+            tie_word_embeddings,
             dtype=self.dtype_policy.name,
             name="mlm",
         )
-        head.build((None, None, config["hidden_size"]))
-        return head
-
-    def _next_sentence_head(self) -> NextSentenceHead:
-        config = self.bert.get_config()
-        head = NextSentenceHead(
-            config["initializer_range"],
-            sub_seed(config["seed"], "nsp"),
-            dtype=self.dtype_policy.name,
-            name="nsp",
-        )
-        head.build((None, config["hidden_size"]))
-        return head
+        self.mlm.build((None, None, config["hidden_size"]))
 
     def _masked_lm_logits(self, inputs, hidden):
         return self.mlm(hidden, self.bert.embeddings.token_table, _positions(inputs))
@@ -53,31 +40,16 @@ class _BertWithHead(KbertModel):
     def _masked_lm_spec(self, inputs) -> keras.KerasTensor:
         positions = _positions(inputs)
         shape = input_ids_shape(inputs) if positions is None else positions.shape
-        return keras.KerasTensor((*shape, self.bert.vocab_size), "float32")
-
-    def _next_sentence_spec(self, inputs) -> keras.KerasTensor:
-        return keras.KerasTensor((input_ids_shape(inputs)[0], 2), "float32")
-
-    @property
-    def tokenizer(self) -> Tokenizer | None:
-        """The tokenizer that is saved with the model, or None."""
-        return self.bert.tokenizer
-
-    @tokenizer.setter
-    def tokenizer(self, tokenizer: Tokenizer | None) -> None:
-        self.bert.tokenizer = tokenizer
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the Bert within, and the model's own name."""
-        return {**self.bert.get_config(), "name": self.name}
+        return keras.KerasTensor((*shape, self.vocab_size), "float32")
 
 
 @keras.saving.register_keras_serializable("kbert")
-class BertForPreTraining(_BertWithHead):
+class BertForPreTraining(_BertWithMaskedLM):
     """BERT with both heads, as it is pretrained.
 
     Args:
         name: the model's name.
+        tie_word_embeddings: whether the masked-LM head's decoder is the token table.
         **bert_arguments: the arguments of `Bert`.
 
     Example:
@@ -92,8 +64,7 @@ class BertForPreTraining(_BertWithHead):
 
     def __init__(self, *, name: str = "bert_for_pretraining", **bert_arguments: Any):
         super().__init__(name=name, **bert_arguments)
-        self.mlm = self._masked_lm_head()
-        self.nsp = self._next_sentence_head()
+        self.nsp = _next_sentence_head(self.bert)
         self.built = True
 
     def call(self, inputs, training=None) -> dict[str, Any]:
@@ -115,21 +86,25 @@ class BertForPreTraining(_BertWithHead):
 
     def compute_output_spec(self, inputs, training=None) -> dict[str, Any]:
         """What `call` returns, as symbols."""
-        return {"mlm": self._masked_lm_spec(inputs), "nsp": self._next_sentence_spec(inputs)}
+        batch = input_ids_shape(inputs)[0]
+        return {
+            "mlm": self._masked_lm_spec(inputs),
+            "nsp": keras.KerasTensor((batch, 2), "float32"),
+        }
 
 
 @keras.saving.register_keras_serializable("kbert")
-class BertForMaskedLM(_BertWithHead):
+class BertForMaskedLM(_BertWithMaskedLM):
     """BERT with the masked-LM head, and without a pooler, which it has no use for.
 
     Args:
         name: the model's name.
+        tie_word_embeddings: whether the head's decoder is the token table.
         **bert_arguments: the arguments of `Bert`; `add_pooling_layer` is False unless given.
     """
 
     def __init__(self, *, name: str = "bert_for_masked_lm", **bert_arguments: Any):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
-        self.mlm = self._masked_lm_head()
         self.built = True
 
     def call(self, inputs, training=None):
@@ -143,7 +118,7 @@ class BertForMaskedLM(_BertWithHead):
 
 
 @keras.saving.register_keras_serializable("kbert")
-class BertForNextSentencePrediction(_BertWithHead):
+class BertForNextSentencePrediction(BertWithHead):
     """BERT with the next-sentence head.
 
     Args:
@@ -153,7 +128,7 @@ class BertForNextSentencePrediction(_BertWithHead):
 
     def __init__(self, *, name: str = "bert_for_next_sentence_prediction", **bert_arguments: Any):
         super().__init__(name=name, **bert_arguments)
-        self.nsp = self._next_sentence_head()
+        self.nsp = _next_sentence_head(self.bert)
         self.built = True
 
     def call(self, inputs, training=None):
@@ -162,7 +137,16 @@ class BertForNextSentencePrediction(_BertWithHead):
 
     def compute_output_spec(self, inputs, training=None):
         """What `call` returns, as a symbol."""
-        return self._next_sentence_spec(inputs)
+        return keras.KerasTensor((input_ids_shape(inputs)[0], 2), "float32")
+
+
+def _next_sentence_head(bert: Bert) -> NextSentenceHead:
+    config = bert.get_config()
+    seed = sub_seed(config["seed"], "nsp")
+    policy = bert.dtype_policy.name
+    head = NextSentenceHead(config["initializer_range"], seed, dtype=policy, name="nsp")
+    head.build((None, config["hidden_size"]))
+    return head
 
 
 def _positions(inputs):

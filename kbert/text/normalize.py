@@ -1,76 +1,124 @@
-"""Canonical composition (NFC), with the way back to the original string.
+"""One form for a text: composition, and what else is to be read alike; and the way back.
 
 Text typed or saved on macOS is often decomposed (NFD): 한 is then three characters, and a WordPiece
 vocabulary, whose syllables are composed, makes every word of it [UNK]. So NFC comes first, always.
-NFKC would do too much: it also rewrites ㅋ (U+314B), which Korean writes on its own.
+NFKC would do too much: it also rewrites ㅋ (U+314B), which Korean writes on its own. NFKD, whole
+jamo, is for the checkpoints whose vocabulary is made of them (KR-BERT's sub-characters).
+
+Three further rules are off unless asked for, since the published checkpoints were trained without:
+
+    middle_dots   ․ ‧ ∙ ㆍ (U+2024 2027 2219 318D) become · (U+00B7), which stands alone. To BERT
+                  the last two are no punctuation: 국회ㆍ정부 would be one word.
+    fillers       the Hangul fillers U+3164 and U+FFA0, which look like a space, become one.
+    width         full-width ＡＢＣ and half-width ﾡ become ABC and ㄱ.
+
+Each replaces one character by one, so the places in the text stay as they are.
 """
 
 import unicodedata
+from collections.abc import Mapping
+from functools import cache
 from itertools import pairwise
 
 from kbert.errors import KbertError
 
+RULES = ("middle_dots", "fillers", "width")
+FORMS = ("NFC", "NFKD")
+
 
 def nfc(text: str) -> str:
-    """Composes a text canonically.
+    """Composes a text canonically: `normalize` with nothing else."""
+    return normalize(text)
+
+
+def normalize(text: str, form: str = "NFC", replacements: Mapping[int, str] | None = None) -> str:
+    """Brings a text into one form.
 
     Args:
         text: any string without lone surrogates.
+        form: "NFC" or "NFKD".
+        replacements: one character for another, before; see `replacements_of`.
 
     Returns:
-        The NFC form; the same object where the text is composed already.
+        The form; the same object where nothing changes.
 
     Raises:
         TypeError: if `text` is not a string.
-        KbertError: if it holds a lone surrogate, which no encoding can write.
+        KbertError: if it holds a lone surrogate, which no encoding can write, or more marks on
+            one letter than a text has.
 
     Example:
-        >>> len("한글"), len("\u1112\u1161\u11ab\u1100\u1173\u11af"), len(nfc("\u1112\u1161\u11ab"))
-        (2, 6, 1)
+        >>> len(normalize("\u1112\u1161\u11ab")), len(normalize("한글", "NFKD"))
+        (1, 6)
+        >>> normalize("국회ㆍ정부", replacements=replacements_of(("middle_dots",)))
+        '국회·정부'
     """
     if not isinstance(text, str):
         raise TypeError(f"expected a text (str), got {type(text).__name__}: {text!r:.80}")
-    if text.isascii() or unicodedata.is_normalized("NFC", text):
-        composed = text
-    else:
-        composed = unicodedata.normalize("NFC", text)
+    if text.isascii():
+        return text
     try:
-        composed.encode()
+        text.encode()
     except UnicodeEncodeError as error:
         raise KbertError(
             f"the text holds a lone surrogate {text[error.start : error.start + 1]!r} at character "
             f"{error.start}: it was probably decoded with errors='surrogateescape'; use UTF-8"
         ) from None
-    return composed
+    if replacements:
+        text = text.translate(replacements)
+    if unicodedata.is_normalized(form, text):
+        return text
+    return unicodedata.normalize(form, text)
 
 
-def nfc_alignment(text: str) -> list[tuple[int, int]]:
-    """For each character of `nfc(text)`, the (start, end) of what it was made of in `text`.
+@cache
+def replacements_of(rules: tuple[str, ...]) -> dict[int, str]:
+    """What some of RULES replace: code point -> character. `rules` is a tuple."""
+    tables = {
+        "middle_dots": dict.fromkeys((0x2024, 0x2027, 0x2219, 0x318D), "·"),
+        "fillers": dict.fromkeys((0x3164, 0xFFA0), " "),
+        "width": _narrow_and_wide(),
+    }
+    return {code: character for rule in rules for code, character in tables[rule].items()}
+
+
+def _narrow_and_wide() -> dict[int, str]:
+    """Unicode's own table of half-width and full-width forms, the filler left out."""
+    table = {}
+    for code in range(0xFF00, 0xFFF0):
+        kind, _, plain = unicodedata.decomposition(chr(code)).partition(" ")
+        if kind in ("<wide>", "<narrow>") and code != 0xFFA0:
+            table[code] = chr(int(plain, 16))
+    return table
+
+
+def alignment(text: str, form: str = "NFC") -> list[tuple[int, int]]:
+    """For each character of the form, the (start, end) of what it was made of in `text`.
 
     A run of characters that compose or reorder together (a decomposed syllable, a letter and its
     accents) is one unit: whatever comes out of it points to the whole of it.
 
     Example:
-        >>> nfc_alignment("a\u1112\u1161\u11ab")
+        >>> alignment("a\u1112\u1161\u11ab")
         [(0, 1), (1, 4)]
     """
     starts = [0]
     for index in range(1, len(text)):
-        if not _joins(text[starts[-1] : index], text[index]):
+        if not _joins(text[starts[-1] : index], text[index], form):
             starts.append(index)
-    alignment = []
+    places = []
     for start, end in pairwise([*starts, len(text)]):
-        composed = unicodedata.normalize("NFC", text[start:end])
-        if composed == text[start:end]:
-            alignment += [(i, i + 1) for i in range(start, end)]
+        changed = unicodedata.normalize(form, text[start:end])
+        if changed == text[start:end]:
+            places += [(i, i + 1) for i in range(start, end)]
         else:
-            alignment += [(start, end)] * len(composed)
-    return alignment
+            places += [(start, end)] * len(changed)
+    return places
 
 
-def _joins(before: str, character: str) -> bool:
+def _joins(before: str, character: str, form: str) -> bool:
     """Whether a character composes with, or reorders behind, what stands before it."""
-    normal = unicodedata.normalize
-    return unicodedata.combining(character) > 0 or (
-        normal("NFC", before + character) != normal("NFC", before) + normal("NFC", character)
-    )
+    if unicodedata.combining(character) > 0:
+        return True
+    both = unicodedata.normalize(form, before + character)
+    return both != unicodedata.normalize(form, before) + unicodedata.normalize(form, character)

@@ -1,81 +1,127 @@
-"""Pieces of one or two texts into a row, and rows into arrays.
+"""Pieces of one or two texts into rows of equal length.
 
     [CLS] first [SEP]    or    [CLS] first [SEP] second [SEP]
+    <s> first </s>       or    <s> first </s></s> second </s>        (RoBERTa's own)
 
-Shapes: B batch, L length in tokens, special tokens included.
+Which pieces a row takes is planned first, as numbers; then all rows are filled at once.
+
+Shapes: N texts, T pieces of all texts, R rows, L length in tokens, special tokens included.
 Source: Devlin et al. 2018, figure 2.
 """
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from kbert.errors import KbertError
 
-Span = tuple[int, int]  # (start, end) in the original text
-Pieces = tuple[list[int], list[Span]]  # ids, and where each came from
-Row = tuple[list[int], list[int], list[Span]]  # ids, segments, spans
-
-_NOWHERE: Span = (0, 0)  # where a special token came from
+TRUNCATIONS = ("longest_first", "only_second", "never")
 
 
-def join_row(
-    first: Pieces,
-    second: Pieces | None,
-    cls_id: int,
-    sep_id: int,
-    max_length: int | None,
-    truncation: str,
-) -> Row:
-    """Cuts two texts to fit and joins them.
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces of texts, one text behind the other, without special tokens.
 
-    Example:
-        >>> join_row(([5, 6], [(0, 1), (1, 2)]), ([7], [(0, 1)]), 2, 3, 5, "longest_first")
-        ([2, 5, 3, 7, 3], [0, 0, 0, 1, 1], [(0, 0), (0, 1), (0, 0), (0, 1), (0, 0)])
+    Attributes:
+        ids: (T,) int32.
+        starts: (N + 1,) int64: text i has the pieces starts[i] to starts[i + 1] - 1.
+        places: what else was asked for, by name: `offsets` (T, 2), `word_ids` or `eojeol_ids`
+            (T,), int32.
     """
-    is_pair = second is not None
-    (ids, spans), (more_ids, more_spans) = first, second or ([], [])
-    keep, keep_more = len(ids), len(more_ids)
-    if max_length is not None:
-        room = max_length - (3 if is_pair else 2)
-        keep, keep_more = fit_lengths(keep, keep_more, room, truncation, is_pair)
-    row_ids = [cls_id, *ids[:keep], sep_id]
-    row_spans = [_NOWHERE, *spans[:keep], _NOWHERE]
-    segments = [0] * len(row_ids)
-    if is_pair:
-        row_ids += [*more_ids[:keep_more], sep_id]
-        row_spans += [*more_spans[:keep_more], _NOWHERE]
-        segments += [1] * (keep_more + 1)
-    return row_ids, segments, row_spans
+
+    ids: np.ndarray
+    starts: np.ndarray
+    places: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) how many pieces each text has."""
+        return np.diff(self.starts)
 
 
-def fit_lengths(
-    first: int, second: int, room: int, truncation: str, is_pair: bool
-) -> tuple[int, int]:
-    """How many tokens of two texts to keep so that both fit into the room.
+ROW = np.dtype(
+    [(name, np.int64) for name in ("text", "first", "first_end", "second", "second_end")]
+)
+
+
+def plan_rows(
+    first: np.ndarray,
+    second: np.ndarray | None,
+    *,
+    max_length: int | None,
+    specials: int,
+    truncation: str,
+    stride: int | None = None,
+) -> np.ndarray:
+    """Which pieces each row takes.
+
+    Args:
+        first: (N,) how many pieces the first texts have.
+        second: (N,) the same of the second texts, or None.
+        max_length: the most tokens a row may have, special tokens included; None is no limit.
+        specials: how many special tokens a row has.
+        truncation: one of TRUNCATIONS.
+        stride: None cuts what does not fit. A number makes further rows (windows) of it, each
+            beginning with the last `stride` pieces of the one before.
+
+    Returns:
+        An array of ROW: the text's index, and its pieces from `first` to `first_end` - 1 and from
+        `second` to `second_end` - 1, counted within the text.
 
     Raises:
-        KbertError: if there is no room for text, or the truncation does not allow enough of it.
+        KbertError: if there is no room, or the truncation does not allow enough of it.
+
+    Example:
+        >>> five = np.array([5])
+        >>> settings = {"max_length": 5, "specials": 2, "truncation": "longest_first"}
+        >>> plan_rows(five, None, **settings).tolist()
+        [(0, 0, 3, 0, 0)]
+        >>> plan_rows(five, None, **settings, stride=1).tolist()
+        [(0, 0, 3, 0, 0), (0, 2, 5, 0, 0)]
     """
-    if room < (2 if is_pair else 1):
-        raise KbertError("max_length leaves no room for text beside the special tokens")
-    if first + second <= room:
-        return first, second
-    if truncation == "never":
-        specials = 3 if is_pair else 2
-        raise KbertError(
-            f"a text of {first + second + specials} tokens, special tokens included, is longer "
-            f"than the {room + specials} that fit; shorten it"
-        )
-    if truncation == "only_second":
-        if first >= room:
-            raise KbertError(
-                f"the first text has {first} tokens and leaves the second no room in {room}; "
-                "raise max_length, or use truncation='longest_first'"
-            )
-        return first, room - first
-    if truncation != "longest_first":
+    is_pair = second is not None
+    if truncation not in TRUNCATIONS:
         raise KbertError(
             f"truncation is 'longest_first', 'only_second' or 'never', not {truncation!r}"
         )
+    more = np.zeros_like(first) if second is None else second
+    plan = np.zeros(len(first), ROW)
+    plan["text"] = np.arange(len(first))
+    plan["first_end"], plan["second_end"] = first, more
+    if max_length is None:
+        if stride is not None:
+            raise KbertError("a stride needs a max_length: windows are for texts that are longer")
+        return plan
+    room = max_length - specials
+    if room < (2 if is_pair else 1):
+        raise KbertError(
+            f"max_length {max_length} leaves no room for text beside the {specials} special tokens"
+        )
+    too_long = np.flatnonzero(first + more > room)
+    if truncation == "never" and len(too_long):
+        tokens = int((first + more)[too_long[0]]) + specials
+        raise KbertError(
+            f"a text of {tokens} tokens, special tokens included, is longer than the {max_length} "
+            "that fit; shorten it"
+        )
+    if stride is None:
+        for i in too_long.tolist():
+            kept = _fit(int(first[i]), int(more[i]), room, truncation, is_pair)
+            plan["first_end"][i], plan["second_end"][i] = kept
+        return plan
+    if is_pair and truncation != "only_second":
+        raise KbertError("windows of a pair slide over the second text: truncation='only_second'")
+    rows = []
+    longer = set(too_long.tolist())
+    for i, row in enumerate(plan.tolist()):
+        rows += _windows(row, room, stride, is_pair) if i in longer else [row]
+    return np.array(rows, ROW)
+
+
+def _fit(first: int, second: int, room: int, truncation: str, is_pair: bool) -> tuple[int, int]:
+    """How many pieces of two texts to keep, where both together are too many."""
+    if truncation == "only_second":
+        return first, room - _room_of_first(first, room)
     if not is_pair:
         return room, 0
     # The shorter text keeps up to half; the longer takes the rest (as Hugging Face's tokenizers).
@@ -87,32 +133,110 @@ def fit_lengths(
     return (short, long) if first <= second else (long, short)
 
 
-def pad_rows(rows: list[Row], length: int, pad_id: int) -> dict[str, np.ndarray]:
+def _room_of_first(first: int, room: int) -> int:
+    if first >= room:
+        raise KbertError(
+            f"the first text has {first} tokens and leaves the second no room in {room}; "
+            "raise max_length, or use truncation='longest_first'"
+        )
+    return first
+
+
+def _windows(row: tuple, room: int, stride: int, is_pair: bool) -> list[tuple]:
+    """The rows of a text, or of the second text of a pair, that is too long for one."""
+    text, _, first_end, _, second_end = row
+    size = room - _room_of_first(first_end, room) if is_pair else room
+    length = second_end if is_pair else first_end
+    if not 0 <= stride < size:
+        raise KbertError(
+            f"stride is how many tokens windows share: from 0 to {size - 1} here, not {stride}"
+        )
+    starts = range(0, max(length - stride, 1), size - stride)
+    windows = [(start, min(start + size, length)) for start in starts]
+    if is_pair:
+        return [(text, 0, first_end, start, end) for start, end in windows]
+    return [(text, start, end, 0, 0) for start, end in windows]
+
+
+def fill_rows(
+    plan: np.ndarray,
+    first: Pieces,
+    second: Pieces | None,
+    *,
+    length: int,
+    pad_id: int,
+    cls_id: int,
+    sep_id: int,
+    separators: int = 1,
+    segments: bool = True,
+) -> dict[str, np.ndarray]:
     """Rows as arrays of one length, padded on the right.
 
+    Args:
+        plan: (R,) the rows, from `plan_rows`.
+        first: the pieces of the first texts.
+        second: those of the second texts, or None.
+        length: L.
+        pad_id, cls_id, sep_id: the ids of the special tokens.
+        separators: how many stand between two texts.
+        segments: whether tokens of the second text have type 1.
+
     Returns:
-        `input_ids`, `token_type_ids` and `attention_mask` (B, L), and `offsets` (B, L, 2), int32.
+        `input_ids`, `token_type_ids` and `attention_mask` (R, L), and the pieces' places (R, L)
+        or (R, L, 2); int32. At special tokens and padding offsets are 0 and other places -1.
 
     Raises:
-        KbertError: if a row is longer.
+        KbertError: if a row is longer than `length`.
     """
-    input_ids = np.full((len(rows), length), pad_id, np.int32)  # (B, L)
-    token_type_ids = np.zeros((len(rows), length), np.int32)
-    attention_mask = np.zeros((len(rows), length), np.int32)
-    offsets = np.zeros((len(rows), length, 2), np.int32)
-    for i, (ids, segments, spans) in enumerate(rows):
-        if len(ids) > length:
-            raise KbertError(
-                f"a row of {len(ids)} tokens does not fit into pad_to_length={length}; "
-                f"set max_length={length} to cut it"
-            )
-        input_ids[i, : len(ids)] = ids
-        token_type_ids[i, : len(ids)] = segments
-        attention_mask[i, : len(ids)] = 1
-        offsets[i, : len(ids)] = spans
-    return {
+    counts = plan["first_end"] - plan["first"]  # (R,)
+    more = plan["second_end"] - plan["second"]
+    ends = row_lengths(plan, 2 if second is None else 2 + separators)
+    longest = int(ends.max(initial=0))
+    if longest > length:
+        raise KbertError(
+            f"a row of {longest} tokens does not fit into pad_to_length={length}; "
+            f"set max_length={length} to cut it"
+        )
+    place = np.arange(length)  # (L,)
+    is_token = place < ends[:, None]  # (R, L)
+    is_first = (place >= 1) & (place < counts[:, None] + 1)
+    input_ids = np.where(is_token, np.int32(sep_id), np.int32(pad_id))
+    input_ids[:, :1] = cls_id
+    parts = [(is_first, first, plan["first"], counts)]
+    token_type_ids = np.zeros_like(input_ids)
+    if second is not None:
+        begin = counts[:, None] + 1 + separators
+        is_second = (place >= begin) & (place < begin + more[:, None])
+        parts.append((is_second, second, plan["second"], more))
+        if segments:
+            token_type_ids[is_token & (place >= begin)] = 1
+    batch = {
         "input_ids": input_ids,
         "token_type_ids": token_type_ids,
-        "attention_mask": attention_mask,
-        "offsets": offsets,
+        "attention_mask": is_token.astype(np.int32),
     }
+    for name, column in first.places.items():
+        nowhere = 0 if name == "offsets" else -1
+        batch[name] = np.full((*input_ids.shape, *column.shape[1:]), nowhere, np.int32)
+    for where, pieces, begins, sizes in parts:
+        source = ranges(pieces.starts[plan["text"]] + begins, sizes)
+        input_ids[where] = pieces.ids[source]
+        for name, column in pieces.places.items():
+            batch[name][where] = column[source]
+    return batch
+
+
+def row_lengths(plan: np.ndarray, specials: int) -> np.ndarray:
+    """(R,) how many tokens each row has, special tokens included."""
+    return plan["first_end"] - plan["first"] + plan["second_end"] - plan["second"] + specials
+
+
+def ranges(begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The numbers of several ranges, one behind the other.
+
+    Example:
+        >>> ranges(np.array([3, 10]), np.array([2, 3])).tolist()
+        [3, 4, 10, 11, 12]
+    """
+    before = np.cumsum(sizes) - sizes
+    return np.repeat(begins - before, sizes) + np.arange(int(sizes.sum()))

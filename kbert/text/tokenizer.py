@@ -1,17 +1,18 @@
-"""Text to ids and back: WordPiece as BERT does it.
+"""Text to ids and back: WordPiece as BERT does it, and SentencePiece's unigram models.
 
     text -> NFC -> BERT's cleaning -> words (at spaces and punctuation) -> longest pieces first
          -> [CLS] first [SEP] second [SEP] -> truncated, padded numpy arrays
 
-The engine is Hugging Face's `tokenizers` (Rust). Composition, errors, pairs, truncation, padding,
-offsets into the original string and the reading of what is glued to a [MASK] are here.
+The engine is Hugging Face's `tokenizers` (Rust). Composition, errors, pairs, truncation, windows,
+padding, offsets into the original string and the reading of what is glued to a [MASK] are here.
 
-Shapes: B batch, L length in tokens, special tokens included.
+Shapes: B rows, L length in tokens, special tokens included.
 Source: google-research/bert, tokenization.py; Wu et al. 2016, section 4.1 (WordPiece).
 """
 
-import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,38 +20,47 @@ import numpy as np
 import tokenizers
 
 from kbert.errors import KbertError
-from kbert.text.normalize import nfc, nfc_alignment
-from kbert.text.rows import Pieces, Span, join_row, pad_rows
+from kbert.text import huggingface_files, sentencepiece, tokenizer_files, wordpiece
+from kbert.text import special_tokens as roles
+from kbert.text.glued import Encoded, Span, continue_masks
+from kbert.text.normalize import FORMS, RULES, alignment, normalize, replacements_of
+from kbert.text.rows import Pieces, fill_rows, plan_rows, row_lengths
 from kbert.text.vocabulary import (
     CONTINUATION,
     MAX_WORD_LENGTH,
-    SPECIAL_TOKENS,
     check_unique,
     count_words,
     read_vocabulary,
     train_vocabulary,
-    write_vocabulary,
 )
-
-SETTINGS_FILE = "tokenizer_settings.json"
-VOCABULARY_FILE = "vocab.txt"
 
 Texts = str | list[str]
 
 
 class Tokenizer:
-    """A WordPiece tokenizer for Korean.
+    """A tokenizer for Korean: WordPiece, or a unigram model where there are scores.
 
     Args:
-        vocabulary: the tokens; a token's place is its id. `##` marks a piece that continues a word.
+        vocabulary: the tokens; a token's place is its id. In WordPiece `##` marks a piece that
+            continues a word; in a unigram model `▁` marks one that begins it.
         lowercase: whether to lowercase. It never takes Hangul apart.
         strip_accents: whether to drop accents (é -> e). BERT's way of doing it decomposes Hangul
             into jamo, which no Korean vocabulary has, so it is off unless a checkpoint says so;
             None means "as lowercase", as in Hugging Face's files.
-        split_cjk: whether each Chinese character (hanja) is a word of its own.
+        split_cjk: whether each Chinese character (hanja) is a word of its own (WordPiece only).
+        special_tokens: how the vocabulary spells the roles "pad", "unk", "cls", "sep", "mask";
+            BERT's [PAD] and so on where a role is left out.
+        added_tokens: other tokens of the vocabulary that are cut out of a text as they stand.
+        roberta_pairs: whether two texts are joined as RoBERTa does, `<s> A </s></s> B </s>`, without
+            segments.
+        form: "NFC", or "NFKD" for a vocabulary of jamo.
+        rules: which of "middle_dots", "fillers" and "width" to follow; see `text/normalize.py`.
+        scores: the log-probability of each token, of a unigram model; None is WordPiece.
+        charsmap: a unigram model's own table of normalisation.
 
     Raises:
-        KbertError: if the vocabulary lacks a special token or has a token twice.
+        KbertError: if the vocabulary lacks a special token or has a token twice, or a setting is
+            none of those named.
 
     Example:
         >>> tokenizer = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국회", "##에"])
@@ -67,63 +77,111 @@ class Tokenizer:
         lowercase: bool = False,
         strip_accents: bool | None = False,
         split_cjk: bool = True,
+        special_tokens: Mapping[str, str] | None = None,
+        added_tokens: Iterable[str] = (),
+        roberta_pairs: bool = False,
+        form: Literal["NFC", "NFKD"] = "NFC",
+        rules: Iterable[str] = (),
+        scores: Iterable[float] | None = None,
+        charsmap: bytes = b"",
     ):
         self.vocabulary = list(vocabulary)
         check_unique(self.vocabulary, "vocabulary")
         self._ids = {token: index for index, token in enumerate(self.vocabulary)}
-        missing = [token for token in SPECIAL_TOKENS if token not in self._ids]
+        self.special_tokens = roles.complete(special_tokens)
+        self.added_tokens, self.rules = tuple(added_tokens), tuple(rules)
+        missing = [token for token in self.special_tokens.values() if token not in self._ids]
         if missing:
             raise KbertError(
-                f"the vocabulary has no {', '.join(missing)}; a BERT vocabulary of "
-                f"{len(self.vocabulary)} tokens needs all of {' '.join(SPECIAL_TOKENS)}"
+                f"the vocabulary has no {', '.join(missing)}; a vocabulary of "
+                f"{len(self.vocabulary)} tokens needs all of "
+                f"{' '.join(self.special_tokens.values())}"
             )
-        special_ids = [self._ids[token] for token in SPECIAL_TOKENS]
+        unknown = [token for token in self.added_tokens if token not in self._ids]
+        if unknown:
+            raise KbertError(f"the vocabulary lacks the added tokens {unknown!r:.80}")
+        if form not in FORMS or set(self.rules) - set(RULES):
+            raise KbertError(
+                f"form is one of {FORMS} and the rules are some of {RULES}, not {form!r:.40} and "
+                f"{self.rules!r:.80}"
+            )
+        special_ids = [self._ids[token] for token in self.special_tokens.values()]
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = special_ids
         self.special_ids = tuple(special_ids)
         self.lowercase, self.strip_accents, self.split_cjk = lowercase, strip_accents, split_cjk
+        self.roberta_pairs, self.form = roberta_pairs, form
+        self.scores = None if scores is None else list(scores)
+        self.charsmap = charsmap
+        self._replacements = replacements_of(self.rules)
         self._engine = self._build_engine()
-        self._decoder = tokenizers.decoders.WordPiece(prefix=CONTINUATION, cleanup=True)
 
     def _build_engine(self) -> tokenizers.Tokenizer:
-        engine = tokenizers.Tokenizer(
-            tokenizers.models.WordPiece(
-                self._ids, unk_token="[UNK]", max_input_chars_per_word=MAX_WORD_LENGTH
+        if self.scores is None:
+            engine = wordpiece.build_engine(
+                self._ids,
+                self.special_tokens["unk"],
+                lowercase=self.lowercase,
+                strip_accents=self.strip_accents,
+                split_cjk=self.split_cjk,
             )
-        )
-        engine.normalizer = tokenizers.normalizers.BertNormalizer(
-            clean_text=True,
-            handle_chinese_chars=self.split_cjk,
-            strip_accents=self.strip_accents,
-            lowercase=self.lowercase,
-        )
-        engine.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-        engine.add_special_tokens(list(SPECIAL_TOKENS))
+        else:
+            engine = sentencepiece.build_engine(
+                self.vocabulary,
+                self.scores,
+                self.unk_id,
+                charsmap=self.charsmap,
+                lowercase=self.lowercase,
+                strip_accents=bool(self.strip_accents),
+            )
+        engine.add_special_tokens(list(self.special_tokens.values()))
+        added = [tokenizers.AddedToken(token, normalized=False) for token in self.added_tokens]
+        engine.add_tokens(added)
         return engine
+
+    @property
+    def mask_token(self) -> str:
+        """What stands for a blank in a text."""
+        return self.special_tokens["mask"]
+
+    @property
+    def separators(self) -> int:
+        """How many [SEP] stand between two texts."""
+        return 2 if self.roberta_pairs else 1
 
     # Files.
 
     @classmethod
     def from_file(cls, path: str | Path, **settings: Any) -> "Tokenizer":
-        """Reads a `vocab.txt`, or a folder that `save` wrote.
+        """Reads a tokenizer.
 
         Args:
-            path: the file or folder.
-            **settings: the constructor's; in a folder they default to those it was saved with.
+            path: a `vocab.txt`; a `tokenizer.json`; a SentencePiece file (`.model`); a folder that
+                `save` wrote; a checkpoint's folder as Hugging Face has it; or a `.keras` file, of
+                which only the tokenizer is read.
+            **settings: the constructor's; they default to what the file says.
 
         Raises:
-            KbertError: if there is no such file or folder, or it holds no vocabulary.
+            KbertError: if there is no such file or folder, it holds no vocabulary, or is damaged.
         """
         path = Path(path)
-        if path.is_dir():
-            saved = path / SETTINGS_FILE
-            if saved.is_file():
-                settings = {**parse_settings(saved.read_bytes(), str(saved)), **settings}
-            path = path / VOCABULARY_FILE
-        if not path.is_file():
+        if path.is_dir() and not (path / tokenizer_files.SETTINGS_FILE).is_file():
+            found = huggingface_files.read_folder(path)
+        elif path.is_dir():
+            found = tokenizer_files.read_folder(path)
+        elif not path.is_file():
             raise KbertError(
                 f"{path}: no such file; expected a vocab.txt, or a folder that has one"
             )
-        return cls(read_vocabulary(path), **settings)
+        elif path.suffix == ".keras":
+            found = tokenizer_files.read_keras_file(path)
+        elif path.suffix == ".json":
+            found = huggingface_files.read_tokenizer_json(path)
+        elif path.suffix == ".model":
+            found = huggingface_files.read_sentencepiece(path)
+        else:
+            found = {"vocabulary": read_vocabulary(path)}
+            found["special_tokens"] = roles.guess(found["vocabulary"])
+        return cls(**{**found, **settings})
 
     @classmethod
     def train(
@@ -134,18 +192,41 @@ class Tokenizer:
         return cls(train_vocabulary(words, vocab_size, **settings), lowercase=lowercase)
 
     def save(self, folder: str | Path) -> None:
-        """Writes `vocab.txt` and the settings into a folder, which is made if need be."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_vocabulary(self.vocabulary, folder / VOCABULARY_FILE)
-        settings = json.dumps(self.settings, indent=2) + "\n"
-        (folder / SETTINGS_FILE).write_text(settings, encoding="utf-8", newline="\n")
+        """Writes everything into a folder, which is made if need be, for `from_file`."""
+        tokenizer_files.write_folder(
+            folder, self.vocabulary, self.settings, self.scores, self.charsmap
+        )
+
+    def save_huggingface(self, folder: str | Path) -> None:
+        """Writes the files that transformers' `AutoTokenizer.from_pretrained(folder)` reads.
+
+        Its tokenizer gives the same ids, but for text that is not composed (NFC): where the
+        settings are a `BertTokenizer`'s, it is one, and that class composes nothing.
+        """
+        huggingface_files.write_folder(
+            folder,
+            self._build_engine(),
+            self.vocabulary,
+            self.settings,
+            self.special_tokens,
+            is_wordpiece=self.scores is None,
+        )
 
     @property
-    def settings(self) -> dict[str, bool | None]:
-        """What was set beside the vocabulary, by the constructor's names."""
-        names = ("lowercase", "strip_accents", "split_cjk")
-        return {name: getattr(self, name) for name in names}
+    def settings(self) -> dict[str, Any]:
+        """What was set beside vocabulary, scores and charsmap, by the constructor's names.
+
+        What is as BERT has it is left out, so that an older kbert reads the files of such a one.
+        """
+        always = ("lowercase", "strip_accents", "split_cjk")
+        settings = {name: getattr(self, name) for name in always}
+        if self.special_tokens != roles.BERT:
+            settings["special_tokens"] = self.special_tokens
+        if self.form != "NFC":
+            settings["form"] = self.form
+        given = {"added_tokens": list(self.added_tokens), "rules": list(self.rules)}
+        given["roberta_pairs"] = self.roberta_pairs
+        return settings | {name: value for name, value in given.items() if value}
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -161,9 +242,9 @@ class Tokenizer:
         return [self.vocabulary[i] for i in self.encode([text])[0]]
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        """Turns texts into lists of ids, without [CLS] and [SEP]: a corpus's way to its ids."""
-        composed = [nfc(text) for text in texts]
-        batch = self._engine.encode_batch_fast(composed, add_special_tokens=False)
+        """Turns texts into lists of ids, without [CLS] and [SEP]."""
+        normal = [self._normalize(text) for text in texts]
+        batch = self._engine.encode_batch_fast(normal, add_special_tokens=False)
         return [encoding.ids for encoding in batch]
 
     def __call__(
@@ -173,19 +254,25 @@ class Tokenizer:
         *,
         max_length: int | None = None,
         truncation: Literal["longest_first", "only_second", "never"] = "longest_first",
+        stride: int | None = None,
         pad_to_multiple_of: int = 1,
         pad_to_length: int | None = None,
         glued_to_mask: Literal["word", "continuation"] = "word",
         return_offsets: bool = False,
+        return_word_ids: bool = False,
+        return_eojeol_ids: bool = False,
     ) -> dict[str, np.ndarray]:
         """Turns texts, or pairs of texts, into the arrays that a BERT takes.
 
         Args:
-            text: a text, or a list of B texts.
+            text: a text, or a list of texts.
             pair: the second text of each, or None.
-            max_length: the most tokens a row may have, [CLS] and [SEP] included.
+            max_length: the most tokens a row may have, special tokens included.
             truncation: what to cut where a row is longer: the longer text first, or only the
                 second; "never" makes it an error.
+            stride: None cuts what is too long; a number makes several rows (windows) of it, each
+                beginning with the last `stride` tokens of the one before. Of a pair the second
+                text is so divided, with truncation="only_second".
             pad_to_multiple_of: L is the longest row, rounded up to a multiple of this, but not
                 beyond `max_length`.
             pad_to_length: L itself, where every batch must have one shape.
@@ -193,12 +280,17 @@ class Tokenizer:
                 new word, as BERT's tokenizer does, or as the continuation (`##에게`) that it is
                 in running text.
             return_offsets: whether to add `offsets`.
+            return_word_ids: whether to add `word_ids`.
+            return_eojeol_ids: whether to add `eojeol_ids`.
 
         Returns:
             `input_ids`, `token_type_ids` (0 first text, 1 second, 0 padding) and `attention_mask`
-            (1 token, 0 padding), each (B, L) int32; one text gives B = 1. On request `offsets`
-            (B, L, 2): the (start, end) of each token in its own original text, (0, 0) for special
-            tokens and padding.
+            (1 token, 0 padding), each (B, L) int32; one text gives B = 1. With a `stride` also
+            `text_index` (B,), which text each row is of. On request:
+            `offsets` (B, L, 2), the (start, end) of each token in its own original text;
+            `word_ids` (B, L), the word, as Hugging Face counts: punctuation is its own;
+            `eojeol_ids` (B, L), the word between spaces. Each counts from 0 in its own text;
+            special tokens and padding have (0, 0) and -1.
 
         Raises:
             TypeError: if a text is not a string.
@@ -212,76 +304,123 @@ class Tokenizer:
             array([[2, 4, 5, 3]], dtype=int32)
             >>> tokenizer("[MASK]에", glued_to_mask="continuation")["input_ids"]
             array([[2, 4, 6, 3]], dtype=int32)
+            >>> tokenizer("국회 에 국회", max_length=4, stride=1)["input_ids"]
+            array([[2, 7, 5, 3],
+                   [2, 5, 7, 3]], dtype=int32)
         """
-        firsts = self._pieces(_as_list(text), glued_to_mask)
-        seconds = None if pair is None else self._pieces(_as_list(pair), glued_to_mask)
-        if seconds is not None and len(seconds) != len(firsts):
+        texts, seconds = _as_list(text), None if pair is None else _as_list(pair)
+        if seconds is not None and len(seconds) != len(texts):
             raise KbertError(
-                f"{len(firsts)} first texts and {len(seconds)} second texts do not pair"
+                f"{len(texts)} first texts and {len(seconds)} second texts do not pair"
             )
-        rows = [
-            join_row(first, second, self.cls_id, self.sep_id, max_length, truncation)
-            for first, second in zip(firsts, seconds or [None] * len(firsts), strict=True)
-        ]
-        longest = max((len(ids) for ids, _, _ in rows), default=0)
-        rounded = -(-longest // pad_to_multiple_of) * pad_to_multiple_of
-        length = pad_to_length or min(rounded, max_length or rounded)
-        batch = pad_rows(rows, length, self.pad_id)
-        if not return_offsets:
-            del batch["offsets"]
+        asked = {
+            "offsets": return_offsets,
+            "word_ids": return_word_ids,
+            "eojeol_ids": return_eojeol_ids,
+        }
+        names = [name for name, wanted in asked.items() if wanted]
+        first = self._pieces(texts, glued_to_mask, names)
+        second = None if seconds is None else self._pieces(seconds, glued_to_mask, names)
+        specials = 2 if second is None else 2 + self.separators
+        plan = plan_rows(
+            first.lengths,
+            None if second is None else second.lengths,
+            max_length=max_length,
+            specials=specials,
+            truncation=truncation,
+            stride=stride,
+        )
+        if pad_to_length is None:
+            longest = int(row_lengths(plan, specials).max(initial=0))
+            length = -(-longest // pad_to_multiple_of) * pad_to_multiple_of
+            length = length if max_length is None else min(length, max_length)
+        else:
+            length = pad_to_length
+        batch = fill_rows(
+            plan,
+            first,
+            second,
+            length=length,
+            pad_id=self.pad_id,
+            cls_id=self.cls_id,
+            sep_id=self.sep_id,
+            separators=self.separators,
+            segments=not self.roberta_pairs,
+        )
+        if stride is not None:
+            batch["text_index"] = plan["text"].astype(np.int32)
         return batch
 
-    def _pieces(self, texts: list[str], glued_to_mask: str) -> list[Pieces]:
-        """Ids and offsets of each text, without special tokens."""
-        composed = [nfc(text) for text in texts]
-        encodings = self._engine.encode_batch(composed, add_special_tokens=False)
-        pieces = []
-        for text, normal, encoding in zip(texts, composed, encodings, strict=True):
-            ids, offsets = encoding.ids, encoding.offsets
-            if glued_to_mask == "continuation":
-                ids, offsets = self._continue_masks(normal, ids, offsets, encoding.word_ids)
-            if normal is not text and normal != text:
-                offsets = _original_offsets(text, offsets)
-            pieces.append((ids, offsets))
-        return pieces
+    def _normalize(self, text: str) -> str:
+        return normalize(text, self.form, self._replacements)
 
-    def _continue_masks(
-        self, text: str, ids: list[int], spans: list[Span], word_ids: list[int | None]
-    ) -> Pieces:
-        """Reads a word glued to a [MASK] as its continuation: `[MASK]에게` -> `[MASK] ##에게`."""
-        new_ids, new_spans, index = [], [], 0
-        while index < len(ids):
-            start, end = spans[index]
-            glued = bool(new_ids) and new_ids[-1] == self.mask_id and new_spans[-1][1] == start
-            if glued and text[start].isalnum():
-                word = word_ids[index]
-                while index < len(ids) and word_ids[index] == word:
-                    end, index = spans[index][1], index + 1
-                piece_ids, piece_spans = self._continuation_pieces(text[start:end])
-                new_ids += piece_ids
-                new_spans += [(start + begin, start + stop) for begin, stop in piece_spans]
-            else:
-                new_ids.append(ids[index])
-                new_spans.append((start, end))
-                index += 1
-        return new_ids, new_spans
+    def _pieces(self, texts: list[str], glued_to_mask: str, places: list[str]) -> Pieces:
+        """The pieces of each text, without special tokens, and the places asked for."""
+        if glued_to_mask not in ("word", "continuation"):
+            raise KbertError(f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r}")
+        normal = [self._normalize(text) for text in texts]
+        encodings = self._engine.encode_batch(normal, add_special_tokens=False)
+        found = [(encoding.ids, encoding.offsets, encoding.word_ids) for encoding in encodings]
+        if glued_to_mask == "continuation":
+            found = [
+                continue_masks(*each, self.mask_id, self._continuation)
+                for each in zip(normal, found, strict=True)
+            ]
+        ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
+        starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
+        columns = {}
+        if "offsets" in places or "eojeol_ids" in places:
+            spans = [self._original_spans(*each) for each in zip(texts, normal, found, strict=True)]
+            columns["offsets"] = np.array([*chain.from_iterable(spans)], np.int32).reshape(-1, 2)
+        if "eojeol_ids" in places:
+            eojeols = [eojeol_ids(*each) for each in zip(texts, spans, strict=True)]
+            columns["eojeol_ids"] = np.concatenate([np.zeros(0, np.int32), *eojeols])
+        if "word_ids" in places:
+            words = chain.from_iterable(words for _, _, words in found)
+            columns["word_ids"] = np.fromiter(words, np.int32)
+        return Pieces(ids, starts, {name: columns[name] for name in places})
 
-    def _continuation_pieces(self, text: str) -> Pieces:
-        """The longest `##` pieces of a word's rest, from first to last; or [UNK]."""
+    def _original_spans(self, text: str, normal: str, encoded: Encoded) -> list[Span]:
+        """Spans in the normal form, as spans in the text itself."""
+        spans = encoded[1]
+        if len(normal) == len(text) and (normal == text or self._replacements):
+            return spans
+        places = alignment(text.translate(self._replacements), self.form)
+        return [
+            (places[start][0], places[end - 1][1]) if end > start else (0, 0)
+            for start, end in spans
+        ]
+
+    def _continuation(self, text: str) -> tuple[list[int], list[Span]]:
+        """The pieces of a word that continues another, and their places; or [UNK]."""
         word = self._engine.normalizer.normalize_str(text)
         whole = (0, len(text))
-        ids, spans, start = [], [], 0
+        if len(word) > MAX_WORD_LENGTH:
+            return [self.unk_id], [whole]
+        if self.scores is not None:
+            pieces = self._engine.model.tokenize(word)
+            ids, ends = [piece.id for piece in pieces], [len(piece.value) for piece in pieces]
+        else:
+            ids, ends = self._longest_pieces(word)
+        ends = np.cumsum(ends).tolist()
+        if len(word) != len(text):
+            return ids, [whole] * len(ids)
+        return ids, list(zip([0, *ends], ends, strict=False))
+
+    def _longest_pieces(self, word: str) -> tuple[list[int], list[int]]:
+        """The longest `##` pieces of a word's rest, from first to last, and their lengths."""
+        ids, lengths, start = [], [], 0
         while start < len(word):
             for end in range(len(word), start, -1):
                 piece = self._ids.get(CONTINUATION + word[start:end])
                 if piece is not None:
                     break
             else:
-                return [self.unk_id], [whole]
+                return [self.unk_id], [len(word)]
             ids.append(piece)
-            spans.append((start, end) if len(word) == len(text) else whole)
+            lengths.append(end - start)
             start = end
-        return ids, spans
+        return ids, lengths
 
     # Ids to text.
 
@@ -293,8 +432,9 @@ class Tokenizer:
         """
         tokens = [self.token(index) for index in ids]
         if skip_special_tokens:
-            tokens = [token for token in tokens if token not in SPECIAL_TOKENS]
-        return self._decoder.decode(tokens)
+            specials = set(self.special_tokens.values())
+            tokens = [token for token in tokens if token not in specials]
+        return self._engine.decoder.decode(tokens)
 
     def token(self, index: int) -> str:
         """The token of an id."""
@@ -319,24 +459,13 @@ def _as_list(texts: Texts) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts)
 
 
-def _original_offsets(text: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Offsets in nfc(text), as offsets in the text itself."""
-    alignment = nfc_alignment(text)
-    return [
-        (alignment[start][0], alignment[end - 1][1]) if end > start else (0, 0)
-        for start, end in offsets
-    ]
+def eojeol_ids(text: str, spans: list[Span]) -> np.ndarray:
+    """Which word between spaces each span begins in, from 0; (T,) int32.
 
-
-def parse_settings(data: bytes, where: str) -> dict[str, Any]:
-    """Reads the bytes of saved settings; `where` they come from is named in errors."""
-    try:
-        settings = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise KbertError(f"{where}: not a JSON file of tokenizer settings ({error})") from None
-    known = {"lowercase", "strip_accents", "split_cjk"}
-    if not isinstance(settings, dict) or set(settings) - known:
-        raise KbertError(f"{where}: expected an object with {sorted(known)}, got {settings!r:.80}")
-    if not all(value in (None, True, False) for value in settings.values()):
-        raise KbertError(f"{where}: settings are true, false or null, not {settings!r:.80}")
-    return settings
+    Example:
+        >>> eojeol_ids("국회에 나", [(0, 2), (2, 3), (4, 5)])
+        array([0, 0, 1], dtype=int32)
+    """
+    starts = [match.start() for match in re.finditer(r"\S+", text)]
+    begins = np.array([start for start, _ in spans], np.int64)
+    return (np.searchsorted(starts, begins, side="right") - 1).astype(np.int32)

@@ -416,13 +416,37 @@ def checkpoint(raw=None, **values):
 
 
 AUTO = {"AutoModel": "modeling.Evil", "AutoConfig": "modeling.Evil"}
+
+
+def with_link(name, target):
+    def build(folder: Path) -> Path:
+        checkpoint()(folder)
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(target)
+        return folder
+
+    return build
+
+
+def only_a_pickle(folder: Path) -> Path:
+    checkpoint()(folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    (folder / "pytorch_model.bin").write_bytes(torch_zip(pickle.dumps(Canary(), 2)))
+    return folder
+
+
 CHECKPOINTS = {
+    "only a pickle": ("which is a pickle", only_a_pickle),
+    "a config that is a link": ("a link out", with_link("config.json", "/etc/passwd")),
+    "a vocabulary that is a link": ("a link out", with_link("vocab.txt", "/etc/passwd")),
+    "a tokenizer that is a link": ("a link out", with_link("tokenizer.json", "/etc/passwd")),
+    "any other link": ("a link out", with_link("notes.txt", "/etc/passwd")),
     "auto_map": (None, checkpoint(auto_map=AUTO)),
     "auto_map and trust_remote_code": (None, checkpoint(auto_map=AUTO, trust_remote_code=True)),
     "auto_map from the net": (None, checkpoint(auto_map={"AutoModel": "evil/repo--modeling.Evil"})),
     "custom pipelines": (None, checkpoint(custom_pipelines={"fill-mask": {"impl": "modeling.X"}})),
-    "a config of brackets": ("levels deep|kbert.load opens", checkpoint(b"[" * 100_000)),
-    "a config of 2 MiB": ("more than|kbert.load opens", checkpoint(b" " * (2 << 20))),
+    "a config of brackets": ("levels deep", checkpoint(b"[" * 100_000)),
+    "a config of 2 MiB": ("more than", checkpoint(b" " * (2 << 20))),
     "a billion layers": ("", checkpoint(num_hidden_layers=10**9)),
     "a trillion words": ("", checkpoint(vocab_size=10**12)),
     "a width of a billion": ("", checkpoint(hidden_size=10**9)),

@@ -242,7 +242,7 @@ def test_what_is_no_keras_file(tmp_path, saved):
     cut.write_bytes(saved.read_bytes()[:5000])
     with pytest.raises(KbertError, match="damaged"):
         kbert.load(cut)
-    with pytest.raises(KbertError, match=r"ends in \.keras"):
+    with pytest.raises(KbertError, match=r"expected a \.keras file, the folder"):
         kbert.load(tmp_path / "model.h5")
 
 

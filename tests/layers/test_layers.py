@@ -7,7 +7,7 @@ from kbert import KbertError
 from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer
 from kbert.layers.feed_forward import FeedForward
-from kbert.layers.heads import MaskedLMHead, NextSentenceHead, gather_positions
+from kbert.layers.heads import LabelHead, MaskedLMHead, NextSentenceHead, gather_positions
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.pooling import Pooler
 
@@ -136,6 +136,7 @@ def test_next_sentence_head():
         FeedForward(12, 0.5, 3),
         Pooler(0.5, 3),
         MaskedLMHead(9, 1e-9, 0.5, 3),
+        LabelHead(4, 0.2, 0.5, 3),
         NextSentenceHead(0.5, 3),
     ],
 )

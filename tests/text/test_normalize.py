@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 
 from kbert import KbertError
-from kbert.text.normalize import nfc, nfc_alignment
+from kbert.text.normalize import alignment, nfc
 
 
 def test_nfc_leaves_compatibility_jamo_alone():
@@ -13,12 +13,12 @@ def test_nfc_leaves_compatibility_jamo_alone():
 def test_alignment_of_decomposed_syllables():
     text = unicodedata.normalize("NFD", "넢씉é") + "a"
     # 넢 = ᄂ ᅥ ᇁ, 씉 = ᄊ ᅳ ᇀ, é = e + accent
-    assert nfc_alignment(text) == [(0, 3), (3, 6), (6, 8), (8, 9)]
+    assert alignment(text) == [(0, 3), (3, 6), (6, 8), (8, 9)]
 
 
 def test_alignment_is_the_identity_on_composed_text():
-    assert nfc_alignment("한글 a") == [(0, 1), (1, 2), (2, 3), (3, 4)]
-    assert nfc_alignment("") == []
+    assert alignment("한글 a") == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert alignment("") == []
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,10 @@ def test_alignment_is_the_identity_on_composed_text():
     ],
 )
 def test_alignment_covers_the_text(text):
-    composed, alignment = nfc(text), nfc_alignment(text)
-    assert len(alignment) == len(composed)
-    assert alignment[0][0] == 0 and alignment[-1][1] == len(text)
-    for character, (start, end) in zip(composed, alignment, strict=True):
+    composed, places = nfc(text), alignment(text)
+    assert len(places) == len(composed)
+    assert places[0][0] == 0 and places[-1][1] == len(text)
+    for character, (start, end) in zip(composed, places, strict=True):
         assert character in unicodedata.normalize("NFC", text[start:end])
 
 

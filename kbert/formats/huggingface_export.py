@@ -1,0 +1,170 @@
+"""A model of kbert -> a checkpoint folder that transformers loads, and the Hub.
+
+model -> config.json, model.safetensors, the tokenizer's files, README.md (the model card)
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kbert.errors import KbertError
+from kbert.formats.checkpoint_config import config_of, family_for
+from kbert.formats.checkpoint_names import DUPLICATES, FAMILIES
+from kbert.formats.checkpoint_weights import places, task_of
+from kbert.formats.hub import HUB_NAME
+from kbert.models.base import KbertModel
+
+# What the Hub calls a task, and the class of transformers that does it.
+_HUB_TASKS = {
+    "encoder": ("feature-extraction", "AutoModel"),
+    "pretraining": ("fill-mask", "AutoModelForPreTraining"),
+    "masked-lm": ("fill-mask", "AutoModelForMaskedLM"),
+    "next-sentence-prediction": ("text-classification", "AutoModelForNextSentencePrediction"),
+    "sequence-classification": ("text-classification", "AutoModelForSequenceClassification"),
+    "token-classification": ("token-classification", "AutoModelForTokenClassification"),
+    "question-answering": ("question-answering", "AutoModelForQuestionAnswering"),
+}
+
+
+def export_huggingface(
+    model: KbertModel, folder: str | Path, *, model_type: str | None = None
+) -> None:
+    """Writes a checkpoint that transformers loads, with the same outputs.
+
+    Args:
+        model: any of kbert's, with its tokenizer.
+        folder: where to; it is made if need be, and files of the same names are replaced.
+        model_type: the family, as "bert" or "electra"; None means the plainest one whose class in
+            transformers computes what the model does.
+
+    Raises:
+        KbertError: if the model has no tokenizer, or the family cannot express it.
+
+    Example:
+        >>> import tempfile
+        >>> from kbert import Bert, Tokenizer
+        >>> bert = Bert(vocab_size=5, hidden_size=4, num_hidden_layers=1, num_attention_heads=1,
+        ...             intermediate_size=8)
+        >>> bert.tokenizer = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     export_huggingface(bert, folder)
+        ...     json.loads(Path(folder, "config.json").read_text())["architectures"]
+        ['BertModel']
+    """
+    from safetensors.numpy import save_file
+
+    if model.tokenizer is None:
+        raise KbertError(
+            "the model has no vocabulary, and nobody could use the checkpoint: set "
+            'model.tokenizer = kbert.Tokenizer.from_file("vocab.txt") before'
+        )
+    model_type = model_type or family_for(model)
+    if model_type not in FAMILIES:
+        raise KbertError(f"model_type is one of {', '.join(FAMILIES)}, not {model_type!r:.80}")
+    config = config_of(model, model_type)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(_tensors(model, model_type), folder / "model.safetensors", {"format": "pt"})
+    model.tokenizer.save_huggingface(folder)
+    for name, text in (
+        ("config.json", json.dumps(config, ensure_ascii=False, indent=2) + "\n"),
+        ("README.md", model_card(model)),
+    ):
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def push_to_hub(
+    model: KbertModel,
+    name: str,
+    *,
+    private: bool = False,
+    dry_run: bool = False,
+    model_type: str | None = None,
+) -> dict[str, int]:
+    """Exports a model and uploads it to the Hugging Face Hub.
+
+    Log in before, with `hf auth login` or the variable `HF_TOKEN`.
+
+    Args:
+        model: as for `export_huggingface`.
+        name: of the repository, as "me/my-bert"; it is made if need be.
+        private: whether a new repository is private.
+        dry_run: whether only to say what would be uploaded.
+        model_type: as for `export_huggingface`.
+
+    Returns:
+        The files, by name, with their sizes in bytes.
+
+    Raises:
+        KbertError: if the name is not one of the Hub's, or the model cannot be exported.
+    """
+    from huggingface_hub import HfApi
+
+    if not HUB_NAME.fullmatch(name):
+        raise KbertError(f"a repository's name is like me/my-bert, not {name!r:.80}")
+    with tempfile.TemporaryDirectory() as folder:
+        export_huggingface(model, folder, model_type=model_type)
+        if not dry_run:
+            api = HfApi()
+            api.create_repo(name, private=private, exist_ok=True)
+            api.upload_folder(repo_id=name, folder_path=folder, commit_message="Upload from kbert")
+        return {path.name: path.stat().st_size for path in sorted(Path(folder).iterdir())}
+
+
+def _tensors(model: KbertModel, model_type: str) -> dict[str, np.ndarray]:
+    """A model's weights by the names and in the shapes of a family's checkpoints."""
+    tensors: dict[str, np.ndarray] = {}
+    for place in places(model, FAMILIES[model_type]):
+        weight = keras.ops.convert_to_numpy(place.variable.value)
+        tensors |= zip(place.names, place.split(weight), strict=True)
+    if hasattr(model, "mlm") and not model.mlm.tied:
+        # A head that is not tied reads the bias beside its decoder.
+        for copy, original in DUPLICATES.items():
+            if original in tensors:
+                tensors[copy] = tensors[original].copy()
+    return tensors
+
+
+def model_card(model: KbertModel) -> str:
+    """The README.md of a repository on the Hub: what the model is, and how to load it."""
+    task = task_of(model)
+    hub_task, auto_class = _HUB_TASKS[task]
+    config = model.get_config()
+    shape = (
+        f"{config['num_hidden_layers']} layers, hidden size {config['hidden_size']}, "
+        f"{config['num_attention_heads']} heads, {config['vocab_size']:,} tokens, up to "
+        f"{config['max_position_embeddings'] - config['position_offset']} positions"
+    )
+    labels = f"\nLabels: {', '.join(model.labels)}.\n" if hasattr(model, "labels") else ""
+    return f"""---
+language: ko
+pipeline_tag: {hub_task}
+tags: [kbert, keras]
+---
+
+# A Korean BERT
+
+A `{type(model).__name__}` of kbert: {shape}; {model.count_params():,} parameters.
+{labels}
+Say here what it was trained on, how it was evaluated, and under which licence it is.
+
+With kbert, on TensorFlow, JAX or PyTorch:
+
+```python
+import kbert
+
+model = kbert.load("OWNER/NAME", task="{task}")
+```
+
+With transformers:
+
+```python
+from transformers import AutoTokenizer, {auto_class}
+
+tokenizer = AutoTokenizer.from_pretrained("OWNER/NAME")
+model = {auto_class}.from_pretrained("OWNER/NAME")
+```
+"""

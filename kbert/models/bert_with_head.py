@@ -1,0 +1,50 @@
+"""What a model with a head on a Bert has beside the head."""
+
+from typing import Any
+
+from kbert.layers.heads import LabelHead
+from kbert.layers.initializers import sub_seed
+from kbert.models.base import KbertModel
+from kbert.models.bert import Bert
+from kbert.text.tokenizer import Tokenizer
+
+
+class BertWithHead(KbertModel):
+    """A Bert under `self.bert`, whose arguments and tokenizer are the model's own.
+
+    A subclass makes its heads, names its own arguments in `self._head_arguments`, and sets
+    `self.built`.
+    """
+
+    def __init__(self, *, name: str, dtype: str | None = None, **bert_arguments: Any):
+        super().__init__(name=name, dtype=dtype)
+        self.bert = Bert(**bert_arguments, dtype=self.dtype_policy.name)
+        self.vocab_size = self.bert.vocab_size
+        self._head_arguments: dict[str, Any] = {}
+
+    def _label_head(self, name: str, num_labels: int, dropout: float | None = 0.0) -> LabelHead:
+        """A head for labels; with a dropout of None it drops as the encoder does."""
+        config = self.bert.get_config()
+        head = LabelHead(
+            num_labels,
+            config["hidden_dropout_prob"] if dropout is None else dropout,
+            config["initializer_range"],
+            sub_seed(config["seed"], name),
+            dtype=self.dtype_policy.name,
+            name=name,
+        )
+        head.build((None, config["hidden_size"]))
+        return head
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The tokenizer that is saved with the model, or None."""
+        return self.bert.tokenizer
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Tokenizer | None) -> None:
+        self.bert.tokenizer = tokenizer
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the Bert within, those of the heads, and the model's own name."""
+        return {**self.bert.get_config(), **self._head_arguments, "name": self.name}

@@ -1,0 +1,47 @@
+"""The five tokens that are no text: which role each has, and how a model spells it.
+
+A vocabulary says neither. BERT spells them [PAD] [UNK] [CLS] [SEP] [MASK], XLM-RoBERTa <pad> <unk>
+<s> </s> <mask>, and their ids are anywhere: KLUE-RoBERTa has [CLS] 0 [PAD] 1, KoBERT [UNK] 0 [PAD] 1.
+"""
+
+from collections.abc import Collection, Mapping
+
+from kbert.errors import KbertError
+from kbert.text.vocabulary import SPECIAL_TOKENS
+
+ROLES = ("pad", "unk", "cls", "sep", "mask")
+BERT = dict(zip(ROLES, SPECIAL_TOKENS, strict=True))
+ROBERTA = dict(zip(ROLES, ("<pad>", "<unk>", "<s>", "</s>", "<mask>"), strict=True))
+
+
+def complete(special_tokens: Mapping[str, str] | None) -> dict[str, str]:
+    """Every role's token: those given, and BERT's for the rest.
+
+    Raises:
+        KbertError: if a role is unknown, or a token is no text or has two roles.
+
+    Example:
+        >>> complete({"mask": "<mask>"})["mask"], complete(None)["cls"]
+        ('<mask>', '[CLS]')
+    """
+    given = dict(special_tokens or {})
+    if set(given) - set(ROLES):
+        raise KbertError(f"special tokens have the roles {', '.join(ROLES)}, not {sorted(given)}")
+    tokens = {**BERT, **given}
+    if not all(isinstance(token, str) and token for token in tokens.values()):
+        raise KbertError(f"a special token is a text that is not empty, not as in {tokens}")
+    if len(set(tokens.values())) < len(ROLES):
+        raise KbertError(f"each special token has one role, not as in {tokens}")
+    return tokens
+
+
+def guess(vocabulary: Collection[str]) -> dict[str, str]:
+    """BERT's special tokens, or XLM-RoBERTa's where a vocabulary has only those.
+
+    Example:
+        >>> guess({"<s>", "<pad>", "</s>", "<unk>", "<mask>"})["cls"]
+        '<s>'
+    """
+    has_roberta = all(token in vocabulary for token in ROBERTA.values())
+    has_bert = all(token in vocabulary for token in BERT.values())
+    return dict(ROBERTA if has_roberta and not has_bert else BERT)

@@ -1,0 +1,293 @@
+import json
+
+import numpy as np
+import pytest
+from keras import ops
+
+import kbert
+from kbert import KbertError
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from tests.formats.checkpoints import batch, make_reference, write_checkpoint  # noqa: E402
+
+
+def number(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def expected_outputs(reference, inputs):
+    with torch.no_grad():
+        return reference(
+            **{name: torch.tensor(array, dtype=torch.long) for name, array in inputs.items()},
+            output_hidden_states=True,
+            output_attentions=True,
+        )
+
+
+def assert_close(ours, theirs, mask=None):
+    """Equal to 1e-4, and to 1e-5 in the mean, at tokens; what stands at padding means nothing."""
+    ours, theirs = number(ours), theirs.numpy()
+    assert ours.shape == theirs.shape
+    difference = np.abs(ours - theirs)
+    if mask is not None:
+        difference = difference[mask.astype(bool)]
+    assert difference.max() < 1e-4 and difference.mean() < 1e-5
+    assert np.abs(theirs).max() > 0.01
+
+
+FAMILY_TASKS = [
+    (family, task)
+    for family, tasks in {
+        "bert": "Model PreTraining MaskedLM NextSentencePrediction SequenceClassification "
+        "TokenClassification QuestionAnswering",
+        "roberta": "Model MaskedLM SequenceClassification TokenClassification QuestionAnswering",
+        "xlm-roberta": "MaskedLM SequenceClassification",
+        "distilbert": "Model MaskedLM SequenceClassification TokenClassification QuestionAnswering",
+        "electra": "Model MaskedLM SequenceClassification TokenClassification QuestionAnswering",
+        "big_bird": "Model PreTraining MaskedLM SequenceClassification TokenClassification",
+    }.items()
+    for task in tasks.split()
+]
+
+
+@pytest.mark.parametrize(("family", "task"), FAMILY_TASKS)
+def test_same_numbers_as_transformers(family, task, tmp_path, caplog):
+    ending = task if task == "Model" else f"For{task}"
+    reference = make_reference(family, ending)
+    model = kbert.load(write_checkpoint(reference, tmp_path))
+    has_needless_pooler = family == "big_bird" and task not in ("Model", "PreTraining")
+    left = ("pooler.bias", "pooler.weight") if has_needless_pooler else ()
+    assert model.load_report == ((), left)
+    assert not [record for record in caplog.records if record.name == "kbert"]
+    inputs = batch(family)
+    mask = inputs["attention_mask"]
+    expected = expected_outputs(reference, inputs)
+
+    encoder = model if task == "Model" else model.bert
+    details = encoder(inputs, output_hidden_states=True, output_attentions=True)
+    for ours, theirs in zip(details["hidden_states"], expected.hidden_states, strict=True):
+        assert_close(ours, theirs, mask)
+    for ours, theirs in zip(details["attentions"], expected.attentions, strict=True):
+        assert_close(ops.transpose(ours, (0, 2, 1, 3)), theirs.transpose(1, 2), mask)
+
+    got = model(inputs)
+    if task == "Model":
+        assert_close(got["last_hidden_state"], expected.last_hidden_state, mask)
+        assert ("pooler_output" in got) == (family not in ("distilbert", "electra"))
+        if "pooler_output" in got:
+            assert_close(got["pooler_output"], expected.pooler_output)
+    elif task == "PreTraining":
+        assert_close(got["mlm"], expected.prediction_logits, mask)
+        assert_close(got["nsp"], expected.seq_relationship_logits)
+    elif task == "QuestionAnswering":
+        assert_close(got["start"], expected.start_logits, mask)
+        assert_close(got["end"], expected.end_logits, mask)
+    else:
+        per_token = task in ("MaskedLM", "TokenClassification")
+        assert_close(got, expected.logits, mask if per_token else None)
+
+
+def masked_lm(tmp_path, family="bert", **settings):
+    reference = make_reference(family, "ForMaskedLM", **settings)
+    return reference, write_checkpoint(reference, tmp_path / family)
+
+
+def assert_same_masked_lm(reference, model, family="bert"):
+    inputs = batch(family)
+    expected = expected_outputs(reference, inputs).logits
+    assert_close(model(inputs), expected, inputs["attention_mask"])
+
+
+def rewrite_weights(folder, change):
+    """Replaces the tensors of a checkpoint by what `change` makes of them."""
+    from safetensors.numpy import load_file, save_file
+
+    path = folder / "model.safetensors"
+    save_file(change(load_file(path)), path, {"format": "pt"})
+
+
+def rewrite_config(folder, **changes):
+    path = folder / "config.json"
+    config = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({k: v for k, v in config.items() if v is not ...}))
+
+
+def test_sharded(tmp_path):
+    reference, folder = masked_lm(tmp_path)
+    (folder / "model.safetensors").unlink()
+    reference.save_pretrained(folder, max_shard_size="4KB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 2
+    assert_same_masked_lm(reference, kbert.load(folder))
+
+
+def test_a_decoder_that_is_not_tied(tmp_path):
+    reference, folder = masked_lm(tmp_path, tie_word_embeddings=False)
+    model = kbert.load(folder)
+    assert not model.mlm.tied
+    assert_same_masked_lm(reference, model)
+    model.save(tmp_path / "untied.keras")
+    assert_same_masked_lm(reference, kbert.load(tmp_path / "untied.keras"))
+    rewrite_weights(folder, lambda t: {n: a for n, a in t.items() if "decoder.weight" not in n})
+    with pytest.raises(KbertError, match=r"lacks 'cls.predictions.decoder.weight'"):
+        kbert.load(folder)
+
+
+def test_old_names_buffers_and_repeated_tensors(tmp_path):
+    """As klue/bert-base has them: gamma and beta, position_ids, the decoder written twice."""
+    reference, folder = masked_lm(tmp_path)
+
+    def age(tensors):
+        old = {}
+        for name, array in tensors.items():
+            name = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+            old[name.replace("LayerNorm.bias", "LayerNorm.beta")] = array
+        old["bert.embeddings.position_ids"] = np.arange(24)[None]
+        old["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"]
+        old["cls.predictions.decoder.bias"] = old.pop("cls.predictions.bias")
+        return old
+
+    rewrite_weights(folder, age)
+    model = kbert.load(folder)
+    assert model.load_report == ((), ())
+    assert_same_masked_lm(reference, model)
+
+
+def test_a_pickle_only_on_request(tmp_path):
+    reference, folder = masked_lm(tmp_path)
+    torch.save(reference.state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(KbertError, match=r"only pytorch_model\.bin.*allow_pickle=True"):
+        kbert.load(folder)
+    assert_same_masked_lm(reference, kbert.load(folder, allow_pickle=True))
+
+
+def test_a_new_head_is_said_so_and_can_be_trained(tmp_path, caplog):
+    reference, folder = masked_lm(tmp_path)
+    model = kbert.load(folder, "sequence-classification", ["부정", "긍정"])
+    assert model.load_report.new == ("bert.pooler.dense", "classifier.dense")
+    assert model.load_report.unused[0] == "cls.predictions.bias"
+    assert len(model.load_report.unused) == 5
+    (record,) = caplog.records
+    assert (
+        "new, with random weights, to be trained: bert.pooler.dense, classifier" in record.message
+    )
+    assert "not used: cls.predictions.bias" in record.message
+    assert model.labels == ["부정", "긍정"]
+    assert 0.005 < number(model.classifier.dense.kernel).std() < 0.05
+    inputs = batch("bert")
+    expected = expected_outputs(reference.bert, inputs).last_hidden_state
+    assert_close(model.bert(inputs)["last_hidden_state"], expected, inputs["attention_mask"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem_type"),
+    [
+        ({"id2label": {0: "부정", 1: "긍정"}}, "single_label_classification"),
+        (
+            {"id2label": {0: "가", 1: "나"}, "problem_type": "multi_label_classification"},
+            "multi_label_classification",
+        ),
+        ({"num_labels": 1}, "regression"),
+    ],
+)
+def test_labels_and_what_they_mean_come_along(settings, problem_type, tmp_path):
+    reference = make_reference("bert", "ForSequenceClassification", **settings)
+    folder = write_checkpoint(reference, tmp_path)
+    model = kbert.load(folder)
+    assert model.problem_type == problem_type
+    assert model.labels == list(reference.config.id2label.values())
+    if len(model.labels) > 1:  # the same head, under other names
+        assert kbert.load(folder, labels=["x", "y"]).labels == ["x", "y"]
+        with pytest.raises(KbertError, match=r"'classifier.weight' has shape \(2, 12\)"):
+            kbert.load(folder, labels=["x", "y", "z"])
+
+
+def test_the_tokenizer_comes_along(tmp_path):
+    _, folder = masked_lm(tmp_path, "roberta")
+    tokenizer = kbert.load(folder).tokenizer
+    assert tokenizer("나라 마", pad_to_length=7)["input_ids"].tolist() == [[0, 6, 22, 9, 2, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "gpt2"}, "model_type is 'gpt2'; kbert loads bert, roberta"),
+        ({"model_type": ...}, "model_type is None"),
+        ({"position_embedding_type": "relative_key"}, "has only 'absolute'"),
+        ({"hidden_act": "silu"}, "the activation is 'silu'"),
+        ({"hidden_size": ...}, "has no hidden_size"),
+        ({"hidden_size": 10**9}, r"\(38, 1000000000\), and the checkpoint has \(38, 12\)"),
+        ({"intermediate_size": 10**9}, "the checkpoint has"),
+        ({"num_hidden_layers": 10**9}, "the checkpoint has none"),
+        ({"num_hidden_layers": "2"}, "num_hidden_layers is a whole number"),
+        ({"num_attention_heads": 5}, "not a multiple of num_attention_heads"),
+    ],
+)
+def test_configs_that_do_not_fit(changes, message, tmp_path):
+    _, folder = masked_lm(tmp_path)
+    rewrite_config(folder, **changes)
+    with pytest.raises(KbertError, match=message):
+        kbert.load(folder)
+
+
+def test_checkpoints_that_are_not_whole(tmp_path):
+    _, folder = masked_lm(tmp_path)
+    name = "bert.encoder.layer.1.attention.self.key.bias"
+    rewrite_weights(folder, lambda tensors: {n: a for n, a in tensors.items() if n != name})
+    with pytest.raises(KbertError, match=r"lacks 'encoder.layer.1.attention.self.key.bias'"):
+        kbert.load(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(KbertError, match=r"has no config.json"):
+        kbert.load(folder)
+    with pytest.raises(KbertError, match=r"expected a \.keras file, the folder"):
+        kbert.load(tmp_path / "nothing" / "here")
+
+
+def test_tasks_that_a_family_or_a_file_does_not_have(tmp_path):
+    _, folder = masked_lm(tmp_path, "roberta")
+    with pytest.raises(KbertError, match="a roberta checkpoint has no head for 'next-sentence"):
+        kbert.load(folder, "next-sentence-prediction")
+    with pytest.raises(KbertError, match="task is one of encoder, pretraining"):
+        kbert.load(folder, "fill-mask")
+    with pytest.raises(KbertError, match="labels are for classification and tagging"):
+        kbert.load(folder, "masked-lm", ["a", "b"])
+
+
+def test_a_name_on_the_hub(tmp_path, monkeypatch):
+    """From a cache as huggingface_hub keeps it, offline."""
+    from huggingface_hub import constants
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--klue--bert-base"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    reference = make_reference("bert", "ForMaskedLM")
+    write_checkpoint(reference, repository / "snapshots" / commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert_same_masked_lm(reference, kbert.load("klue/bert-base"))
+    assert_same_masked_lm(reference, kbert.load("klue/bert-base", revision=commit))
+    with pytest.raises(KbertError, match="hf download klue/roberta-base"):
+        kbert.load("klue/roberta-base")
+    with pytest.raises(KbertError, match="klue/bert-base: not in the cache"):
+        kbert.load("klue/bert-base", revision="f" * 40)
+
+
+@pytest.mark.slow
+def test_the_shape_of_klue_bert_base(tmp_path):
+    """110 million weights; also an answer and a judgement from end to end."""
+    torch.manual_seed(0)
+    config = transformers.BertConfig(vocab_size=32_000)
+    reference = transformers.BertForPreTraining(config).eval()
+    folder = write_checkpoint(reference, tmp_path)
+    model = kbert.load(folder)
+    assert model.count_params() == 111_243_010 and model.load_report == ((), ())
+    inputs = batch("bert")
+    expected = expected_outputs(reference, inputs)
+    got = model(inputs)
+    assert_close(got["mlm"], expected.prediction_logits, inputs["attention_mask"])
+    assert_close(got["nsp"], expected.seq_relationship_logits)
+    assert len(kbert.FillMask(model)("축구 [MASK]")) == 5
+    assert kbert.NextSentence(model)("축구", "경기")["label"] in (0, 1)
