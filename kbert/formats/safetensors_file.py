@@ -18,7 +18,7 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.formats.folder import find_file, read_file
 from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
-from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 MAX_RANK = 8
@@ -134,6 +134,9 @@ def _read_header(path: Path) -> dict[str, StoredTensor]:
         raise KbertError(f"{path}: not a safetensors file: the header begins with {data[:8]!r}")
     header = read_json_object(data, f"{path}, header")
     _check_metadata(path, header.pop("__metadata__", {}))
+
+    if len(header) > MAX_TENSORS:
+        raise KbertError(f"{path}: {len(header):,} tensors; {MAX_TENSORS:,} is the most")
 
     start = 8 + length
     tensors, spans = {}, []

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+MAX_TENSORS = 2_000  # of a file; BERT-large has 400
+
 
 @dataclass(frozen=True)
 class StoredTensor:

@@ -14,6 +14,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import hostile_checkpoints
 import keras
 import numpy as np
 import pytest
@@ -182,6 +183,34 @@ def mutate_headers(count: int, seed: int) -> dict[str, int]:
     return outcomes
 
 
+def mutate_checkpoints(count: int, seed: int) -> dict[str, int]:
+    """Damages the header of a whole checkpoint; what is not as before must be in the report."""
+    rng = np.random.default_rng(seed)
+    outcomes = {"refused": 0, "the same": 0, "loaded with a report": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        path = hostile_checkpoints.checkpoint()(Path(folder)) / "model.safetensors"
+        data = path.read_bytes()
+        size = 8 + int.from_bytes(data[:8], "little")
+        numbers = rng.standard_normal((len(data) - size) // 4).astype("<f4").tobytes()
+        path.write_bytes(data[:size] + numbers)
+        expected = [ops.convert_to_numpy(weight).tobytes() for weight in kbert.load(folder).weights]
+        for number in range(count):
+            path.write_bytes(damaged(data[:size], rng, np.arange(size)) + numbers)
+            started = time.process_time()
+            try:
+                model = kbert.load(folder)
+            except KbertError:
+                outcomes["refused"] += 1
+                continue
+            finally:
+                assert time.process_time() - started < MOST_SECONDS
+            found = [ops.convert_to_numpy(weight).tobytes() for weight in model.weights]
+            reported = bool(model.load_report.new or model.load_report.unused)
+            assert reported or found == expected, f"mutation {number} of seed {seed}"
+            outcomes["loaded with a report" if reported else "the same"] += 1
+    return outcomes
+
+
 def test_mutated_keras_files():
     count = 2000 if MANY else 200
     outcomes = mutate_keras(count, seed=1)
@@ -198,6 +227,11 @@ def test_mutated_safetensors_headers():
     assert outcomes["refused"] > 0 and outcomes["the same"] > 0
 
 
+def test_mutated_checkpoints():
+    outcomes = mutate_checkpoints(500 if MANY else 50, seed=4)
+    assert outcomes["refused"] > 0
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_damage_is_damage(seed):
     data = bytes(range(256))
@@ -210,3 +244,4 @@ if __name__ == "__main__":
     print(".keras files:", mutate_keras(keras_files, seed=10))
     print("their members, checksums mended:", mutate_members(keras_files // 10, seed=11))
     print("safetensors headers:", mutate_headers(headers, seed=12))
+    print("those of checkpoints:", mutate_checkpoints(headers // 10, seed=13))
