@@ -49,6 +49,13 @@ def find_file(folder: str | Path, name: str) -> Path | None:
     return target
 
 
+def check_links(folder: str | Path) -> None:
+    """Raises KbertError if a folder holds a link that `find_file` would not follow."""
+    for entry in Path(folder).iterdir():
+        if entry.is_symlink():
+            find_file(folder, entry.name)
+
+
 def read_file(path: Path, max_bytes: int) -> bytes:
     """The bytes of a small file; KbertError if there are more than `max_bytes`."""
     with path.open("rb") as file:

@@ -13,9 +13,8 @@ import h5py
 import numpy as np
 
 from kbert.errors import KbertError
-from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
 
-MAX_TENSORS = 2_000  # BERT-large has 400
 MAX_GROUPS = 4 * MAX_TENSORS
 MAX_DEPTH = 12
 _NAME = re.compile(r"[A-Za-z0-9_]{1,100}")

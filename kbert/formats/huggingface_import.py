@@ -21,17 +21,19 @@ from kbert.formats.checkpoint_config import (
 )
 from kbert.formats.checkpoint_names import BUFFERS, DUPLICATES, FAMILIES, Family
 from kbert.formats.checkpoint_weights import Place, draw, places
-from kbert.formats.folder import find_file, read_file
+from kbert.formats.folder import check_links, find_file, read_file
 from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.load_report import LoadReport
 from kbert.formats.safetensors_file import open_safetensors
-from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
 from kbert.formats.torch_file import open_torch_bin
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import LABELLED_TASKS, POOLED_TASKS, TASKS
 from kbert.models.base import KbertModel
 from kbert.text.huggingface_files import FILES
 from kbert.text.tokenizer import Tokenizer
+
+_FREE_BYTES, _BYTES_A_TOKEN = 1 << 20, 200  # XLM-RoBERTa's tokenizer.json has 70 bytes a token
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms
 
@@ -58,7 +60,8 @@ def load_huggingface(
         KbertError: if the checkpoint is of no family that kbert knows, is damaged or incomplete,
             or its parts do not fit together.
     """
-    path, where = find_file(folder, "config.json"), str(folder / "config.json")
+    check_links(folder)
+    path, where = find_file(folder, "config.json"), f"{folder / 'config.json'}"
     if path is None:
         raise KbertError(f"{folder}: has no config.json; expected a Hugging Face checkpoint")
     config = read_json_object(read_file(path, MAX_JSON_BYTES), where)
@@ -72,12 +75,11 @@ def load_huggingface(
     tensors = _by_plain_name(_open_weights(folder, allow_pickle), family)
     arguments = encoder_arguments(config, where)
     _check_sizes(arguments, tensors, family, folder)
+    _check_tokenizer_files(folder, arguments["vocab_size"])
     arguments |= _head_arguments(config, task, labels, f"{family.pooler}.weight" in tensors, where)
     with starting_at_zero():
         model = TASKS[task](**arguments)
     report = _fill(model, family, tensors, folder)
-    for name in FILES:
-        find_file(folder, name)  # refuses a link out of the folder
     model.tokenizer = Tokenizer.from_file(folder)
     return model, report
 
@@ -122,14 +124,26 @@ def _check_sizes(
         expected["embeddings.token_type_embeddings.weight"] = (arguments["type_vocab_size"], width)
     _check_shapes(expected, tensors, folder)
     widen = dict(family.layer)["feed_forward.widen"]
-    if not isinstance(arguments["num_hidden_layers"], int):
+    layers = arguments["num_hidden_layers"]
+    if not isinstance(layers, int) or 10 * layers > len(tensors) or len(tensors) > MAX_TENSORS:
         raise KbertError(
-            f"{folder}: num_hidden_layers is a whole number, "
-            f"not {arguments['num_hidden_layers']!r:.80}"
+            f"{folder}: the config asks for {layers!r:.80} layers, and the checkpoint has "
+            f"{len(tensors):,} tensors; expected ten or more a layer, {MAX_TENSORS:,} at the most"
         )
-    for i in range(arguments["num_hidden_layers"]):
+    for i in range(layers):
         name = f"{family.layer_prefix.format(i=i)}{widen}.weight"
         _check_shapes({name: (intermediate, hidden)}, tensors, folder)
+
+
+def _check_tokenizer_files(folder: Path, vocab_size: int) -> None:
+    """Checks that they are not far larger than such a vocabulary: reading them takes long."""
+    most = _FREE_BYTES + _BYTES_A_TOKEN * vocab_size
+    for path in map(folder.joinpath, FILES):
+        if path.is_file() and path.stat().st_size > most:
+            raise KbertError(
+                f"{path} has {path.stat().st_size:,} bytes; for a vocabulary of {vocab_size:,} "
+                f"tokens {most:,} are the most"
+            )
 
 
 def _check_shapes(
@@ -139,8 +153,8 @@ def _check_shapes(
         found = tensors[name].shape if name in tensors else None
         if found != shape:
             raise KbertError(
-                f"{folder}: the config asks for a tensor {name!r:.80} of shape {shape!r:.80}, and "
-                f"the checkpoint has {'none' if found is None else found}"
+                f"{folder}: the config asks for a tensor {name!r} of shape {shape!r:.80}, and the "
+                f"checkpoint has {'none' if found is None else found}"
             )
 
 
@@ -194,6 +208,11 @@ def _fill(
                 raise KbertError(
                     f"{folder}: the tensor {name!r} has shape {tensors[name].shape}, and the "
                     f"config asks for {place.expected_shape}"
+                )
+            if not tensors[name].is_float:
+                raise KbertError(
+                    f"{folder}: the tensor {name!r} holds {tensors[name].dtype}; a weight is a "
+                    "floating-point number"
                 )
         place.variable.assign(place.join([tensors[name] for name in names]))
         used |= set(names)

@@ -14,7 +14,7 @@ import numpy as np
 
 from kbert.errors import KbertError
 
-MAX_JSON_BYTES = 1 << 20
+MAX_JSON_BYTES = 1 << 20  # the header of BERT-large in safetensors has 50,000
 MAX_JSON_DEPTH = 32
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)

@@ -46,6 +46,7 @@ class Contents:
             and null.
         tensors: its weights by path; to be read while the file is open.
         assets: the bytes of the tokenizer's files by their name in the archive.
+        tokenizer: the tokenizer of these files, or None.
         keras_version: that of the Keras that wrote it.
     """
 
@@ -53,6 +54,7 @@ class Contents:
     config: dict[str, Any]
     tensors: dict[str, StoredTensor]
     assets: dict[str, bytes]
+    tokenizer: Tokenizer | None
     keras_version: str
 
 
@@ -91,8 +93,8 @@ def open_keras_archive(path: str | Path) -> Iterator[Contents]:
         with h5:
             _check_sizes(path, config, tensors)
             assets = {name: read(name, MOST_BYTES) for name in names}
-            _check_assets(path, assets, config["vocab_size"])
-            yield Contents(class_name, config, tensors, assets, version)
+            tokenizer = _read_tokenizer(path, assets, config["vocab_size"])
+            yield Contents(class_name, config, tensors, assets, tokenizer, version)
 
 
 def _check_names(path: Path, names: list[str]) -> list[str]:
@@ -163,8 +165,8 @@ def _check_sizes(path: Path, config: dict[str, Any], tensors: dict[str, StoredTe
         )
 
 
-def _check_assets(path: Path, assets: dict[str, bytes], vocab_size: int) -> None:
-    """Reads the tokenizer's files, and what they claim."""
+def _read_tokenizer(path: Path, assets: dict[str, bytes], vocab_size: int) -> Tokenizer | None:
+    """The tokenizer that the assets are, if there are any."""
     for name, data in assets.items():
         where = f"{path}, {name}"
         if name.endswith(VOCABULARY_FILE) and data.count(b"\n") > vocab_size:
@@ -174,10 +176,18 @@ def _check_assets(path: Path, assets: dict[str, bytes], vocab_size: int) -> None
             )
         if name.endswith(".json"):
             read_json_object(data, where, max_bytes=MOST_BYTES)
-    if assets:
-        files = {name.rpartition("/")[2]: data for name, data in assets.items()}
-        tokenizer = Tokenizer(**parse_files(files, str(path)))
-        if len(tokenizer) > vocab_size:
-            raise KbertError(
-                f"{path}: {len(tokenizer):,} tokens; the model has embeddings for {vocab_size:,}"
-            )
+    files = {name.rpartition("/")[2]: data for name, data in assets.items()}
+    if len(files) < len(assets):
+        raise KbertError(f"{path}: holds two tokenizers: {', '.join(assets)}")
+    if not files:
+        return None
+    arguments = parse_files(files, str(path))
+    if len(arguments["vocabulary"]) > vocab_size:
+        raise KbertError(
+            f"{path}: the tokenizer has {len(arguments['vocabulary']):,} tokens, and the model has "
+            f"embeddings for {vocab_size:,}: they do not belong together"
+        )
+    try:
+        return Tokenizer(**arguments)
+    except (ValueError, TypeError) as error:
+        raise KbertError(f"{path}: its tokenizer is damaged: {error}") from error

@@ -7,7 +7,6 @@ the disk, and leave as they are the weights that it does not find.
 """
 
 import re
-import tempfile
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import keras
 
 from kbert.errors import KbertError
-from kbert.formats.keras_archive import ASSET_FOLDERS, MODELS, Contents, open_keras_archive
+from kbert.formats.keras_archive import MODELS, Contents, open_keras_archive
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 
@@ -40,7 +39,7 @@ def load_keras_file(path: str | Path) -> KbertModel:
             with starting_at_zero():
                 model = _build(contents)
             _load_weights(model, contents)
-            _load_assets(model, contents)
+            model.tokenizer = contents.tokenizer
         except KbertError as error:
             raise KbertError(f"{path}: {error}") from error
         except Exception as error:  # whatever Keras makes of a stranger's config
@@ -118,21 +117,3 @@ def _by_class(layers: list | tuple) -> dict[str, Any]:
         named[f"{name}_{counts[name]}" if counts[name] else name] = layer
         counts[name] += 1
     return named
-
-
-def _load_assets(model: KbertModel, contents: Contents) -> None:
-    """Hands the tokenizer's files over, in a folder of their own, as Keras would."""
-    if not contents.assets:
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        for name, data in contents.assets.items():
-            path = Path(folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        for assets, owner in zip(ASSET_FOLDERS, (model, getattr(model, "bert", None)), strict=True):
-            if (
-                Path(folder, assets).is_dir()
-                and owner is not None
-                and hasattr(owner, "load_assets")
-            ):
-                owner.load_assets(str(Path(folder, assets)))

@@ -17,11 +17,10 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.formats.folder import find_file, read_file
-from kbert.formats.json_file import read_json_object
-from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
+from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-MAX_HEADER_BYTES = 4 << 20  # BERT-large needs 50,000
 MAX_RANK = 8
 
 _DTYPES = {
@@ -89,9 +88,7 @@ def read_index(index: Path, folder: Path, suffix: str) -> dict[Path, set[str]]:
     Raises:
         KbertError: if it maps a tensor to anything but a file of the folder with the right suffix.
     """
-    described = read_json_object(
-        read_file(index, MAX_HEADER_BYTES), str(index), max_bytes=MAX_HEADER_BYTES
-    )
+    described = read_json_object(read_file(index, MAX_JSON_BYTES), str(index))
     weight_map = described.get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise KbertError(
@@ -127,16 +124,19 @@ def _read_header(path: Path) -> dict[str, StoredTensor]:
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, MAX_HEADER_BYTES):
+        if size < 8 or length > min(size - 8, MAX_JSON_BYTES):
             raise KbertError(
                 f"{path}: not a safetensors file, or a damaged one: it has {size:,} bytes and says "
-                f"that its header has {length:,} ({MAX_HEADER_BYTES:,} is the most)"
+                f"that its header has {length:,} ({MAX_JSON_BYTES:,} is the most)"
             )
         data = file.read(length)
     if not data.startswith(b"{"):
         raise KbertError(f"{path}: not a safetensors file: the header begins with {data[:8]!r}")
-    header = read_json_object(data, f"{path}, header", max_bytes=MAX_HEADER_BYTES)
+    header = read_json_object(data, f"{path}, header")
     _check_metadata(path, header.pop("__metadata__", {}))
+
+    if len(header) > MAX_TENSORS:
+        raise KbertError(f"{path}: {len(header):,} tensors; {MAX_TENSORS:,} is the most")
 
     start = 8 + length
     tensors, spans = {}, []

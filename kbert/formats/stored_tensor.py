@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+MAX_TENSORS = 2_000  # of a file; BERT-large has 400
+
 
 @dataclass(frozen=True)
 class StoredTensor:
@@ -22,6 +24,11 @@ class StoredTensor:
     shape: tuple[int, ...]
     dtype: str
     read: Callable[[], np.ndarray]
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it holds floating-point numbers: F32, BF16, float16 and so on."""
+        return self.dtype.upper().startswith(("F", "BF"))
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         """Reads it for numpy."""
