@@ -60,8 +60,11 @@ class BulkWordPiece:
         self._several_chars: list[int] = []
 
         self._trie = Trie(
-            [*map(self._path, ids), *([self._numbers[token] + self._mark] for token in tokens)],
-            [*ids.values(), *(ids[token] for token in tokens)],
+            [
+                *(self._path(token) for token in ids if token),
+                *([self._numbers[token] + self._mark] for token in tokens),
+            ],
+            [*(ids[token] for token in ids if token), *(ids[token] for token in tokens)],
             2 * self._mark,
         )
 
