@@ -1,6 +1,6 @@
 """How fast text becomes ids: kbert beside Hugging Face's `tokenizers` and transformers.
 
-    KBERT_DATA=... python benchmarks/tokenizer_speed.py [--rounds 3] [--megabytes 80]
+    KBERT_DATA=... python benchmarks/tokenizer_speed.py [--rounds 3] [--megabytes 9]
 
 Encodes `pretrain/kowiki.txt.xz` with KLUE-BERT's vocabulary, line by line as the shard builder
 does, on one core. Each round runs every contestant once, in turn; the medians of their CPU time are
@@ -67,13 +67,15 @@ def peak() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--megabytes", type=float, default=1e9, help="how much of kowiki")
+    parser.add_argument(
+        "--megabytes", type=float, help="million characters of kowiki; all by default"
+    )
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     data = Path(os.environ["KBERT_DATA"])
     vocabulary = data / "vocabs" / "klue-bert-base.vocab.txt"
     with lzma.open(data / "pretrain" / "kowiki.txt.xz", "rt", encoding="utf-8") as file:
-        text = file.read(int(arguments.megabytes * 1e6))
+        text = file.read(int(arguments.megabytes * 1e6) if arguments.megabytes else -1)
     lines = [line for line in text.split("\n") if line]
     megabytes = len(text.encode()) / 1e6
     del text
