@@ -60,8 +60,11 @@ class BulkWordPiece:
         self._several_chars: list[int] = []
 
         self._trie = Trie(
-            [*map(self._path, ids), *([self._numbers[token] + self._mark] for token in tokens)],
-            [*ids.values(), *(ids[token] for token in tokens)],
+            [
+                *(self._path(token) for token in ids if token),
+                *([self._numbers[token] + self._mark] for token in tokens),
+            ],
+            [*(ids[token] for token in ids if token), *(ids[token] for token in tokens)],
             2 * self._mark,
         )
 
@@ -70,7 +73,9 @@ class BulkWordPiece:
         path = [self._numbers[c] for c in (token if begins else token[len(CONTINUATION) :])]
         return [path[0] + self._mark, *path[1:]] if begins else path
 
-    def encode(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
+    def encode(
+        self, texts: list[str], places: set[str], *, compose: bool = True
+    ) -> tuple[Pieces, list[str]]:
         """The pieces of texts, half a million characters at a time.
 
         Memory: some 60 bytes a character, of at least one whole text.
@@ -78,9 +83,10 @@ class BulkWordPiece:
         Args:
             texts: any number.
             places: which of "offsets" and "word_ids" to give.
+            compose: whether to bring texts into NFC first.
 
         Returns:
-            The pieces, and the composed texts (NFC) that offsets point into.
+            The pieces, and the texts that offsets point into, composed if asked.
 
         Raises:
             TypeError, KbertError: as `nfc`, if something is no text or cannot be one.
@@ -89,26 +95,28 @@ class BulkWordPiece:
         for end, text in enumerate(texts, start=1):
             characters += len(text)
             if characters >= _AT_ONCE or end == len(texts):
-                pieces, composed = self._encode_block(texts[begin:end], places)
+                pieces, composed = self._encode_block(texts[begin:end], places, compose)
                 blocks.append(pieces)
                 normal += composed
                 begin, characters = end, 0
         return concatenate(blocks), normal
 
-    def _encode_block(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
+    def _encode_block(
+        self, texts: list[str], places: set[str], compose: bool
+    ) -> tuple[Pieces, list[str]]:
         joined, text_starts, codes = _join(texts)
         kinds = self._kinds_of(codes)
         doubtful = np.flatnonzero(self._may_compose[codes])
-        if len(doubtful):
+        if compose and len(doubtful):
             which = np.unique(np.searchsorted(text_starts, doubtful, side="right") - 1).tolist()
             composed = {i: nfc(texts[i]) for i in which}
             if any(text != texts[i] for i, text in composed.items()):
                 texts = [composed.get(i, text) for i, text in enumerate(texts)]
                 joined, text_starts, codes = _join(texts)
                 kinds = self._kinds_of(codes)
-        token_places = self._cut_tokens(joined, codes)
-        if token_places:
-            kinds = self._kinds[codes]
+        token_places, token_lengths = self._cut_tokens(joined, codes)
+        if len(token_places):
+            kinds = self._kinds_of(codes)
         chars = self._chars[codes]
         source = None  # where in the texts each character comes from, if not from the same place
         if kinds.max(initial=0) >= _DELETED:
@@ -132,8 +140,7 @@ class BulkWordPiece:
         if "offsets" in places:
             last = source[np.append(starts[1:], len(inside))[: len(starts)] - 1]  # of each piece
             ends = last + 1
-            for place, length in token_places:
-                ends[np.searchsorted(begins, place)] += length - 1
+            ends[np.searchsorted(begins, token_places)] += token_lengths - 1
             before = np.repeat(text_starts[:-1], np.diff(text_of_token))
             columns["offsets"] = np.stack([begins - before, ends - before], 1).astype(np.int32)
         if "word_ids" in places:
@@ -150,16 +157,17 @@ class BulkWordPiece:
         self._meet(np.unique(codes[kinds == _UNMET]))
         return self._kinds[codes]
 
-    def _cut_tokens(self, joined: str, codes: np.ndarray) -> list[tuple[int, int]]:
+    def _cut_tokens(self, joined: str, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Writes each special token's code over it; returns the tokens' places and lengths."""
-        if not any(token in joined for token in self._tokens):
-            return []
         found = []
-        for match in self._pattern.finditer(joined):
-            start, end = match.span()
-            codes[start], codes[start + 1 : end] = self._token_codes[match.group()], 0
-            found.append((start, end - start))
-        return found
+        if any(token in joined for token in self._tokens):
+            found = [
+                (*m.span(), self._token_codes[m.group()]) for m in self._pattern.finditer(joined)
+            ]
+        starts, ends, tokens = np.array(found, np.int64).reshape(-1, 3).T
+        codes[ranges(starts, ends - starts)] = 0  # a NUL is deleted
+        codes[starts] = tokens
+        return starts, ends - starts
 
     def _match(self, chars: np.ndarray, words: np.ndarray) -> np.ndarray:
         """(S,) at each place where a piece begins its id, and -1 elsewhere."""

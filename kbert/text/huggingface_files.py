@@ -124,7 +124,7 @@ def _added(decoder: Any, encoder: Mapping[str, Any], where: str) -> dict[int, st
         pairs.append((index, token.get("content") if isinstance(token, dict) else token))
     try:
         added = {int(index): token for index, token in pairs}
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise KbertError(f"{where}: the ids of added tokens are numbers") from None
     if not all(isinstance(token, str) and token for token in added.values()):
         raise KbertError(f"{where}: an added token is a text that is not empty")
@@ -230,7 +230,8 @@ def _object(value: Any, name: str, where: str) -> dict[str, Any]:
 
 def _wordpiece(model: dict[str, Any], whole: dict[str, Any], where: str) -> Arguments:
     ids = _object(model.get("vocab"), "vocab", where)
-    vocabulary = sorted(ids, key=lambda token: (not isinstance(ids[token], int), ids[token]))
+    whole_numbers = all(isinstance(index, int) for index in ids.values())
+    vocabulary = sorted(ids, key=ids.__getitem__) if whole_numbers else []
     if [ids[token] for token in vocabulary] != list(range(len(ids))):
         raise KbertError(f"{where}: the ids of the vocabulary do not go from 0 to {len(ids) - 1}")
     prefix = model.get("continuing_subword_prefix", CONTINUATION)

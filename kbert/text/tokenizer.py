@@ -83,6 +83,7 @@ class Tokenizer:
         charsmap: bytes = b"",
     ):
         self.vocabulary = list(vocabulary)
+        _check_texts(self.vocabulary)
         check_unique(self.vocabulary, "vocabulary")
         self._ids = {token: index for index, token in enumerate(self.vocabulary)}
         self.special_tokens = roles.complete(special_tokens)
@@ -94,7 +95,7 @@ class Tokenizer:
                 f"{len(self.vocabulary)} tokens needs all of "
                 f"{' '.join(self.special_tokens.values())}"
             )
-        unknown = [token for token in self.added_tokens if token not in self._ids]
+        unknown = [token for token in self.added_tokens if not token or token not in self._ids]
         if unknown:
             raise KbertError(f"the vocabulary lacks the added tokens {unknown!r:.80}")
         if form not in FORMS or set(self.rules) - set(RULES):
@@ -409,3 +410,13 @@ class Tokenizer:
 
 def _as_list(texts: Texts) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts)
+
+
+def _check_texts(tokens: list[str]) -> None:
+    """Raises KbertError if a token is no text, or one that cannot be written."""
+    try:
+        "".join(tokens).encode()
+    except TypeError as error:
+        raise KbertError(f"a vocabulary is a list of texts ({error})") from None
+    except UnicodeEncodeError as error:
+        raise KbertError(f"a token of the vocabulary holds a lone surrogate ({error})") from None
