@@ -20,9 +20,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -100,8 +100,10 @@ class _Words(NamedTuple):
     codes: np.ndarray  # (sum of the lengths,) uint32: their code points, end to end
 
 
-def _grouped(hashes: np.ndarray, counts: np.ndarray | None, lengths, codes) -> _Words:
-    """Words that may come more than once, each once: equal hashes are one word."""
+def _grouped(
+    hashes: np.ndarray, counts: np.ndarray | None, lengths: np.ndarray, codes: np.ndarray
+) -> _Words:
+    """Takes each word once, of words that may come more than once (counts None: each counts 1)."""
     order = np.argsort(hashes)
     ordered = hashes[order]
     first = np.ones(len(order), bool)
@@ -284,7 +286,7 @@ def _count_in_processes(
 ) -> None:
     """Gives each block to a process that asks for one."""
     context = multiprocessing.get_context("spawn")  # to fork a process that has threads may hang
-    workers = {}
+    workers: dict[Any, Any] = {}  # connection -> process
     try:
         for number in range(processes):
             ours, theirs = context.Pipe()
@@ -307,14 +309,14 @@ def _count_in_processes(
             process.join()
 
 
-def _first_that_asks(connections: Iterable[Connection]) -> Connection:
+def _first_that_asks(connections: Iterable[Any]) -> Any:
     connection = wait(list(connections))[0]
-    assert isinstance(connection, Connection)
     _receive(connection)
     return connection
 
 
-def _receive(connection: Connection) -> None:
+def _receive(connection: Any) -> None:
+    """Takes a worker's question for more, or raises what went wrong there."""
     try:
         message = connection.recv()
     except (EOFError, OSError):
@@ -326,9 +328,7 @@ def _receive(connection: Connection) -> None:
         raise message
 
 
-def _work(
-    connection: Connection, folder: Path, lowercase: bool, morphemes: Analyser | None
-) -> None:
+def _work(connection: Any, folder: Path, lowercase: bool, morphemes: Analyser | None) -> None:
     """A counting process: asks (None), gets a block, until it gets None."""
     try:
         counter = _WordCounter(folder, lowercase, morphemes)
