@@ -69,7 +69,7 @@ class BytePairs:
                     continue
                 here = (self._symbol[cells] == left) & (self._symbol[self._next[cells]] == right)
                 cells = cells[here]
-                count = int(self._weight[cells].sum())
+                count = int(self._weight[cells].sum(dtype=np.int64))
                 if count != -negative:  # rarer than it was: back to its place
                     self._watch(left, right, cells, count)
                     continue
@@ -103,10 +103,10 @@ class BytePairs:
         counts = np.zeros(1 << bits)
         for cells, bins in self._bins(bits):
             counts += np.bincount(bins, self._weight[cells], minlength=len(counts))
-        lower = self._floor * 7 // 8 if self._floor else int(counts.max())
-        if len(counts) > _WATCHED:
-            lower = min(lower, int(np.partition(counts, -_WATCHED)[-_WATCHED]))
-        self._floor = max(self._min_frequency, lower)
+        floor = int(np.partition(counts, -_WATCHED)[-_WATCHED]) if len(counts) > _WATCHED else 0
+        if self._floor:
+            floor = min(floor, self._floor * 7 // 8)  # even where rare pairs fill a bin together
+        self._floor = max(self._min_frequency, floor)
         large = counts >= self._floor
         kept = [cells[large[bins]] for cells, bins in self._bins(bits)]
         self._watch_frequent(np.concatenate([np.empty(0, np.int32), *kept]))

@@ -1,36 +1,43 @@
-"""How often each word occurs in texts of any size: exact, on all cores, in bounded memory.
+"""How often each word occurs in texts of any size, on all cores, in bounded memory.
 
-    texts -> blocks of 2 million characters -> workers: chunks between spaces, counted
-          -> words, at punctuation -> a file a share of the words -> summed, share by share
+    texts -> blocks of a million characters -> workers: words, counted -> files -> summed
 
-A worker that has seen `_MOST_CHUNKS` different chunks cuts them into words, adds the counts to its
-files and begins anew; each word always goes to the same share. So memory depends neither on the
-size of the texts nor on who counted what, and the counts are exact: the same whatever the number of
-processes and the order of the texts. (Forgetting rare words along the way, the usual method, makes
-them depend on the order.)
+A word is a run of code points in an array, and is told from others by a hash of 64 bits: counting
+is sorting hashes, without a Python object a word. A worker that holds `_MOST_WORDS` different words
+writes them to its files, a share of the hashes to each, and begins anew; in the end the files of a
+share are summed. So memory depends neither on the size of the texts nor on who counted what, and
+nothing is forgotten on the way: the counts are the same whatever the number of processes and the
+order of the texts. (Two of n different words have one hash with a probability of n^2 / 2^65: one in
+four million for three million words.)
 
-Memory: some 200 MB a process, and in the end some 150 MB for a million different words, of which
-`max_words` are kept. Disk: some 20 bytes a word that a worker wrote, in the temporary folder.
+Memory: some 250 MB a process, and in the end some 150 MB for a million different words, of which
+`max_words` are kept. Disk: some 40 bytes a word that a worker wrote, in the temporary folder.
 """
 
-import marshal
 import multiprocessing
 import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from multiprocessing.connection import Connection, wait
+from itertools import pairwise
+from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from kbert.errors import KbertError
 from kbert.text.morphemes import Analyser, Morphemes
 from kbert.text.normalize import nfc
 
-_BLOCK = 1 << 21  # characters that a worker is given at a time
-_MOST_CHUNKS = 700_000  # different ones that a worker holds
-_SHARES = 32  # files of each worker, summed one after the other
-# Python splits at these, and BERT removes them: they are control characters.
-_NO_SPACES = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
+_BLOCK = 1 << 20  # characters that a worker is given at a time
+_MOST_WORDS = 1_200_000  # different ones that a worker holds
+_SHARES = 16  # files of each worker, summed one after the other
+
+# What BERT's cleaning and cutting make of a character.
+_SPACE, _LETTER, _ALONE, _GONE, _UNKNOWN = range(5)
+# A word's hash: the sum of a number for each character times a power for each place, modulo 2^64.
+_BASE = 0x9E3779B97F4A7C13
 
 
 def count_words(
@@ -84,25 +91,89 @@ def count_words(
         return _sum_shares(Path(folder), min_count, max_words)
 
 
-class _Cut(dict[int, str]):
-    """What BERT's cleaning and cutting make of each character: a table for `str.translate`."""
+class _Words(NamedTuple):
+    """Different words, in the order of their hashes."""
+
+    hashes: np.ndarray  # (W,) uint64, W words
+    counts: np.ndarray  # (W,) int64
+    lengths: np.ndarray  # (W,) int32
+    codes: np.ndarray  # (sum of the lengths,) uint32: their code points, end to end
+
+
+def _grouped(
+    hashes: np.ndarray, counts: np.ndarray | None, lengths: np.ndarray, codes: np.ndarray
+) -> _Words:
+    """Takes each word once, of words that may come more than once (counts None: each counts 1)."""
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    first = np.ones(len(order), bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    starts = np.flatnonzero(first)
+    if counts is None:
+        sums = np.diff(np.append(starts, len(order)))
+    else:
+        sums = np.add.reduceat(counts[order], starts) if len(starts) else counts
+    chosen = order[starts]
+    begins = np.cumsum(lengths) - lengths
+    lengths = lengths[chosen]
+    ends = np.cumsum(lengths)
+    within = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
+    return _Words(
+        ordered[starts], sums, lengths, codes[np.repeat(begins[chosen], lengths) + within]
+    )
+
+
+def _summed(runs: list[_Words]) -> _Words:
+    return _grouped(*(np.concatenate(arrays) for arrays in zip(*runs, strict=True)))
+
+
+class _Cutter:
+    """Cuts texts into words as BERT's tokenizer does: cleaned, at spaces and punctuation."""
 
     def __init__(self, lowercase: bool):
         self._lowercase = lowercase
+        self._kinds = np.full(0x110000, _UNKNOWN, np.uint8)  # filled as characters turn up
+        self._numbers = np.random.default_rng(0).integers(1 << 63, size=0x110000, dtype=np.uint64)
 
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        category = unicodedata.category(character)
-        if character in "\t\n\r":
-            new = character
-        elif category in ("Cc", "Cf", "Co") or character == "\ufffd":
-            new = ""
-        elif category[0] == "P" or (code < 128 and category[0] == "S") or _is_cjk(code):
-            new = f" {character} "
-        else:
-            new = character.lower() if self._lowercase else character
-        self[code] = new
-        return new
+    def words(self, text: str) -> _Words:
+        if self._lowercase:
+            text = text.replace("Σ", "σ").lower()  # alone, as BERT does it, Σ has one small form
+        codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        kinds = self._kinds[codes]
+        if (kinds == _UNKNOWN).any():
+            for code in np.unique(codes[kinds == _UNKNOWN]).tolist():
+                self._kinds[code] = _kind(code)
+            kinds = self._kinds[codes]
+        if (kinds == _GONE).any():
+            codes, kinds = codes[kinds != _GONE], kinds[kinds != _GONE]
+        begins = kinds == _ALONE
+        begins[:1] |= kinds[:1] == _LETTER
+        begins[1:] |= (kinds[1:] == _LETTER) & (kinds[:-1] != _LETTER)
+        inside = kinds != _SPACE
+        codes, starts = codes[inside], np.flatnonzero(begins[inside])
+        if not len(starts):
+            return _Words(
+                *(np.zeros(0, kind) for kind in (np.uint64, np.int64, np.int32, np.uint32))
+            )
+
+        lengths = np.diff(np.append(starts, len(codes))).astype(np.int32)
+        places = np.arange(len(codes)) - np.repeat(starts, lengths)
+        powers = np.full(lengths.max(), _BASE, np.uint64)
+        powers[0] = 1
+        products = self._numbers[codes] * np.cumprod(powers)[places]
+        return _grouped(np.add.reduceat(products, starts), None, lengths, codes)
+
+
+def _kind(code: int) -> int:
+    character = chr(code)
+    category = unicodedata.category(character)
+    if character in "\t\n\r":
+        return _SPACE
+    if category in ("Cc", "Cf", "Co") or character == "\ufffd":
+        return _GONE
+    if category[0] == "P" or (code < 128 and category[0] == "S") or _is_cjk(code):
+        return _ALONE
+    return _SPACE if character.isspace() else _LETTER
 
 
 def _is_cjk(code: int) -> bool:
@@ -139,47 +210,57 @@ class _WordCounter:
 
     def __init__(self, folder: Path, lowercase: bool, morphemes: Analyser | None):
         self._morphemes = None if morphemes is None else Morphemes(morphemes)
-        self._chunks: Counter[str] = Counter()
-        self._folder, self._table = folder, _Cut(lowercase)
+        self._cutter, self._folder = _Cutter(lowercase), folder
+        self._runs: list[_Words] = []
+        self._held = 0  # words in the runs
         folder.mkdir()
 
     def add(self, block: str) -> None:
         text = nfc(block)
-        for mark in _NO_SPACES:
-            text = text.replace(mark, "")
         if self._morphemes:
-            text = " ".join(" ".join(self._morphemes.split(line)) for line in text.split("\n"))
-        self._chunks.update(text.split())
-        if len(self._chunks) >= _MOST_CHUNKS:
-            self.spill()
+            text = "\n".join(" ".join(self._morphemes.split(line)) for line in text.split("\n"))
+        self._runs.append(self._cutter.words(text))
+        self._held += len(self._runs[-1].hashes)
+        if self._held > 2 * _MOST_WORDS:
+            self._runs = [_summed(self._runs)]
+            self._held = len(self._runs[0].hashes)
+            if self._held > _MOST_WORDS:
+                self.spill()
 
     def spill(self) -> None:
-        if not self._chunks:
+        if not self._runs:
             return
-        shares: list[dict[str, int]] = [{} for _ in range(_SHARES)]
-        # One translation for all chunks, since a call costs more than a chunk's characters.
-        cut = "\n".join(self._chunks).translate(self._table).split("\n")
-        for chunk, count in zip(cut, self._chunks.values(), strict=True):
-            for word in chunk.split():
-                share = shares[ord(word[0]) % _SHARES]
-                share[word] = share.get(word, 0) + count
-        self._chunks.clear()
-        for number, share in enumerate(shares):
+        words = _summed(self._runs)
+        self._runs, self._held = [], 0
+        limits = np.arange(1, _SHARES, dtype=np.uint64) * np.uint64((1 << 64) // _SHARES)
+        cuts = [0, *np.searchsorted(words.hashes, limits).tolist(), len(words.hashes)]
+        ends = np.concatenate([[0], np.cumsum(words.lengths)])
+        for number, (start, stop) in enumerate(pairwise(cuts)):
+            share = [array[start:stop] for array in words[:3]]
+            share.append(words.codes[ends[start] : ends[stop]])
             with Path(self._folder, str(number)).open("ab") as file:
-                marshal.dump(share, file)
+                for array in share:
+                    np.save(file, array)
 
 
 def _sum_shares(folder: Path, min_count: int, max_words: int) -> Counter[str]:
     words: Counter[str] = Counter()
     for share in range(_SHARES):
-        total: dict[str, int] = {}
+        runs = []
         for path in folder.glob(f"*/{share}"):
             with path.open("rb") as file:
                 while file.peek(1):
-                    for word, count in marshal.load(file).items():
-                        total[word] = total.get(word, 0) + count
+                    runs.append(_Words(*(np.load(file) for _ in _Words._fields)))
+        if not runs:
+            continue
+        total = _summed(runs)
+        text = total.codes.tobytes().decode("utf-32-le")
+        ends = np.cumsum(total.lengths)
+        kept = np.flatnonzero(total.counts >= min_count)
+        spans = zip((ends - total.lengths)[kept].tolist(), ends[kept].tolist(), strict=True)
+        found = (text[start:end] for start, end in spans)
         # Not Counter.update, which is slower and looks for words that cannot be there yet.
-        dict.update(words, {word: n for word, n in total.items() if n >= min_count})
+        dict.update(words, zip(found, total.counts[kept].tolist(), strict=True))
         if len(words) > max_words:
             min_count = _count_to_keep(words, max_words)
             words = Counter({word: n for word, n in words.items() if n >= min_count})
@@ -205,7 +286,7 @@ def _count_in_processes(
 ) -> None:
     """Gives each block to a process that asks for one."""
     context = multiprocessing.get_context("spawn")  # to fork a process that has threads may hang
-    workers = {}
+    workers: dict[Any, Any] = {}  # connection -> process
     try:
         for number in range(processes):
             ours, theirs = context.Pipe()
@@ -228,14 +309,14 @@ def _count_in_processes(
             process.join()
 
 
-def _first_that_asks(connections: Iterable[Connection]) -> Connection:
+def _first_that_asks(connections: Iterable[Any]) -> Any:
     connection = wait(list(connections))[0]
-    assert isinstance(connection, Connection)
     _receive(connection)
     return connection
 
 
-def _receive(connection: Connection) -> None:
+def _receive(connection: Any) -> None:
+    """Takes a worker's question for more, or raises what went wrong there."""
     try:
         message = connection.recv()
     except (EOFError, OSError):
@@ -247,9 +328,7 @@ def _receive(connection: Connection) -> None:
         raise message
 
 
-def _work(
-    connection: Connection, folder: Path, lowercase: bool, morphemes: Analyser | None
-) -> None:
+def _work(connection: Any, folder: Path, lowercase: bool, morphemes: Analyser | None) -> None:
     """A counting process: asks (None), gets a block, until it gets None."""
     try:
         counter = _WordCounter(folder, lowercase, morphemes)
