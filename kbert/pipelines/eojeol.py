@@ -1,18 +1,18 @@
 """A blank filled by a whole Korean word of one to four pieces.
 
-A blank is one [MASK], but a word may be several pieces. So each number of pieces is tried, with
-as many [MASK], and the score of a word of n pieces is
+A blank is one [MASK], but a word may be several pieces. So each number of pieces is tried, with as
+many [MASK], and the score of a word of n pieces is the geometric mean of
 
-    P(n) * product over i of p(piece i | the text, the pieces before it, [MASK] for those behind)
+    p(piece i | the text, the pieces before it, [MASK] for those behind it)
 
 The probabilities are over the whole vocabulary, and not only over what may stand there: where
 there are too many [MASK], and the model would rather begin another word, every filling has a low
-score, and so words of different lengths can be compared. P(n) is the share of words that have n
-pieces. (The usual mean over the pieces prefers long words, whose last pieces follow nearly surely
-from the first.)
+score. The mean makes words of different lengths comparable; by their products, long words lose to
+short ones that fit worse.
 
-Source: Kauf and Ivanova 2023, "A Better Way to Do Masked Language Model Scoring" (the pieces of a
-word from left to right); Jiang et al. 2020, "X-FACTR", section 4 (several numbers of masks).
+Source: Jiang et al. 2020, "X-FACTR", section 4 (several numbers of masks, compared by the mean);
+Kauf and Ivanova 2023, "A Better Way to Do Masked Language Model Scoring" (the pieces of a word from
+left to right).
 """
 
 import math
@@ -30,9 +30,7 @@ from kbert.text import josa
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.vocabulary import CONTINUATION
 
-# The share of words of Korean Wikipedia that have 1, 2, 3 or 4 pieces: the middle of seven
-# vocabularies of 1,500 to 32,200 tokens, with and without the particle (0.28 to 0.65 have one).
-SHARES = (0.5, 0.33, 0.13, 0.04)
+MOST_PIECES = 4
 BEAM_SIZE = 10
 
 
@@ -85,9 +83,8 @@ def find_blanks(text: str, mask: str, agree: bool) -> list[Blank]:
 
 @dataclass(frozen=True, eq=False)
 class EojeolForm(Form):
-    """A form whose first `pieces` blanks are a word, and the others its particle."""
+    """A form whose blanks are the pieces of a word, and the form of the particle behind them."""
 
-    pieces: int = 1
     particle: str = ""
 
 
@@ -108,15 +105,15 @@ class EojeolForms:
             raise KbertError("unit='eojeol' needs a WordPiece vocabulary, with pieces like ##는")
         self.tokenizer = tokenizer
         self.pieces = [token.removeprefix(CONTINUATION) for token in vocabulary]
-        letters = np.array([piece.isalnum() for piece in self.pieces])
+        letters = np.array([all(map(_is_read, piece)) for piece in self.pieces])
         self.first, self.rest = letters & ~continues, letters & continues
-        self._agreeing: dict[str, np.ndarray] = {}
+        self._endings: dict[tuple[str, str], np.ndarray] = {}
 
     def any_word(self, question: int, blank: Blank, index: int) -> list[EojeolForm]:
         """Every word of one to four pieces.
 
-        Where there is a particle, it is part of what is guessed, in either form: a word is then
-        one that takes this form.
+        Where there is a particle that agrees, both its forms are tried, each with the words that
+        take it.
 
         Args:
             question: the number that the forms get.
@@ -125,51 +122,43 @@ class EojeolForms:
         """
         made = []
         for particle in josa.forms(blank.particle) or ("",):
-            for count in range(1, len(SHARES) + 1):
+            for count in range(1, MOST_PIECES + 1):
                 choices = [self.first, *[self.rest] * (count - 1)]
                 if particle:
-                    choices[-1] = choices[-1] & self._agrees(particle)
+                    choices[-1] = choices[-1] & self._ends(blank.particle, particle)
                 made.append(self._form(question, blank, index, choices, particle))
         return made
 
     def one_word(self, question: int, blank: Blank, index: int, ids: list[int]) -> EojeolForm:
         """A word that is given, by its pieces."""
-        word = "".join(self.pieces[piece] for piece in ids)
-        particle = josa.agree(word, blank.particle)
-        choices = [self._only(piece) for piece in ids]
+        particle = josa.agree("".join(self.pieces[piece] for piece in ids), blank.particle)
+        choices = [np.arange(len(self.pieces)) == piece for piece in ids]
         return self._form(question, blank, index, choices, particle)
 
     def _form(
         self, question: int, blank: Blank, index: int, choices: list[np.ndarray], particle: str
     ) -> EojeolForm:
-        """A row with a mask for each piece, of the word and of the particle, and their choices."""
-        count, mask = len(choices), mask_token(self.tokenizer)
-        texts = [blank.before + mask * count + particle + blank.after, mask + particle]
-        row, alone = to_rows(self.tokenizer, texts, glued_to_mask="continuation")
-        start = int(np.flatnonzero(row["input_ids"] == self.tokenizer.mask_id)[index])
-        particle_pieces = alone["input_ids"][2:-1]  # behind [CLS] and the mask, before [SEP]
-        places = list(range(start, start + count + len(particle_pieces)))
-        row["input_ids"][places] = self.tokenizer.mask_id
-        choices = [*choices, *map(self._only, particle_pieces)]
-        score = math.log(SHARES[count - 1])
-        return EojeolForm(question, row, places, choices, score, count, particle)
+        """A row with a mask for each piece, and what may be there."""
+        count = len(choices)
+        text = blank.before + mask_token(self.tokenizer) * count + particle + blank.after
+        (row,) = to_rows(self.tokenizer, [text], glued_to_mask="continuation")
+        masks = np.flatnonzero(row["input_ids"] == self.tokenizer.mask_id)
+        places = masks[index : index + count].tolist()
+        return EojeolForm(question, row, places, choices, particle)
 
-    def _agrees(self, particle: str) -> np.ndarray:
-        """Which pieces a word can end in that takes a particle in this form: (V,) booleans."""
-        if particle not in self._agreeing:
-            agreeing = [josa.agree(piece, particle) == particle for piece in self.pieces]
-            self._agreeing[particle] = np.array(agreeing)
-        return self._agreeing[particle]
-
-    def _only(self, piece: int) -> np.ndarray:
-        return np.arange(len(self.pieces)) == piece
+    def _ends(self, written: str, particle: str) -> np.ndarray:
+        """Which pieces a word can end in that makes a particle, as it is written, take a form."""
+        if (written, particle) not in self._endings:
+            endings = [josa.agree(piece, written) == particle for piece in self.pieces]
+            self._endings[written, particle] = np.array(endings)
+        return self._endings[written, particle]
 
     def word(self, filled: Filled) -> Word:
         """The word that a filling is."""
         form = filled.form
         assert isinstance(form, EojeolForm)
-        ids = filled.ids[: form.pieces]
-        return Word(ids, "".join(self.pieces[piece] for piece in ids), form.particle)
+        text = "".join(self.pieces[piece] for piece in filled.ids)
+        return Word(filled.ids, text, form.particle)
 
     def is_whole(self, filled: Filled) -> bool:
         """Whether the tokenizer cuts the word so: 국 ##회 is never seen if 국회 is a token."""
@@ -215,6 +204,11 @@ def fill_with_eojeols(
     return [[next(answers) for _ in each] for each in blanks]
 
 
+def _is_read(character: str) -> bool:
+    """Whether it is a letter or a digit, and no sign such as ①."""
+    return character.isalpha() or character.isdecimal()
+
+
 def _answer(word: Word, blank: Blank, score: float) -> dict[str, Any]:
     return {
         "score": math.exp(score),
@@ -230,11 +224,11 @@ def _target_words(tokenizer: Tokenizer, targets: str | int | list[str | int]) ->
     for target in [targets] if isinstance(targets, str | int) else targets:
         word = target if isinstance(target, str) else tokenizer.token(target)
         pieces = tokenizer.encode([word])[0]
-        if not 1 <= len(pieces) <= len(SHARES) or tokenizer.unk_id in pieces:
+        if not 1 <= len(pieces) <= MOST_PIECES or tokenizer.unk_id in pieces:
             tokens = " ".join(map(tokenizer.token, pieces))
             raise KbertError(
                 f"the target {word!r} is {tokens or 'nothing'} to this tokenizer: with "
-                f"unit='eojeol' a target is a word of one to {len(SHARES)} pieces"
+                f"unit='eojeol' a target is a word of one to {MOST_PIECES} pieces"
             )
         given.append(pieces)
     if not given:

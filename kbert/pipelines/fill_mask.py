@@ -98,8 +98,9 @@ class FillMask:
             fills only its own [MASK] and keeps all special tokens, as in Hugging Face's
             pipeline. For a list of texts, a list of what each text alone gives.
 
-            With `unit="eojeol"`, `tokens` (a list of ids) stands for `token`, and `sequence` is
-            the text as it was written, with its own [MASK] filled.
+            With `unit="eojeol"`, `tokens` (a list of ids) stands for `token`, `score` is the
+            (geometric) mean of the pieces' probabilities, and `sequence` is the text as it was
+            written, with its own [MASK] filled.
 
         Raises:
             KbertError: if a text has no [MASK], or is longer than the model's positions; if there
@@ -166,7 +167,7 @@ class FillMask:
         answers = [
             [
                 {
-                    "score": math.exp(filled.score),
+                    "score": math.exp(filled.log_probability),
                     "tokens": filled.ids,
                     "token_strs": [decode([i], skip_special_tokens=False) for i in filled.ids],
                     "sequence": decode(filled.row()["input_ids"].tolist()),

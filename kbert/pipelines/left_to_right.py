@@ -5,7 +5,8 @@
 Each blank is judged with the ones before it filled and the ones after it still [MASK]. BERT has no
 one joint distribution of several blanks: another order gives other numbers. The order is fixed,
 from left to right, so that all candidates are judged alike and each is met once; filling the
-surest blank first would judge each candidate in an order of its own.
+surest blank first would judge each candidate in an order of its own. Candidates are compared by
+the mean, log P / n, so those for another number of blanks can compete.
 
 Shapes: V vocabulary.
 Source: Wang and Cho 2019, "BERT has a Mouth, and It Must Speak"; Jiang et al. 2020, "X-FACTR",
@@ -31,14 +32,12 @@ class Form:
         row: the row, [MASK] at its blanks.
         places: where in the row the blanks are, from left to right.
         choices: for each blank, which ids may stand there: (V,) booleans.
-        score: what every answer of this form starts with, a logarithm.
     """
 
     question: int
     row: Row
     places: list[int]
     choices: list[np.ndarray]
-    score: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +45,18 @@ class Filled:
     """A form with some of its blanks filled, and the logarithm of its probability."""
 
     form: Form
-    score: float
+    log_probability: float = 0.0
     ids: list[int] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no blank is left."""
+        return len(self.ids) == len(self.form.places)
+
+    @property
+    def score(self) -> float:
+        """The mean of the log probabilities; the most it can become, while blanks are left."""
+        return self.log_probability / len(self.form.places)
 
     def row(self) -> Row:
         """The row as far as it is filled, and the next blank."""
@@ -80,11 +89,11 @@ def fill_left_to_right(
         For each question at most `top_k` fillings, the likeliest first.
     """
     answers: dict[int, list[Filled]] = defaultdict(list)
-    beam = [Filled(form, form.score) for form in forms]
+    beam = [Filled(form) for form in forms]
     while beam:
         longer = _extend(model, beam, max(beam_size, top_k), batch_size)
         for filled in longer:
-            if len(filled.ids) == len(filled.form.places) and accept(filled):
+            if filled.is_complete and accept(filled):
                 answers[filled.form.question].append(filled)
         for question in answers:
             answers[question] = _best(answers[question], top_k)
@@ -92,9 +101,9 @@ def fill_left_to_right(
         by_form: dict[Form, list[Filled]] = defaultdict(list)
         for filled in longer:
             found = answers[filled.form.question]
-            # A score only falls, so what is behind the last answer stays behind it.
+            # A score only falls from here, so what is behind the last answer stays behind it.
             hopeless = len(found) == top_k and filled.score <= found[-1].score
-            if len(filled.ids) < len(filled.form.places) and not hopeless:
+            if not (filled.is_complete or hopeless):
                 by_form[filled.form].append(filled)
         beam = [each for group in by_form.values() for each in _best(group, beam_size)]
     return answers
@@ -115,7 +124,9 @@ def _longer(filled: Filled, logits: np.ndarray, count: int) -> list[Filled]:
     allowed = np.flatnonzero(filled.form.choices[len(filled.ids)])
     scores = log_softmax(logits)[allowed]
     return [
-        Filled(filled.form, filled.score + float(scores[i]), [*filled.ids, int(allowed[i])])
+        Filled(
+            filled.form, filled.log_probability + float(scores[i]), [*filled.ids, int(allowed[i])]
+        )
         for i in largest(scores, count)
     ]
 
