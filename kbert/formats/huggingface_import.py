@@ -23,6 +23,7 @@ from kbert.formats.checkpoint_names import BUFFERS, DUPLICATES, FAMILIES, Family
 from kbert.formats.checkpoint_weights import Place, draw, places
 from kbert.formats.folder import check_links, find_file, read_file
 from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
+from kbert.formats.keras_archive import most_tokenizer_bytes
 from kbert.formats.load_report import LoadReport
 from kbert.formats.safetensors_file import open_safetensors
 from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
@@ -34,7 +35,6 @@ from kbert.text.tokenizer import Tokenizer
 
 _TOKENIZER_FILES = ("vocab.txt", "tokenizer.json", "tokenizer_config.json")
 _TOKENIZER_FILES += ("special_tokens_map.json", "added_tokens.json")
-_FREE_BYTES, _BYTES_A_TOKEN = 1 << 20, 200  # XLM-RoBERTa's tokenizer.json has 70 bytes a token
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms
 
@@ -138,7 +138,7 @@ def _check_sizes(
 
 def _check_tokenizer_files(folder: Path, vocab_size: int) -> None:
     """Checks that they are not far larger than such a vocabulary: reading them takes long."""
-    most = _FREE_BYTES + _BYTES_A_TOKEN * vocab_size
+    most = most_tokenizer_bytes(vocab_size)
     for path in (*map(folder.joinpath, _TOKENIZER_FILES), *folder.glob("*.model")):
         if path.is_file() and path.stat().st_size > most:
             raise KbertError(
