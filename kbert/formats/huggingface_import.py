@@ -23,6 +23,7 @@ from kbert.formats.checkpoint_names import BUFFERS, DUPLICATES, FAMILIES, Family
 from kbert.formats.checkpoint_weights import Place, draw, places
 from kbert.formats.folder import check_links, find_file, read_file
 from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
+from kbert.formats.keras_archive import most_tokenizer_bytes
 from kbert.formats.load_report import LoadReport
 from kbert.formats.safetensors_file import open_safetensors
 from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
@@ -32,8 +33,6 @@ from kbert.models import LABELLED_TASKS, POOLED_TASKS, TASKS
 from kbert.models.base import KbertModel
 from kbert.text.huggingface_files import FILES
 from kbert.text.tokenizer import Tokenizer
-
-_FREE_BYTES, _BYTES_A_TOKEN = 1 << 20, 200  # XLM-RoBERTa's tokenizer.json has 70 bytes a token
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms
 
@@ -137,7 +136,7 @@ def _check_sizes(
 
 def _check_tokenizer_files(folder: Path, vocab_size: int) -> None:
     """Checks that they are not far larger than such a vocabulary: reading them takes long."""
-    most = _FREE_BYTES + _BYTES_A_TOKEN * vocab_size
+    most = most_tokenizer_bytes(vocab_size)
     for path in map(folder.joinpath, FILES):
         if path.is_file() and path.stat().st_size > most:
             raise KbertError(

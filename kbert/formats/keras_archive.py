@@ -17,7 +17,7 @@ from kbert.formats.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.stored_tensor import StoredTensor
 from kbert.formats.stored_zip import Member, check_contents, open_stored_zip
 from kbert.text.tokenizer import Tokenizer
-from kbert.text.tokenizer_files import MOST_BYTES, TOKENIZER_FILES, VOCABULARY_FILE, parse_files
+from kbert.text.tokenizer_files import TOKENIZER_FILES, VOCABULARY_FILE, parse_files
 
 # The classes that a file may name, and where each is defined.
 MODELS = {
@@ -92,9 +92,15 @@ def open_keras_archive(path: str | Path) -> Iterator[Contents]:
         h5, tensors = open_h5(member, weights.file_size, f"{path}, {_WEIGHTS}")
         with h5:
             _check_sizes(path, config, tensors)
-            assets = {name: read(name, MOST_BYTES) for name in names}
+            most = most_tokenizer_bytes(config["vocab_size"])
+            assets = {name: read(name, most) for name in names}
             tokenizer = _read_tokenizer(path, assets, config["vocab_size"])
             yield Contents(class_name, config, tensors, assets, tokenizer, version)
+
+
+def most_tokenizer_bytes(vocab_size: int) -> int:
+    """How large a tokenizer's file may be; XLM-RoBERTa's largest has 70 bytes a token."""
+    return (1 << 20) + 200 * vocab_size
 
 
 def _check_names(path: Path, names: list[str]) -> list[str]:
@@ -175,7 +181,7 @@ def _read_tokenizer(path: Path, assets: dict[str, bytes], vocab_size: int) -> To
                 "tokens"
             )
         if name.endswith(".json"):
-            read_json_object(data, where, max_bytes=MOST_BYTES)
+            read_json_object(data, where, max_bytes=len(data))
     files = {name.rpartition("/")[2]: data for name, data in assets.items()}
     if len(files) < len(assets):
         raise KbertError(f"{path}: holds two tokenizers: {', '.join(assets)}")

@@ -9,6 +9,7 @@ import io
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from typing import BinaryIO
 
 from kbert.errors import KbertError
@@ -41,12 +42,9 @@ def open_stored_zip(file: BinaryIO, where: str) -> zipfile.ZipFile:
         if isinstance(error, KbertError):
             raise
         raise KbertError(f"{where}: not a zip file, or a damaged one ({error})") from error
-    names = archive.namelist()
-    twice = (
-        [name for name in names if names.count(name) > 1] if len(set(names)) < len(names) else []
-    )
-    if twice:
-        raise KbertError(f"{where}: holds {twice[0]!r:.80} twice")
+    for name, times in Counter(archive.namelist()).most_common(1):
+        if times > 1:
+            raise KbertError(f"{where}: holds {name!r:.80} twice")
     if end > archive.start_dir:
         raise KbertError(f"{where}: its members run into its directory")
     return archive
@@ -112,10 +110,10 @@ def _check_place(file: BinaryIO, member: zipfile.ZipInfo, end: int, where: str) 
     name = file.read(name_length)
     if signature != b"PK\3\4" or name.decode("utf-8", "replace") != member.orig_filename:
         raise KbertError(f"{where}: {member.filename!r:.80} has another name in its own header")
-    sizes_follow = bool(flags & 8)
-    claimed = (0, 0, 0) if sizes_follow else (member.CRC, member.file_size, member.file_size)
-    differs = (crc, packed, size) != claimed and 0xFFFFFFFF not in (packed, size)
-    if method != zipfile.ZIP_STORED or flags != member.flag_bits or differs:
+    same = (crc, packed, size) == (member.CRC, member.file_size, member.file_size)
+    elsewhere = bool(flags & 8) and not (crc or packed or size)  # they follow the member
+    elsewhere |= packed == size == 0xFFFFFFFF  # they are in a zip64 field
+    if method != zipfile.ZIP_STORED or flags != member.flag_bits or not (same or elsewhere):
         raise KbertError(f"{where}: {member.filename!r:.80} differs from what the directory says")
     return member.header_offset + 30 + name_length + extra_length + member.file_size
 

@@ -13,6 +13,7 @@ import zlib
 
 import h5py
 import numpy as np
+from conftest import WORDS
 
 Parts = dict[str, bytes]
 WEIGHTS, VOCABULARY = "model.weights.h5", "assets/bert/vocab.txt"
@@ -198,6 +199,10 @@ def zip64_lie(parts: Parts) -> bytes:
     return data[:-22] + record + locator + data[-22:]
 
 
+def twin_members(parts: Parts) -> bytes:
+    return zipped(parts, [("a", b"")] * 20_000)
+
+
 def many_members(parts: Parts) -> bytes:
     return zipped(parts, [(f"assets/{number}", b"") for number in range(20_000)])
 
@@ -275,6 +280,11 @@ ZIPS = {
     "a second zip after it": ("overlaps|does not begin", lambda parts: zipped(parts) * 2),
     "bytes before it": ("does not begin", lambda parts: b"MZ" + zipped(parts)),
     "20,000 members": ("directory has", many_members),
+    "an empty directory": (
+        "has no config.json",
+        lambda parts: zipped(parts)[:100] + zipped({}),
+    ),
+    "20,000 twins": ("twice|members|not in place|directory", twin_members),
     "a zip64 lie": ("directory has|damaged", zip64_lie),
     "half a file": ("does not begin", lambda parts: zipped(parts)[:50_000]),
     "an empty file": ("does not begin", lambda parts: b""),
@@ -417,11 +427,31 @@ def lines(*tokens):
     return instead(VOCABULARY, "".join(f"{token}\n" for token in tokens).encode())
 
 
+def unigram(found, raw=None):
+    data = json.dumps(found).encode() if raw is None else raw
+    return lambda parts: zipped(parts, [("assets/bert/unigram.json", data)])
+
+
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 TOKENIZERS = {
     "a vocabulary that is not UTF-8": ("not UTF-8", instead(VOCABULARY, b"\xff\xfe")),
-    "a million tokens": ("1,000,005 lines", lines(*SPECIAL, *range(1_000_000))),
+    "a million tokens": ("larger than", lines(*SPECIAL, *range(1_000_000))),
+    "100,000 tokens": ("100,005 lines", lines(*SPECIAL, *range(100_000))),
     "a token twice": ("twice|duplicate|both", lines(*SPECIAL, "a", "a")),
+    "two tokenizers": (
+        "holds two tokenizers",
+        lambda parts: zipped(parts, [("assets/vocab.txt", parts[VOCABULARY])]),
+    ),
+    "settings without a vocabulary": (
+        "no vocab.txt",
+        lambda parts: zipped({name: parts[name] for name in parts if name != VOCABULARY}),
+    ),
+    "scores that are texts": ("score", unigram({"scores": ["x"], "charsmap": ""})),
+    "scores too few": ("scores", unigram({"scores": [0.0], "charsmap": ""})),
+    "a table of nonsense": ("table", unigram({"scores": [0.0] * len(WORDS), "charsmap": "AAAA"})),
+    "a table that is no base64": ("base64", unigram({"scores": [], "charsmap": "é"})),
+    "scores of brackets": ("levels deep", unigram(None, b"[" * 900_000)),
+    "scores of 60 MB": ("larger than", unigram(None, b'{"scores":[' + b"[]," * 20_000_000)),
     "no special tokens": ("has no", lines("a", "b")),
     "an empty vocabulary": ("has no|empty", lines()),
     "settings that are no JSON": ("not JSON", instead(SETTINGS, b"{")),
