@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
 MAX_CHARACTERS = 1000
 FONT = ("system-ui", "sans-serif")
 NOTE = (
-    "빠른 시작(quickstart)으로 만든 모델은 대한민국헌법과 법률안 30,598자만 읽었습니다. "
+    "빠른 시작(quickstart)으로 만든 모델은 대한민국헌법과 법률안 30,688자만 읽었습니다. "
     "그 밖의 한국어는 알지 못하니, 법조문과 비슷한 문장으로 시험해 보세요."
 )
 

@@ -11,6 +11,8 @@ RUN_FILES = (
     "vocab.txt",
     "tokenizer_settings.json",
     "settings.json",
+    "report.json",
+    "report.png",
 )
 
 

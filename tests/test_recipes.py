@@ -82,11 +82,34 @@ def test_from_raw_text_to_a_shared_model(corpus):
 
 def test_train_vocab_gives_the_same_bytes(corpus):
     out = [corpus.parent / name for name in ("하나", "둘")]
-    for folder in out:
-        done = run("train_vocab.py", "--corpus", corpus, "--vocab-size", 140, "--out", folder)
+    for processes, folder in enumerate(out, 1):
+        settings = ["--corpus", corpus, "--vocab-size", 140, "--processes", processes]
+        done = run("train_vocab.py", *settings, "--out", folder)
         assert done.returncode == 0, done.stderr.decode()
     one, two = ((folder / "vocab.txt").read_bytes() for folder in out)
     assert one == two and len(one.decode().splitlines()) == 140
+
+
+def test_train_vocab_as_klue_did(corpus):
+    """On morphemes, with KLUE's layout, beside another vocabulary."""
+    pytest.importorskip("mecab")
+    other, folder = corpus.parent / "other.vocab.txt", corpus.parent / "out"
+    other.write_text("\n".join([*"[PAD] [UNK] [CLS] [SEP] [MASK]".split(), "국민"]), "utf-8")
+    settings = ["--vocab-size", 4850, "--syllables", "--unused", 100, "--morphemes", "mecab"]
+    settings += ["--heldout", corpus, "--compare", other, "--out", folder]
+    done = run("train_vocab.py", "--corpus", corpus, *settings)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "held-out text" in done.stdout.decode("utf-8")
+
+    tokens = (folder / "vocab.txt").read_text("utf-8").splitlines()
+    assert len(tokens) == 4850 and tokens[-1] == "[unused99]"
+    assert {"에게", "국민", "##에", "##게"} <= set(tokens) and "국민에게" not in tokens
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    assert report["this one"]["ksx1001_syllables"] == 2350
+    assert report["this one"]["unk_eojeols"] == 0 < report["other.vocab.txt"]["unk_eojeols"]
+    saved = json.loads((folder / "settings.json").read_text("utf-8"))
+    assert saved["analyser"]["name"] == "mecab" and "python-mecab-ko" in saved["analyser"]
+    assert saved["rarest_word_count"] >= 1
 
 
 @pytest.mark.parametrize(

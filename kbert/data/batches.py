@@ -118,8 +118,8 @@ class PretrainingBatches(keras.utils.PyDataset):
         tokenizer = self.tokenizer
         corpus = Pieces(self.shard.ids, np.array([0, len(self.shard.ids)]))  # as one text
         plan = np.zeros(len(instances), ROW)
-        for part, name in zip(ROW.names[1:], instances.dtype.names[:4], strict=True):
-            plan[part] = instances[name]
+        for part in ("first", "second"):
+            plan[part], plan[f"{part}_end"] = instances[f"{part}_start"], instances[f"{part}_end"]
         x = fill_rows(
             plan,
             corpus,

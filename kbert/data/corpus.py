@@ -8,7 +8,7 @@ import codecs
 import gzip
 import json
 import lzma
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -18,14 +18,19 @@ from kbert.text.sentences import split_sentences
 _OPENERS = {".txt": open, ".txt.gz": gzip.open, ".txt.xz": lzma.open, ".jsonl": open}
 
 Document = list[str]
+Splitter = Callable[[str], list[str]]
 
 
-def read_documents(paths: Iterable[str | Path], encoding: str = "utf-8") -> Iterator[Document]:
+def read_documents(
+    paths: Iterable[str | Path], encoding: str = "utf-8", split: Splitter = split_sentences
+) -> Iterator[Document]:
     """Reads the documents of files, one after the other, in bounded memory.
 
     Args:
         paths: files, or folders, of which every file of a known kind is read, in order of name.
         encoding: of the text files; `cp949` for older Korean ones.
+        split: what makes sentences of a line; `split_sentences_by_kiwi`, or `str.splitlines` to
+            leave lines as they are.
 
     Yields:
         Documents, none empty.
@@ -42,9 +47,9 @@ def read_documents(paths: Iterable[str | Path], encoding: str = "utf-8") -> Iter
     for path in _files(paths):
         try:
             if path.suffix == ".jsonl":
-                yield from _json_documents(path, encoding)
+                yield from _json_documents(path, encoding, split)
             else:
-                yield from _text_documents(path, encoding)
+                yield from _text_documents(path, encoding, split)
         except UnicodeDecodeError as error:
             raise _not_decodable(path, encoding) from error
         except (gzip.BadGzipFile, lzma.LZMAError, EOFError) as error:
@@ -78,12 +83,12 @@ def _open(path: Path, encoding: str) -> IO[str]:
     return _OPENERS[_kind(path) or ".txt"](path, "rt", encoding=encoding)
 
 
-def _text_documents(path: Path, encoding: str) -> Iterator[Document]:
+def _text_documents(path: Path, encoding: str, split: Splitter) -> Iterator[Document]:
     document: Document = []
     with _open(path, encoding) as lines:
         for line in lines:
             if line.strip():
-                document += split_sentences(line.removeprefix("\ufeff"))
+                document += split(line.removeprefix("\ufeff"))
             elif document:
                 yield document
                 document = []
@@ -91,7 +96,7 @@ def _text_documents(path: Path, encoding: str) -> Iterator[Document]:
         yield document
 
 
-def _json_documents(path: Path, encoding: str) -> Iterator[Document]:
+def _json_documents(path: Path, encoding: str, split: Splitter) -> Iterator[Document]:
     with _open(path, encoding) as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -104,7 +109,7 @@ def _json_documents(path: Path, encoding: str) -> Iterator[Document]:
                 raise KbertError(
                     f'{path}, line {number}: expected {{"text": "..."}}, got {line.strip()[:60]!r}'
                 )
-            document = [s for paragraph in text.splitlines() for s in split_sentences(paragraph)]
+            document = [s for paragraph in text.splitlines() for s in split(paragraph)]
             if document:
                 yield document
 

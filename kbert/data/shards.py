@@ -60,18 +60,18 @@ def encode_documents(documents: Iterable[Document], tokenizer: Tokenizer) -> Sha
     """
     dtype = np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32
     pieces: list[np.ndarray] = []
-    sentence_lengths: list[int] = []
-    document_lengths: list[int] = []
+    sentence_lengths: list[np.ndarray] = []
+    document_lengths: list[np.ndarray] = []
     waiting: list[Document] = []
 
     def encode_waiting() -> None:
-        rows = iter(tokenizer.encode([sentence for document in waiting for sentence in document]))
-        for document in waiting:
-            sentences = [row for row in (next(rows) for _ in document) if row]
-            if sentences:
-                pieces.append(np.fromiter(chain.from_iterable(sentences), dtype))
-                sentence_lengths.extend(map(len, sentences))
-                document_lengths.append(len(sentences))
+        ids, starts = tokenizer.encode_flat(list(chain.from_iterable(waiting)))
+        lengths = np.diff(starts)
+        document = np.repeat(np.arange(len(waiting)), [len(each) for each in waiting])
+        counts = np.bincount(document[lengths > 0], minlength=len(waiting))  # of sentences
+        pieces.append(ids.astype(dtype))
+        sentence_lengths.append(lengths[lengths > 0])
+        document_lengths.append(counts[counts > 0])
         waiting.clear()
 
     count = 0
@@ -82,10 +82,11 @@ def encode_documents(documents: Iterable[Document], tokenizer: Tokenizer) -> Sha
             encode_waiting()
             count = 0
     encode_waiting()
-    if not pieces:
+    ids = np.concatenate(pieces)
+    if not len(ids):
         raise KbertError("the corpus is empty: it has no text to train on")
-    return Shard(np.concatenate(pieces), _starts(sentence_lengths), _starts(document_lengths))
+    return Shard(ids, _starts(sentence_lengths), _starts(document_lengths))
 
 
-def _starts(lengths: list[int]) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+def _starts(lengths: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])

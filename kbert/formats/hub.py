@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from kbert.errors import KbertError
+from kbert.text.huggingface_files import FILES
 
 HUB_NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _FILES = [
@@ -15,14 +16,7 @@ _FILES = [
     "model.safetensors",
     "model-*.safetensors",
     "model.safetensors.index.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer_78b3253a26.model",  # KoBERT's
+    *FILES,
 ]
 _PICKLES = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"]
 

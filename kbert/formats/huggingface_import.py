@@ -31,10 +31,8 @@ from kbert.formats.torch_file import open_torch_bin
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import LABELLED_TASKS, POOLED_TASKS, TASKS
 from kbert.models.base import KbertModel
+from kbert.text.huggingface_files import FILES
 from kbert.text.tokenizer import Tokenizer
-
-_TOKENIZER_FILES = ("vocab.txt", "tokenizer.json", "tokenizer_config.json")
-_TOKENIZER_FILES += ("special_tokens_map.json", "added_tokens.json")
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms
 
@@ -139,7 +137,7 @@ def _check_sizes(
 def _check_tokenizer_files(folder: Path, vocab_size: int) -> None:
     """Checks that they are not far larger than such a vocabulary: reading them takes long."""
     most = most_tokenizer_bytes(vocab_size)
-    for path in (*map(folder.joinpath, _TOKENIZER_FILES), *folder.glob("*.model")):
+    for path in map(folder.joinpath, FILES):
         if path.is_file() and path.stat().st_size > most:
             raise KbertError(
                 f"{path} has {path.stat().st_size:,} bytes; for a vocabulary of {vocab_size:,} "

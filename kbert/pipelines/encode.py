@@ -1,12 +1,31 @@
-"""What every pipeline asks of its model before it starts, and does with the logits."""
+"""What the pipelines share: texts become rows, rows run in full batches, answers come in order.
+
+    texts -> rows of their own lengths -> sorted -> batches padded to their longest row
+          -> logits -> answers, batch by batch -> the order of the texts
+
+On mixed lengths most of a batch in the texts' own order is padding; of a sorted one, little is.
+
+Shapes: B batch, L length, P masked positions.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import Progress
 
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.text.tokenizer import Tokenizer
 
-LENGTH_STEP = 16  # lengths are rounded up to it, so that few shapes are compiled
+Row = dict[str, np.ndarray]  # a text as the model's inputs: input_ids (L,), ...
+
+BATCH_SIZE = 64
+ROW_TOKENS = 64  # a batch of `batch_size` rows may hold this many tokens for each
+POSITIONS = "masked_lm_positions"
+TEXTS_AT_A_TIME = 256  # how many are padded to one length while they become rows
+BATCHES_WITH_BAR = 4  # with fewer, there is nothing to wait for
 
 
 def tokenizer_of(model: KbertModel) -> Tokenizer:
@@ -23,12 +42,163 @@ def tokenizer_of(model: KbertModel) -> Tokenizer:
     return model.tokenizer
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Logits to probabilities, along the last axis.
+def mask_token(tokenizer: Tokenizer) -> str:
+    """How a tokenizer spells a blank: [MASK], as a rule."""
+    return getattr(tokenizer, "mask_token", "[MASK]")
+
+
+def to_rows(
+    tokenizer: Tokenizer, texts: list[str], pairs: list[str] | None = None, **settings: Any
+) -> list[Row]:
+    """Texts, or pairs of texts, as rows without padding; the settings are those of the tokenizer.
 
     Example:
-        >>> softmax(np.array([0.0, 0.0])).tolist()
+        >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국회", "##는"]
+        >>> rows = to_rows(Tokenizer(tokens), ["국회는", "국회"])
+        >>> [row["input_ids"].tolist() for row in rows]
+        [[2, 5, 6, 3], [2, 5, 3]]
+    """
+    if pairs is not None and len(pairs) != len(texts):
+        raise KbertError(f"{len(texts)} first texts and {len(pairs)} second texts do not pair")
+    rows = []
+    for start in range(0, len(texts), TEXTS_AT_A_TIME):
+        part = slice(start, start + TEXTS_AT_A_TIME)
+        inputs = tokenizer(texts[part], None if pairs is None else pairs[part], **settings)
+        lengths = inputs.pop("attention_mask").sum(axis=1)
+        rows += [
+            {name: array[i, :length].copy() for name, array in inputs.items()}
+            for i, length in enumerate(lengths)
+        ]
+    return rows
+
+
+def predict(
+    model: KbertModel,
+    rows: list[Row],
+    answer: Callable[[Any, list[int]], list],
+    batch_size: int = BATCH_SIZE,
+) -> list:
+    """Runs a model on rows of any lengths.
+
+    Only answers are kept of a batch, never its logits. Longer rows go fewer at a time: a batch
+    holds at most 64 x `batch_size` tokens and `batch_size` masked positions (one row aside). In a
+    terminal, a bar shows how far it is, where there are some batches to wait for.
+
+    Args:
+        model: a model whose tokenizer made the rows.
+        rows: from `to_rows`; with `masked_lm_positions` (P,) where the model takes them.
+        answer: makes a list of answers of a batch's outputs (numpy, one row each) and the rows'
+            places in `rows`. (Outputs may have more rows than there are places: ignore them.)
+        batch_size: the most rows in a batch.
+
+    Returns:
+        The rows' answers, in the order of the rows.
+
+    Raises:
+        KbertError: if `batch_size` is less than 1.
+    """
+    if batch_size < 1:
+        raise KbertError(f"batch_size must be from 1, not {batch_size}")
+    pad_id = tokenizer_of(model).pad_id
+    shapes = list(batches(rows, batch_size, model.bert.max_length, bool(model.jit_compile)))
+    answers: list = [None] * len(rows)
+    # Standard output is left to what is asked for.
+    console = Console(stderr=True)
+    hidden = not console.is_terminal or len(shapes) < BATCHES_WITH_BAR
+    with Progress(console=console, transient=True, disable=hidden) as progress:
+        for places, shape in progress.track(shapes, description="kbert"):
+            batch = pad([rows[place] for place in places], *shape, pad_id)
+            outputs = model.predict_on_batch(batch)
+            for place, each in zip(places, answer(outputs, places), strict=True):
+                answers[place] = each
+    return answers
+
+
+def batches(
+    rows: list[Row], batch_size: int, max_length: int, few_shapes: bool
+) -> Iterator[tuple[list[int], tuple[int, int, int]]]:
+    """Which rows run together, and in which shape; the longest first.
+
+    Args:
+        rows: the rows.
+        batch_size: the most rows in a batch.
+        max_length: the longest row that the model takes.
+        few_shapes: whether each new shape is compiled, as XLA does. Then lengths are rounded up to
+            16, 32, 48, 64, 96, 128, 192 ..., and the other sizes to powers of two.
+
+    Yields:
+        The places of a batch's rows, and its shape (B, L, P).
+
+    Example:
+        >>> rows = [{"input_ids": np.zeros(length)} for length in (3, 20, 5)]
+        >>> list(batches(rows, batch_size=2, max_length=512, few_shapes=False))
+        [([1, 2], (2, 20, 0)), ([0], (1, 3, 0))]
+        >>> list(batches(rows, batch_size=2, max_length=512, few_shapes=True))
+        [([1, 0], (2, 32, 0)), ([2], (1, 16, 0))]
+    """
+    lengths = [len(row["input_ids"]) for row in rows]
+    blanks = [len(row.get(POSITIONS, ())) for row in rows]
+    if few_shapes:
+        lengths = [min(round_length(length), max_length) for length in lengths]
+        blanks = [power_of_two(count) for count in blanks]
+    order = sorted(range(len(rows)), key=lambda i: (blanks[i], lengths[i]), reverse=True)
+    while order:
+        length, positions = lengths[order[0]], blanks[order[0]]
+        most = min(batch_size, batch_size * ROW_TOKENS // length, batch_size // max(1, positions))
+        places = [i for i in order[: max(1, most)] if blanks[i] == positions]
+        order = order[len(places) :]
+        size = min(max(1, most), power_of_two(len(places))) if few_shapes else len(places)
+        yield places, (size, length, positions)
+
+
+def round_length(length: int) -> int:
+    """The next of 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, ...: at most half of it too much."""
+    step = max(16, power_of_two(length) // 4)
+    return -(-length // step) * step
+
+
+def power_of_two(count: int) -> int:
+    """The next power of two; 0 stays 0."""
+    return 1 << (count - 1).bit_length() if count else 0
+
+
+def pad(rows: list[Row], size: int, length: int, positions: int, pad_id: int) -> Row:
+    """Rows as arrays, (B, L) and for masked positions (B, P), padded on the right.
+
+    Rows that are missing to B repeat the first.
+    """
+    rows = rows + rows[:1] * (size - len(rows))
+    batch: Row = {"attention_mask": np.zeros((size, length), np.int32)}
+    for name in rows[0]:
+        width = positions if name == POSITIONS else length
+        fill = pad_id if name == "input_ids" else 0
+        batch[name] = np.full((size, width), fill, np.int32)
+    for i, row in enumerate(rows):
+        batch["attention_mask"][i, : len(row["input_ids"])] = 1
+        for name, values in row.items():
+            batch[name][i, : len(values)] = values
+    return batch
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Logits to the logarithms of probabilities, along the last axis.
+
+    Example:
+        >>> np.exp(log_softmax(np.array([0.0, 0.0]))).tolist()
         [0.5, 0.5]
     """
-    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shares / shares.sum(axis=-1, keepdims=True)
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def largest(scores: np.ndarray, count: int) -> np.ndarray:
+    """The places of the largest scores, the largest first; of equal ones the first first.
+
+    Example:
+        >>> largest(np.array([0.1, 0.3, 0.2, 0.3]), 3).tolist()
+        [1, 3, 2]
+    """
+    count = min(count, len(scores))
+    least = np.partition(scores, -count)[-count]
+    places = np.flatnonzero(scores >= least)
+    return places[np.argsort(-scores[places], kind="stable")][:count]

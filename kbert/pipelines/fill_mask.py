@@ -1,8 +1,10 @@
-"""Fill in the blanks of a text.
+"""Fill in the blanks of a text: with tokens, with tokens that go together, or with whole words.
 
 Shapes: B batch, L length, P masked positions, V vocabulary.
 """
 
+import math
+import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +12,19 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.pretraining import BertForMaskedLM, BertForPreTraining
-from kbert.pipelines.encode import LENGTH_STEP, softmax, tokenizer_of
+from kbert.pipelines.encode import (
+    BATCH_SIZE,
+    POSITIONS,
+    Row,
+    largest,
+    log_softmax,
+    mask_token,
+    predict,
+    to_rows,
+    tokenizer_of,
+)
+from kbert.pipelines.eojeol import fill_with_eojeols
+from kbert.pipelines.left_to_right import Form, fill_left_to_right
 
 Answer = dict[str, Any]
 
@@ -23,19 +37,23 @@ class FillMask:
         glued_to_mask: how to read what follows a [MASK] without a space, as in `[MASK]에게`.
             "word" is BERT's way, and Hugging Face's: a new word, 에게, though in the text the
             model was trained on it was `##에게`. "continuation" reads it as it was in training,
-            and the answers fit better.
+            and the answers fit better. (Whole words, `unit="eojeol"`, are always filled so.)
 
     Raises:
         KbertError: if the model has no masked-LM head or no tokenizer.
 
     Example:
         >>> from kbert import BertForMaskedLM, Tokenizer
-        >>> model = BertForMaskedLM(vocab_size=7, hidden_size=4, num_hidden_layers=1,
+        >>> model = BertForMaskedLM(vocab_size=8, hidden_size=4, num_hidden_layers=1,
         ...                         num_attention_heads=1, intermediate_size=8)
-        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "축구", "경기"]
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "축구", "경기", "##장"]
         >>> model.tokenizer = Tokenizer(words)
-        >>> sorted(FillMask(model)("축구 [MASK]", top_k=1)[0])
+        >>> fill_mask = FillMask(model)
+        >>> sorted(fill_mask("축구 [MASK]", top_k=1)[0])
         ['score', 'sequence', 'token', 'token_str']
+        >>> answers = fill_mask("축구 [MASK]", unit="eojeol", targets=["경기", "경기장"])
+        >>> sorted(answer["sequence"] for answer in answers)
+        ['축구 경기', '축구 경기장']
     """
 
     def __init__(
@@ -49,12 +67,29 @@ class FillMask:
         self.model, self.tokenizer = model, tokenizer_of(model)
         self.glued_to_mask: Literal["word", "continuation"] = glued_to_mask
 
-    def __call__(self, text: str | list[str], *, top_k: int = 5) -> list:
+    def __call__(
+        self,
+        text: str | list[str],
+        *,
+        top_k: int = 5,
+        targets: str | int | list[str | int] | None = None,
+        unit: Literal["token", "eojeol"] = "token",
+        agree: bool = False,
+        batch_size: int = BATCH_SIZE,
+    ) -> list:
         """Answers.
 
         Args:
             text: a text with at least one [MASK], or a list of such texts.
             top_k: how many answers for each [MASK].
+            targets: only these answers are judged, words or ids. A word that is not one token
+                counts as its first piece, with a warning, as in Hugging Face's pipeline; with
+                `unit="eojeol"` it is judged whole.
+            unit: what fills a blank: a "token", or an "eojeol", a whole Korean word of one to four
+                pieces (`kbert/pipelines/eojeol.py` says how words are compared).
+            agree: with `unit="eojeol"`: whether a particle glued to the blank takes the form that
+                fits the word, as in 국민은 and 국회는; else it stays as it is written.
+            batch_size: the most rows that run together; fewer of long ones.
 
         Returns:
             For one text with one [MASK], a list of `top_k` dicts, the likeliest first: `score`
@@ -63,65 +98,161 @@ class FillMask:
             fills only its own [MASK] and keeps all special tokens, as in Hugging Face's
             pipeline. For a list of texts, a list of what each text alone gives.
 
+            With `unit="eojeol"`, `tokens` (a list of ids) stands for `token`, `score` is the
+            (geometric) mean of the pieces' probabilities, and `sequence` is the text as it was
+            written, with its own [MASK] filled.
+
         Raises:
-            KbertError: if a text has no [MASK], or is longer than the model's positions.
+            KbertError: if a text has no [MASK], or is longer than the model's positions; if there
+                are no targets that can be judged; or if an argument is not what it can be.
         """
-        if not 1 <= top_k <= len(self.tokenizer):
-            raise KbertError(f"top_k must be from 1 to {len(self.tokenizer)}, not {top_k}")
+        if agree and unit != "eojeol":
+            raise KbertError("particles agree with whole words: pass unit='eojeol' with agree=True")
         texts = [text] if isinstance(text, str) else list(text)
-        if not texts:
-            return []
-        inputs = self.tokenizer(
+        self._check_count("top_k", top_k)
+        rows = self._rows(texts)
+        if unit == "eojeol":
+            answers = fill_with_eojeols(
+                self.model, texts, targets, agree=agree, top_k=top_k, batch_size=batch_size
+            )
+        elif unit == "token":
+            answers = self._tokens(rows, top_k, targets, batch_size)
+        else:
+            raise KbertError(f"unit is 'token' or 'eojeol', not {unit!r}")
+        answers = [blanks[0] if len(blanks) == 1 else blanks for blanks in answers]
+        return answers[0] if isinstance(text, str) else answers
+
+    def together(
+        self,
+        text: str | list[str],
+        *,
+        top_k: int = 5,
+        beam_size: int = 10,
+        batch_size: int = BATCH_SIZE,
+    ) -> list:
+        """Fills all blanks of a text with tokens that go together.
+
+        The blanks are filled from left to right, by beam search; a score is the product of each
+        token's probability, given those before it (`kbert/pipelines/left_to_right.py`). Calling
+        the pipeline itself gives each blank's own answers, whatever the others are filled with.
+
+        Args:
+            text: a text with at least one [MASK], or a list of such texts.
+            top_k: how many answers.
+            beam_size: how many fillings are followed from one blank to the next; with more, less
+                is overlooked, and it takes longer.
+            batch_size: the most rows that run together; fewer of long ones.
+
+        Returns:
+            For a text, a list of at most `top_k` dicts, the likeliest first: `score` (a
+            probability), `tokens` (a list of ids), `token_strs` (the words) and `sequence` (the
+            text, filled). For a list of texts, a list of such lists. Special tokens fill no blank.
+
+        Raises:
+            KbertError: as for a call.
+        """
+        self._check_count("top_k", top_k)
+        self._check_count("beam_size", beam_size)
+        texts = [text] if isinstance(text, str) else list(text)
+        choice = np.ones(len(self.tokenizer), bool)
+        choice[list(self.tokenizer.special_ids)] = False
+        forms = []
+        for number, row in enumerate(self._rows(texts)):
+            places = row.pop(POSITIONS).tolist()
+            forms.append(Form(number, row, places, [choice] * len(places)))
+        found = fill_left_to_right(
+            self.model, forms, top_k=top_k, beam_size=beam_size, batch_size=batch_size
+        )
+        decode = self.tokenizer.decode
+        answers = [
+            [
+                {
+                    "score": math.exp(filled.log_probability),
+                    "tokens": filled.ids,
+                    "token_strs": [decode([i], skip_special_tokens=False) for i in filled.ids],
+                    "sequence": decode(filled.row()["input_ids"].tolist()),
+                }
+                for filled in found[number]
+            ]
+            for number in range(len(texts))
+        ]
+        return answers[0] if isinstance(text, str) else answers
+
+    def _check_count(self, name: str, count: int) -> None:
+        if not 1 <= count <= len(self.tokenizer):
+            raise KbertError(f"{name} must be from 1 to {len(self.tokenizer)}, not {count}")
+
+    def _rows(self, texts: list[str]) -> list[Row]:
+        """Each text's row, with the positions of its blanks."""
+        rows = to_rows(
+            self.tokenizer,
             texts,
             max_length=self.model.bert.max_length,
             truncation="never",
-            pad_to_multiple_of=LENGTH_STEP,
             glued_to_mask=self.glued_to_mask,
         )
-        input_ids = inputs["input_ids"]  # (B, L)
-        is_mask = input_ids == self.tokenizer.mask_id
-        for each, row in zip(texts, is_mask, strict=True):
-            if not row.any():
-                raise KbertError(f"there is no [MASK] in {each!r:.80}; write [MASK] for the blank")
-        # One column for each blank of the row that has most; rows with fewer repeat position 0.
-        blanks = [np.flatnonzero(row) for row in is_mask]
-        positions = np.zeros((len(texts), max(map(len, blanks))), np.int32)  # (B, P)
-        for row, places in enumerate(blanks):
-            positions[row, : len(places)] = places
-        outputs = self.model.predict_on_batch({**inputs, "masked_lm_positions": positions})
-        logits = outputs["mlm"] if isinstance(outputs, dict) else outputs  # (B, P, V)
-        scores = softmax(logits)
+        for text, row in zip(texts, rows, strict=True):
+            row[POSITIONS] = np.flatnonzero(row["input_ids"] == self.tokenizer.mask_id)
+            if not len(row[POSITIONS]):
+                mask = mask_token(self.tokenizer)
+                raise KbertError(f"there is no {mask} in {text!r:.80}; write {mask} for the blank")
+        return rows
 
-        answers = []
-        for row, places in enumerate(blanks):
-            length = int(inputs["attention_mask"][row].sum())
-            ids = input_ids[row, :length]
-            per_blank = [
-                self._answers(
-                    ids, places, column, scores[row, column, : len(self.tokenizer)], top_k
-                )
-                for column in range(len(places))
+    def _tokens(self, rows: list[Row], top_k: int, targets, batch_size: int) -> list:
+        among = np.arange(len(self.tokenizer)) if targets is None else self._target_ids(targets)
+
+        def answer(outputs, numbers: list[int]) -> list[list[list[Answer]]]:
+            logits = outputs["mlm"] if isinstance(outputs, dict) else outputs  # (B, P, V)
+            return [
+                [
+                    self._answers(rows[number], blank, logits[i, blank], among, top_k)
+                    for blank in range(len(rows[number][POSITIONS]))
+                ]
+                for i, number in enumerate(numbers)
             ]
-            answers.append(per_blank[0] if len(per_blank) == 1 else per_blank)
-        return answers[0] if isinstance(text, str) else answers
+
+        return predict(self.model, rows, answer, batch_size)
 
     def _answers(
-        self, ids: np.ndarray, places: np.ndarray, blank: int, scores: np.ndarray, top_k: int
+        self, row: Row, blank: int, logits: np.ndarray, among: np.ndarray, top_k: int
     ) -> list[Answer]:
-        only_blank = len(places) == 1
-        best = np.argsort(-scores, kind="stable")[:top_k]
+        """The best tokens of one blank, of its logits (V,)."""
+        scores = np.exp(log_softmax(logits)[among])
+        only_blank = len(row[POSITIONS]) == 1
         answers = []
-        for token in best.tolist():
-            filled = ids.copy()
-            filled[places[blank]] = token
+        for i in largest(scores, top_k):
+            filled = row["input_ids"].copy()
+            filled[row[POSITIONS][blank]] = among[i]
+            filled = filled[filled != self.tokenizer.pad_id]
+            sequence = self.tokenizer.decode(filled.tolist(), skip_special_tokens=only_blank)
             answers.append(
                 {
-                    "score": float(scores[token]),
-                    "token": token,
-                    "token_str": self.tokenizer.decode([token], skip_special_tokens=False),
-                    "sequence": self.tokenizer.decode(
-                        filled.tolist(), skip_special_tokens=only_blank
-                    ),
+                    "score": float(scores[i]),
+                    "token": int(among[i]),
+                    "token_str": self.tokenizer.decode([int(among[i])], skip_special_tokens=False),
+                    "sequence": sequence,
                 }
             )
         return answers
+
+    def _target_ids(self, targets: str | int | list[str | int]) -> np.ndarray:
+        """The targets as ids, in order, each once."""
+        known = {token: i for i, token in enumerate(self.tokenizer.vocabulary)}
+        ids = []
+        for target in [targets] if isinstance(targets, str | int) else targets:
+            if isinstance(target, str) and target not in known:
+                pieces = self.tokenizer.encode([target])[0]
+                taken = f"{self.tokenizer.token(pieces[0])!r} is judged" if pieces else "left out"
+                warnings.warn(
+                    f"the target {target!r} is not one token: {taken}; unit='eojeol' takes words",
+                    stacklevel=4,
+                )
+                ids += pieces[:1]
+            elif isinstance(target, str):
+                ids.append(known[target])
+            else:
+                self.tokenizer.token(target)  # raises if it is none
+                ids.append(target)
+        if not ids:
+            raise KbertError("there is no target to judge: pass words or ids of the vocabulary")
+        return np.array(sorted(set(ids)))

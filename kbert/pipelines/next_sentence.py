@@ -5,11 +5,13 @@ Shapes: B batch.
 
 from typing import Any
 
+import numpy as np
+
 from kbert.errors import KbertError
 from kbert.labels import IS_NEXT, IS_RANDOM
 from kbert.models.base import KbertModel
 from kbert.models.pretraining import BertForNextSentencePrediction, BertForPreTraining
-from kbert.pipelines.encode import LENGTH_STEP, softmax, tokenizer_of
+from kbert.pipelines.encode import BATCH_SIZE, log_softmax, predict, to_rows, tokenizer_of
 
 
 class NextSentence:
@@ -29,6 +31,8 @@ class NextSentence:
         >>> model.tokenizer = Tokenizer(words)
         >>> sorted(NextSentence(model)("축구", "경기"))
         ['label', 'next', 'random']
+        >>> len(NextSentence(model).rank("축구", ["경기", "축구"]))
+        2
     """
 
     def __init__(self, model: KbertModel):
@@ -39,12 +43,15 @@ class NextSentence:
             )
         self.model, self.tokenizer = model, tokenizer_of(model)
 
-    def __call__(self, first: str | list[str], second: str | list[str]) -> Any:
+    def __call__(
+        self, first: str | list[str], second: str | list[str], *, batch_size: int = BATCH_SIZE
+    ) -> Any:
         """Judges a pair, or a list of pairs.
 
         Args:
             first: a text, or a list of B texts.
             second: the text that may follow each.
+            batch_size: the most pairs that run together; fewer of long ones.
 
         Returns:
             A dict of `label` (0 next, 1 random), and the probabilities `next` and `random`, which
@@ -59,22 +66,42 @@ class NextSentence:
         for text in (*firsts, *seconds):
             if not text.strip():
                 raise KbertError("a text of the pair is empty: two texts are needed")
-        if not firsts:
-            return []
-        inputs = self.tokenizer(
-            firsts,
-            seconds,
-            max_length=self.model.bert.max_length,
-            pad_to_multiple_of=LENGTH_STEP,
-        )
-        outputs = self.model.predict_on_batch(inputs)
-        logits = outputs["nsp"] if isinstance(outputs, dict) else outputs  # (B, 2)
-        judged = [
-            {
-                "label": int(row.argmax()),
-                "next": float(row[IS_NEXT]),
-                "random": float(row[IS_RANDOM]),
-            }
-            for row in softmax(logits)
-        ]
+        rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.bert.max_length)
+
+        def answer(outputs, places: list[int]) -> list[dict[str, Any]]:
+            logits = outputs["nsp"] if isinstance(outputs, dict) else outputs  # (B, 2)
+            return [
+                {
+                    "label": int(row.argmax()),
+                    "next": float(row[IS_NEXT]),
+                    "random": float(row[IS_RANDOM]),
+                }
+                for row in np.exp(log_softmax(logits[: len(places)]))
+            ]
+
+        judged = predict(self.model, rows, answer, batch_size)
         return judged[0] if isinstance(first, str) else judged
+
+    def rank(
+        self, first: str, candidates: list[str], *, batch_size: int = BATCH_SIZE
+    ) -> list[dict[str, Any]]:
+        """Orders texts by how well they follow a text.
+
+        Args:
+            first: the text.
+            candidates: the texts that may follow it.
+            batch_size: as for a call.
+
+        Returns:
+            A dict for each candidate, the likeliest first: `text`, its place in `candidates` as
+            `index`, and the probability `next`. (Each is judged alone: they do not sum to 1.)
+
+        Raises:
+            KbertError: if a text is empty.
+        """
+        judged = self([first] * len(candidates), list(candidates), batch_size=batch_size)
+        ranked = [
+            {"text": text, "index": index, "next": each["next"]}
+            for index, (text, each) in enumerate(zip(candidates, judged, strict=True))
+        ]
+        return sorted(ranked, key=lambda each: -each["next"])

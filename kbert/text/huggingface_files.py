@@ -24,6 +24,12 @@ FAIRSEQ_FILE = "sentencepiece.bpe.model"
 SENTENCEPIECE_FILES = ("spiece.model", FAIRSEQ_FILE, "tokenizer_78b3253a26.model")
 TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 SPECIALS_FILE, ADDED_FILE = "special_tokens_map.json", "added_tokens.json"
+FILES = (  # all that is read of a folder
+    *(TOKENIZER_FILE, CONFIG_FILE, SPECIALS_FILE, ADDED_FILE, "vocab.txt"),
+    *SENTENCEPIECE_FILES,
+)
+
+_KNOWN_CLASSES = ("XLMRoberta", "Bert", "Electra", "DistilBert", "XLNet", "KoBert")
 
 Arguments = dict[str, Any]  # of the Tokenizer's constructor
 
@@ -34,6 +40,7 @@ def read_folder(folder: Path) -> Arguments:
     Raises:
         KbertError: if it has no vocabulary, or a file is damaged.
     """
+    arguments: Arguments
     models = [folder / name for name in SENTENCEPIECE_FILES if (folder / name).is_file()]
     if (folder / TOKENIZER_FILE).is_file():
         arguments = read_tokenizer_json(folder / TOKENIZER_FILE)
@@ -62,7 +69,10 @@ def read_folder(folder: Path) -> Arguments:
     arguments["added_tokens"] = _other_than(arguments)
     is_wordpiece = "scores" not in arguments
     if (folder / CONFIG_FILE).is_file() or (folder / "config.json").is_file():
-        defaults = {"lowercase": is_wordpiece, "strip_accents": None if is_wordpiece else False}
+        defaults: Arguments = {
+            "lowercase": is_wordpiece,
+            "strip_accents": None if is_wordpiece else False,
+        }
         arguments = {**defaults, **arguments}
     for name, argument in (
         ("do_lower_case", "lowercase"),
@@ -74,9 +84,8 @@ def read_folder(folder: Path) -> Arguments:
     if not is_wordpiece and said.get("keep_accents") is False:
         arguments["strip_accents"] = True
     kind = said.get("tokenizer_class")
-    if isinstance(kind, str):
-        if kind.startswith(("XLMRoberta", "Bert", "Electra", "DistilBert", "XLNet", "KoBert")):
-            arguments["roberta_pairs"] = kind.startswith("XLMRoberta")
+    if isinstance(kind, str) and kind.startswith(_KNOWN_CLASSES):
+        arguments["roberta_pairs"] = kind.startswith("XLMRoberta")
     return arguments
 
 
@@ -110,12 +119,12 @@ def _added(decoder: Any, encoder: Mapping[str, Any], where: str) -> dict[int, st
     """Added tokens by their ids, from the two ways in which files write them."""
     if not isinstance(decoder, dict):
         raise KbertError(f"{where}: added_tokens_decoder is an object, not {decoder!r:.80}")
-    pairs = [(index, token) for token, index in encoder.items()]
+    pairs: list[tuple[Any, Any]] = [(index, token) for token, index in encoder.items()]
     for index, token in decoder.items():
         pairs.append((index, token.get("content") if isinstance(token, dict) else token))
     try:
         added = {int(index): token for index, token in pairs}
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise KbertError(f"{where}: the ids of added tokens are numbers") from None
     if not all(isinstance(token, str) and token for token in added.values()):
         raise KbertError(f"{where}: an added token is a text that is not empty")
@@ -221,7 +230,8 @@ def _object(value: Any, name: str, where: str) -> dict[str, Any]:
 
 def _wordpiece(model: dict[str, Any], whole: dict[str, Any], where: str) -> Arguments:
     ids = _object(model.get("vocab"), "vocab", where)
-    vocabulary = sorted(ids, key=lambda token: (not isinstance(ids[token], int), ids[token]))
+    whole_numbers = all(isinstance(index, int) for index in ids.values())
+    vocabulary = sorted(ids, key=ids.__getitem__) if whole_numbers else []
     if [ids[token] for token in vocabulary] != list(range(len(ids))):
         raise KbertError(f"{where}: the ids of the vocabulary do not go from 0 to {len(ids) - 1}")
     prefix = model.get("continuing_subword_prefix", CONTINUATION)

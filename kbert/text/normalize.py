@@ -17,13 +17,16 @@ Each replaces one character by one, so the places in the text stay as they are.
 
 import unicodedata
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
+from typing import Literal
 
 from kbert.errors import KbertError
 
 RULES = ("middle_dots", "fillers", "width")
 FORMS = ("NFC", "NFKD")
+Form = Literal["NFC", "NFKD"]
+MOST_MARKS = 100
 
 
 def nfc(text: str) -> str:
@@ -31,7 +34,7 @@ def nfc(text: str) -> str:
     return normalize(text)
 
 
-def normalize(text: str, form: str = "NFC", replacements: Mapping[int, str] | None = None) -> str:
+def normalize(text: str, form: Form = "NFC", replacements: Mapping[int, str] | None = None) -> str:
     """Brings a text into one form.
 
     Args:
@@ -40,12 +43,12 @@ def normalize(text: str, form: str = "NFC", replacements: Mapping[int, str] | No
         replacements: one character for another, before; see `replacements_of`.
 
     Returns:
-        The form; the same object where nothing changes.
+        The form; the same object where nothing changes. A text with more than MOST_MARKS accents
+        on one letter is no language, and stays as it is.
 
     Raises:
         TypeError: if `text` is not a string.
-        KbertError: if it holds a lone surrogate, which no encoding can write, or more marks on
-            one letter than a text has.
+        KbertError: if it holds a lone surrogate, which no encoding can write.
 
     Example:
         >>> len(normalize("\u1112\u1161\u11ab")), len(normalize("한글", "NFKD"))
@@ -66,9 +69,24 @@ def normalize(text: str, form: str = "NFC", replacements: Mapping[int, str] | No
         ) from None
     if replacements:
         text = text.translate(replacements)
-    if unicodedata.is_normalized(form, text):
+    if unicodedata.is_normalized(form, text) or _most_marks(text) > MOST_MARKS:
         return text
     return unicodedata.normalize(form, text)
+
+
+def _most_marks(text: str) -> int:
+    """The most combining marks in a row. To sort n of them takes Python n * n steps."""
+    return max(map(len, bytes(map(unicodedata.combining, text)).split(b"\0")))
+
+
+def may_compose(character: str) -> bool:
+    """Whether a text with this character may not be in NFC; a marked letter never says no.
+
+    Example:
+        >>> may_compose("가"), may_compose("é"), may_compose("\u11ab"), may_compose("\u0301")
+        (False, False, True, True)
+    """
+    return _may_join(character, "NFC") or not unicodedata.is_normalized("NFC", character)
 
 
 @cache
@@ -92,7 +110,7 @@ def _narrow_and_wide() -> dict[int, str]:
     return table
 
 
-def alignment(text: str, form: str = "NFC") -> list[tuple[int, int]]:
+def alignment(text: str, form: Form = "NFC") -> list[tuple[int, int]]:
     """For each character of the form, the (start, end) of what it was made of in `text`.
 
     A run of characters that compose or reorder together (a decomposed syllable, a letter and its
@@ -102,6 +120,26 @@ def alignment(text: str, form: str = "NFC") -> list[tuple[int, int]]:
         >>> alignment("a\u1112\u1161\u11ab")
         [(0, 1), (1, 4)]
     """
+    starts = [index for index, c in enumerate(text) if index == 0 or not _may_join(c, form)]
+    places = []
+    for start, end in pairwise([*starts, len(text)]):
+        places += [(start + a, start + b) for a, b in _align_run(text[start:end], form)]
+    return places
+
+
+@lru_cache(maxsize=1 << 16)
+def _may_join(character: str, form: Form) -> bool:
+    """Whether a character may belong to what stands before it."""
+    return (
+        unicodedata.category(character) in ("Mn", "Mc", "Me", "Cn")  # Cn: a later Unicode's
+        or "\u1160" <= character <= "\u11ff"  # vowels and finals of Hangul
+        or unicodedata.combining(unicodedata.normalize(form, character)[0]) > 0
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _align_run(text: str, form: Form) -> list[tuple[int, int]]:
+    """The alignment of a character and those behind it that may join it."""
     starts = [0]
     for index in range(1, len(text)):
         if not _joins(text[starts[-1] : index], text[index], form):
@@ -116,7 +154,7 @@ def alignment(text: str, form: str = "NFC") -> list[tuple[int, int]]:
     return places
 
 
-def _joins(before: str, character: str, form: str) -> bool:
+def _joins(before: str, character: str, form: Form) -> bool:
     """Whether a character composes with, or reorders behind, what stands before it."""
     if unicodedata.combining(character) > 0:
         return True

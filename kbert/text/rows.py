@@ -39,6 +39,19 @@ class Pieces:
         return np.diff(self.starts)
 
 
+def concatenate(blocks: list[Pieces]) -> Pieces:
+    """The pieces of several lists of texts, one list behind the other."""
+    if len(blocks) == 1:
+        return blocks[0]
+    lengths = [np.zeros(1, np.int64), *(block.lengths for block in blocks)]
+    names = blocks[0].places if blocks else ()
+    return Pieces(
+        np.concatenate([np.zeros(0, np.int32), *(block.ids for block in blocks)]),
+        np.cumsum(np.concatenate(lengths)),
+        {name: np.concatenate([block.places[name] for block in blocks]) for name in names},
+    )
+
+
 ROW = np.dtype(
     [(name, np.int64) for name in ("text", "first", "first_end", "second", "second_end")]
 )
@@ -111,10 +124,10 @@ def plan_rows(
         return plan
     if is_pair and truncation != "only_second":
         raise KbertError("windows of a pair slide over the second text: truncation='only_second'")
-    rows = []
+    rows: list = []
     longer = set(too_long.tolist())
     for i, row in enumerate(plan.tolist()):
-        rows += _windows(row, room, stride, is_pair) if i in longer else [row]
+        rows += _windows(tuple(row), room, stride, is_pair) if i in longer else [row]
     return np.array(rows, ROW)
 
 
@@ -177,7 +190,9 @@ def fill_rows(
         first: the pieces of the first texts.
         second: those of the second texts, or None.
         length: L.
-        pad_id, cls_id, sep_id: the ids of the special tokens.
+        pad_id: what fills a row up.
+        cls_id: what begins it.
+        sep_id: what ends each text.
         separators: how many stand between two texts.
         segments: whether tokens of the second text have type 1.
 

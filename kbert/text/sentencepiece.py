@@ -12,7 +12,6 @@ so a damaged or hostile file is an error, and no protobuf library is needed:
 Source: Kudo 2018, "Subword Regularization"; google/sentencepiece, sentencepiece_model.proto.
 """
 
-import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -207,8 +206,8 @@ def build_engine(
     """
     if len(pieces) != len(scores):
         raise KbertError(f"{len(scores)} scores do not belong to {len(pieces)} pieces")
-    if not all(isinstance(score, int | float) and math.isfinite(score) for score in scores):
-        raise KbertError("the scores of a unigram model are finite numbers")
+    if not all(isinstance(score, int | float) and abs(score) < 1e30 for score in scores):
+        raise KbertError("the scores of a unigram model are finite numbers (logarithms)")
     steps: list = []
     if strip_accents:
         replace = tokenizers.normalizers.Replace

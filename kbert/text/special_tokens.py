@@ -1,7 +1,7 @@
 """The five tokens that are no text: which role each has, and how a model spells it.
 
 A vocabulary says neither. BERT spells them [PAD] [UNK] [CLS] [SEP] [MASK], XLM-RoBERTa <pad> <unk>
-<s> </s> <mask>, and their ids are anywhere: KLUE-RoBERTa has [CLS] 0 [PAD] 1, KoBERT [UNK] 0 [PAD] 1.
+<s> </s> <mask>; and their ids are anywhere: [CLS] is 0 in KLUE-RoBERTa, [UNK] is 0 in KoBERT.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,8 +10,8 @@ from kbert.errors import KbertError
 from kbert.text.vocabulary import SPECIAL_TOKENS
 
 ROLES = ("pad", "unk", "cls", "sep", "mask")
-BERT = dict(zip(ROLES, SPECIAL_TOKENS, strict=True))
-ROBERTA = dict(zip(ROLES, ("<pad>", "<unk>", "<s>", "</s>", "<mask>"), strict=True))
+BERT: dict[str, str] = dict(zip(ROLES, SPECIAL_TOKENS, strict=True))
+ROBERTA: dict[str, str] = dict(zip(ROLES, ("<pad>", "<unk>", "<s>", "</s>", "<mask>"), strict=True))
 
 
 def complete(special_tokens: Mapping[str, str] | None) -> dict[str, str]:

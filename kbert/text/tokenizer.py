@@ -3,16 +3,15 @@
     text -> NFC -> BERT's cleaning -> words (at spaces and punctuation) -> longest pieces first
          -> [CLS] first [SEP] second [SEP] -> truncated, padded numpy arrays
 
-The engine is Hugging Face's `tokenizers` (Rust). Composition, errors, pairs, truncation, windows,
-padding, offsets into the original string and the reading of what is glued to a [MASK] are here.
+The pieces come from `encoder.py`, the rows from `rows.py`, the files from `tokenizer_files.py` and
+`huggingface_files.py`; here they meet.
 
 Shapes: B rows, L length in tokens, special tokens included.
 Source: google-research/bert, tokenization.py; Wu et al. 2016, section 4.1 (WordPiece).
 """
 
-import re
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,12 +21,10 @@ import tokenizers
 from kbert.errors import KbertError
 from kbert.text import huggingface_files, sentencepiece, tokenizer_files, wordpiece
 from kbert.text import special_tokens as roles
-from kbert.text.glued import Encoded, Span, continue_masks
-from kbert.text.normalize import FORMS, RULES, alignment, normalize, replacements_of
-from kbert.text.rows import Pieces, fill_rows, plan_rows, row_lengths
+from kbert.text.encoder import Encoder
+from kbert.text.normalize import FORMS, RULES, Form
+from kbert.text.rows import fill_rows, plan_rows, row_lengths
 from kbert.text.vocabulary import (
-    CONTINUATION,
-    MAX_WORD_LENGTH,
     check_unique,
     count_words,
     read_vocabulary,
@@ -51,8 +48,8 @@ class Tokenizer:
         special_tokens: how the vocabulary spells the roles "pad", "unk", "cls", "sep", "mask";
             BERT's [PAD] and so on where a role is left out.
         added_tokens: other tokens of the vocabulary that are cut out of a text as they stand.
-        roberta_pairs: whether two texts are joined as RoBERTa does, `<s> A </s></s> B </s>`, without
-            segments.
+        roberta_pairs: whether two texts are joined as RoBERTa joins them, without segments:
+            `<s> A </s></s> B </s>`.
         form: "NFC", or "NFKD" for a vocabulary of jamo.
         rules: which of "middle_dots", "fillers" and "width" to follow; see `text/normalize.py`.
         scores: the log-probability of each token, of a unigram model; None is WordPiece.
@@ -80,12 +77,13 @@ class Tokenizer:
         special_tokens: Mapping[str, str] | None = None,
         added_tokens: Iterable[str] = (),
         roberta_pairs: bool = False,
-        form: Literal["NFC", "NFKD"] = "NFC",
+        form: Form = "NFC",
         rules: Iterable[str] = (),
         scores: Iterable[float] | None = None,
         charsmap: bytes = b"",
     ):
         self.vocabulary = list(vocabulary)
+        _check_texts(self.vocabulary)
         check_unique(self.vocabulary, "vocabulary")
         self._ids = {token: index for index, token in enumerate(self.vocabulary)}
         self.special_tokens = roles.complete(special_tokens)
@@ -97,7 +95,7 @@ class Tokenizer:
                 f"{len(self.vocabulary)} tokens needs all of "
                 f"{' '.join(self.special_tokens.values())}"
             )
-        unknown = [token for token in self.added_tokens if token not in self._ids]
+        unknown = [token for token in self.added_tokens if not token or token not in self._ids]
         if unknown:
             raise KbertError(f"the vocabulary lacks the added tokens {unknown!r:.80}")
         if form not in FORMS or set(self.rules) - set(RULES):
@@ -112,8 +110,17 @@ class Tokenizer:
         self.roberta_pairs, self.form = roberta_pairs, form
         self.scores = None if scores is None else list(scores)
         self.charsmap = charsmap
-        self._replacements = replacements_of(self.rules)
         self._engine = self._build_engine()
+        self._encoder = Encoder(
+            self._engine,
+            self._ids,
+            is_wordpiece=self.scores is None,
+            unk_id=self.unk_id,
+            mask_id=self.mask_id,
+            whole_tokens=[*self.special_tokens.values(), *self.added_tokens],
+            form=form,
+            rules=self.rules,
+        )
 
     def _build_engine(self) -> tokenizers.Tokenizer:
         if self.scores is None:
@@ -179,8 +186,8 @@ class Tokenizer:
         elif path.suffix == ".model":
             found = huggingface_files.read_sentencepiece(path)
         else:
-            found = {"vocabulary": read_vocabulary(path)}
-            found["special_tokens"] = roles.guess(found["vocabulary"])
+            vocabulary = read_vocabulary(path)
+            found = {"vocabulary": vocabulary, "special_tokens": roles.guess(vocabulary)}
         return cls(**{**found, **settings})
 
     @classmethod
@@ -219,13 +226,16 @@ class Tokenizer:
         What is as BERT has it is left out, so that an older kbert reads the files of such a one.
         """
         always = ("lowercase", "strip_accents", "split_cjk")
-        settings = {name: getattr(self, name) for name in always}
+        settings: dict[str, Any] = {name: getattr(self, name) for name in always}
         if self.special_tokens != roles.BERT:
             settings["special_tokens"] = self.special_tokens
         if self.form != "NFC":
             settings["form"] = self.form
-        given = {"added_tokens": list(self.added_tokens), "rules": list(self.rules)}
-        given["roberta_pairs"] = self.roberta_pairs
+        given = {
+            "added_tokens": list(self.added_tokens),
+            "rules": list(self.rules),
+            "roberta_pairs": self.roberta_pairs,
+        }
         return settings | {name: value for name, value in given.items() if value}
 
     def __len__(self) -> int:
@@ -243,9 +253,23 @@ class Tokenizer:
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Turns texts into lists of ids, without [CLS] and [SEP]."""
-        normal = [self._normalize(text) for text in texts]
-        batch = self._engine.encode_batch_fast(normal, add_special_tokens=False)
-        return [encoding.ids for encoding in batch]
+        ids, starts = self.encode_flat(texts)
+        return [ids[start:end].tolist() for start, end in pairwise(starts.tolist())]
+
+    def encode_flat(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Turns many texts into one array of ids, without [CLS] and [SEP]: a corpus's way.
+
+        Returns:
+            (T,) int32 ids, and (N + 1,) int64 starts: text i has the ids from starts[i] to
+            starts[i + 1] - 1.
+
+        Example:
+            >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국회", "##에"]
+            >>> Tokenizer(tokens).encode_flat(["국회에", "", "국회"])
+            (array([5, 6, 5], dtype=int32), array([0, 2, 2, 3]))
+        """
+        pieces = self._encoder.pieces(texts)
+        return pieces.ids, pieces.starts
 
     def __call__(
         self,
@@ -319,8 +343,8 @@ class Tokenizer:
             "eojeol_ids": return_eojeol_ids,
         }
         names = [name for name, wanted in asked.items() if wanted]
-        first = self._pieces(texts, glued_to_mask, names)
-        second = None if seconds is None else self._pieces(seconds, glued_to_mask, names)
+        first = self._encoder.pieces(texts, names, glued_to_mask)
+        second = None if seconds is None else self._encoder.pieces(seconds, names, glued_to_mask)
         specials = 2 if second is None else 2 + self.separators
         plan = plan_rows(
             first.lengths,
@@ -350,77 +374,6 @@ class Tokenizer:
         if stride is not None:
             batch["text_index"] = plan["text"].astype(np.int32)
         return batch
-
-    def _normalize(self, text: str) -> str:
-        return normalize(text, self.form, self._replacements)
-
-    def _pieces(self, texts: list[str], glued_to_mask: str, places: list[str]) -> Pieces:
-        """The pieces of each text, without special tokens, and the places asked for."""
-        if glued_to_mask not in ("word", "continuation"):
-            raise KbertError(f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r}")
-        normal = [self._normalize(text) for text in texts]
-        encodings = self._engine.encode_batch(normal, add_special_tokens=False)
-        found = [(encoding.ids, encoding.offsets, encoding.word_ids) for encoding in encodings]
-        if glued_to_mask == "continuation":
-            found = [
-                continue_masks(*each, self.mask_id, self._continuation)
-                for each in zip(normal, found, strict=True)
-            ]
-        ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
-        starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
-        columns = {}
-        if "offsets" in places or "eojeol_ids" in places:
-            spans = [self._original_spans(*each) for each in zip(texts, normal, found, strict=True)]
-            columns["offsets"] = np.array([*chain.from_iterable(spans)], np.int32).reshape(-1, 2)
-        if "eojeol_ids" in places:
-            eojeols = [eojeol_ids(*each) for each in zip(texts, spans, strict=True)]
-            columns["eojeol_ids"] = np.concatenate([np.zeros(0, np.int32), *eojeols])
-        if "word_ids" in places:
-            words = chain.from_iterable(words for _, _, words in found)
-            columns["word_ids"] = np.fromiter(words, np.int32)
-        return Pieces(ids, starts, {name: columns[name] for name in places})
-
-    def _original_spans(self, text: str, normal: str, encoded: Encoded) -> list[Span]:
-        """Spans in the normal form, as spans in the text itself."""
-        spans = encoded[1]
-        if len(normal) == len(text) and (normal == text or self._replacements):
-            return spans
-        places = alignment(text.translate(self._replacements), self.form)
-        return [
-            (places[start][0], places[end - 1][1]) if end > start else (0, 0)
-            for start, end in spans
-        ]
-
-    def _continuation(self, text: str) -> tuple[list[int], list[Span]]:
-        """The pieces of a word that continues another, and their places; or [UNK]."""
-        word = self._engine.normalizer.normalize_str(text)
-        whole = (0, len(text))
-        if len(word) > MAX_WORD_LENGTH:
-            return [self.unk_id], [whole]
-        if self.scores is not None:
-            pieces = self._engine.model.tokenize(word)
-            ids, ends = [piece.id for piece in pieces], [len(piece.value) for piece in pieces]
-        else:
-            ids, ends = self._longest_pieces(word)
-        ends = np.cumsum(ends).tolist()
-        if len(word) != len(text):
-            return ids, [whole] * len(ids)
-        return ids, list(zip([0, *ends], ends, strict=False))
-
-    def _longest_pieces(self, word: str) -> tuple[list[int], list[int]]:
-        """The longest `##` pieces of a word's rest, from first to last, and their lengths."""
-        ids, lengths, start = [], [], 0
-        while start < len(word):
-            for end in range(len(word), start, -1):
-                piece = self._ids.get(CONTINUATION + word[start:end])
-                if piece is not None:
-                    break
-            else:
-                return [self.unk_id], [len(word)]
-            ids.append(piece)
-            lengths.append(end - start)
-            start = end
-        return ids, lengths
 
     # Ids to text.
 
@@ -459,13 +412,11 @@ def _as_list(texts: Texts) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts)
 
 
-def eojeol_ids(text: str, spans: list[Span]) -> np.ndarray:
-    """Which word between spaces each span begins in, from 0; (T,) int32.
-
-    Example:
-        >>> eojeol_ids("국회에 나", [(0, 2), (2, 3), (4, 5)])
-        array([0, 0, 1], dtype=int32)
-    """
-    starts = [match.start() for match in re.finditer(r"\S+", text)]
-    begins = np.array([start for start, _ in spans], np.int64)
-    return (np.searchsorted(starts, begins, side="right") - 1).astype(np.int32)
+def _check_texts(tokens: list[str]) -> None:
+    """Raises KbertError if a token is no text, or one that cannot be written."""
+    try:
+        "".join(tokens).encode()
+    except TypeError as error:
+        raise KbertError(f"a vocabulary is a list of texts ({error})") from None
+    except UnicodeEncodeError as error:
+        raise KbertError(f"a token of the vocabulary holds a lone surrogate ({error})") from None

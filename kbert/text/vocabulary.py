@@ -1,33 +1,43 @@
 """A WordPiece vocabulary: train it, read it, write it.
 
 Reproducible: the same words and settings give the same file, byte for byte, whatever the order of
-the texts. The merges are byte-pair encoding's, by Hugging Face's `BpeTrainer`, which is
-deterministic; its `WordPieceTrainer`, which would count `##` pieces for us, is not. So that BPE
-can tell a character that begins a word from one that continues it (국 from ##국), every
-(character, place) gets a code point of its own in Unicode's private planes, and the trained
-pieces are mapped back.
+the texts and the number of processes. The pieces are those of byte-pair encoding in which a
+character that begins a word and one that continues it (국, ##국) are two symbols.
+`tokenizers`' WordPieceTrainer, which does the same, gives another vocabulary on every run.
 
 Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units"; the
-layout of the file (special tokens, characters, ##characters, merges) is that of KLUE-BERT.
+layout of the file (special tokens, characters, ##characters, merges, [unused]) is KLUE-BERT's.
 """
 
-import sys
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
-import tokenizers
+import numpy as np
 
 from kbert.errors import KbertError
-from kbert.text.normalize import nfc
+from kbert.text.byte_pairs import BytePairs
+from kbert.text.word_counts import count_words
+
+__all__ = [
+    "CONTINUATION",
+    "MAX_WORD_LENGTH",
+    "SPECIAL_TOKENS",
+    "check_unique",
+    "count_words",
+    "ksx1001_syllables",
+    "parse_vocabulary",
+    "read_vocabulary",
+    "train_vocabulary",
+    "write_vocabulary",
+]
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
 MAX_WORD_LENGTH = 100  # characters; BERT makes a longer word [UNK]
-_PRIVATE_PLANES = [*range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE)]
-_FEED = 1 << 16  # characters handed to the trainer at a time
+_CODES, _SPACE = 0x110000, 0x20  # Unicode's code points, and one of them
+_AT_ONCE = 1 << 20  # cells counted at a time, to keep what lies between small
 
 
 def read_vocabulary(path: str | Path) -> list[str]:
@@ -69,58 +79,43 @@ def check_unique(tokens: list[str], where: str) -> None:
             )
 
 
-def count_words(texts: Iterable[str], *, lowercase: bool = False) -> Counter[str]:
-    """Counts the words of texts as BERT's tokenizer cuts them: at spaces and punctuation.
-
-    Example:
-        >>> sorted(count_words(["국회, 국회에"]).items())
-        [(',', 1), ('국회', 1), ('국회에', 1)]
-    """
-    normalizer = tokenizers.normalizers.BertNormalizer(strip_accents=False, lowercase=lowercase)
-    chunks: Counter[str] = Counter()  # between spaces: each different one is cut once
-    for text in texts:
-        chunks.update(nfc(text).split())
-    spaced = _spaced_punctuation()
-    words: Counter[str] = Counter()
-    for chunk, count in chunks.items():
-        for word in normalizer.normalize_str(chunk).translate(spaced).split():
-            words[word] += count
-    return words
-
-
-@cache
-def _spaced_punctuation() -> dict[int, str]:
-    """A translation that puts spaces around every punctuation character of BERT's tokenizer."""
-    codes = (c for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c))[0] == "P")
-    ascii_marks = (c for c in range(33, 127) if not chr(c).isalnum())
-    return {code: f" {chr(code)} " for code in (*codes, *ascii_marks)}
-
-
 def train_vocabulary(
     words: Counter[str],
     vocab_size: int,
     *,
     min_frequency: int = 2,
     limit_alphabet: int | None = None,
+    characters: Iterable[str] = (),
+    both_places: bool = False,
+    unused: int = 0,
+    special_tokens: Sequence[str] = SPECIAL_TOKENS,
 ) -> list[str]:
     """Trains a WordPiece vocabulary on counted words.
 
     Args:
         words: how often each word occurs; see `count_words`.
-        vocab_size: tokens wanted, special tokens included.
+        vocab_size: tokens wanted, special and unused ones included.
         min_frequency: a pair of pieces is merged only if it occurs this often.
-        limit_alphabet: the most different characters to keep, the most frequent first; words
-            with another character are left out and will be [UNK]. By default a tenth of
-            `vocab_size`, but at least 1,500: rare hanja would fill a small vocabulary, for a
+        limit_alphabet: the most different characters to take from the words, the most frequent
+            first; words with another character are left out and will be [UNK]. By default a tenth
+            of `vocab_size`, but at least 1,500: rare hanja would fill a small vocabulary, for a
             character takes up to two places (at the beginning of words, and within).
+        characters: characters to have in any case, in both places, so that a word made of them
+            is never [UNK]: `ksx1001_syllables()`.
+        both_places: whether each character gets both places, wherever it stands in the words. For
+            morphemes: what begins one (에서) continues a word (국회에서) when no analyser runs.
+        unused: how many tokens `[unused0]`, `[unused1]`, ... to keep free at the end, for words
+            that a user adds later; KLUE-BERT has 500.
+        special_tokens: the first tokens, in the order of their ids.
 
     Returns:
         The tokens in the order of their ids: special tokens, characters that begin a word,
-        characters that continue one (`##`), merged pieces from the first merge to the last.
+        characters that continue one (`##`), merged pieces from the first merge to the last,
+        unused ones.
 
     Raises:
         KbertError: if there are no words, or they cannot give so many tokens, or the characters
-            alone are more than `vocab_size`.
+            alone are more than `vocab_size`, or a token would stand twice.
 
     Example:
         >>> tokens = train_vocabulary(Counter({"국회": 5, "국회에": 3, "국민": 2}), 11)
@@ -129,30 +124,24 @@ def train_vocabulary(
     """
     if not words:
         raise KbertError("the corpus has no words to train a vocabulary on: it is empty")
-    alphabet = _alphabet(words, limit_alphabet or max(1500, vocab_size // 10))
-    to_private = {place: chr(code) for place, code in zip(alphabet, _PRIVATE_PLANES, strict=False)}
-    needed = len(SPECIAL_TOKENS) + len(alphabet)
+    limit = limit_alphabet or max(1500, vocab_size // 10)
+    codes, weights = _usable_words(words, limit)
+    symbols, places = _symbols(codes, characters, both_places)
+    needed = len(special_tokens) + len(places) + unused
     if vocab_size < needed:
         raise KbertError(
-            f"a vocabulary of {vocab_size} is too small: {len(SPECIAL_TOKENS)} special tokens and "
-            f"{len(alphabet)} characters (at the beginning of words and within) need {needed}; "
-            "ask for more, or lower limit_alphabet"
+            f"a vocabulary of {vocab_size} is too small: {len(special_tokens)} special tokens, "
+            f"{len(places)} characters (at the beginning of words and within) and {unused} unused "
+            f"tokens need {needed}; ask for more, or lower limit_alphabet"
         )
+    del words, codes  # the caller may have no more use for them, and they are large
 
-    trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=vocab_size - len(SPECIAL_TOKENS),
-        min_frequency=min_frequency,
-        show_progress=False,
-        special_tokens=[],
-    )
-    engine = tokenizers.Tokenizer(tokenizers.models.BPE())
-    engine.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
-    engine.train_from_iterator(_private_text(words, to_private), trainer)
-
-    from_private = {code: place for place, code in to_private.items()}
-    by_id = sorted(engine.get_vocab().items(), key=lambda item: item[1])
-    pieces = [[from_private[code] for code in piece] for piece, _ in by_id]
-    tokens = [*SPECIAL_TOKENS, *map(_spell, pieces)]
+    pairs = BytePairs(symbols, weights, places, min_frequency)
+    del symbols, weights
+    merged = list(islice(pairs.merges(), vocab_size - needed))
+    tokens = [*special_tokens, *map(_spell, places + merged)]
+    tokens += [f"[unused{number}]" for number in range(unused)]
+    check_unique(tokens, "the trained vocabulary")
     if len(tokens) < vocab_size:
         raise KbertError(
             f"the corpus gives a vocabulary of {len(tokens)} tokens at the most, and {vocab_size} "
@@ -161,36 +150,79 @@ def train_vocabulary(
     return tokens
 
 
-def _alphabet(words: Counter[str], limit: int) -> list[tuple[bool, str]]:
-    """The (continues a word, character) places in use: beginnings first, by code point."""
-    characters: Counter[str] = Counter()
-    for word, count in words.items():
-        for character in word:
-            characters[character] += count
-    ranked = sorted(characters, key=lambda character: (-characters[character], character))
-    kept = set(ranked[: min(limit, len(_PRIVATE_PLANES) // 2)])
-    usable = (word for word in words if _usable(word, kept))
-    return sorted(
-        {(index > 0, character) for word in usable for index, character in enumerate(word)}
+def _usable_words(words: Counter[str], limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """The words that are neither too long nor have a rare character, as one array.
+
+    Returns:
+        (cells,) the code points of a space, a word, a space, a word, ..., a space; and (cells,)
+        how often the word of a cell occurs, at the space behind it as well.
+    """
+    text = " ".join(["", *words, ""])
+    codes = np.frombuffer(text.encode("utf-32-le"), np.int32)
+    counts = np.fromiter(words.values(), np.int64, len(words))
+    if counts.max() < 1 << 32:
+        counts = counts.astype(np.uint32)
+    between = np.flatnonzero(codes == _SPACE)
+    lengths = np.diff(between)  # of words, and the space behind each
+    if len(lengths) != len(words):
+        raise KbertError("a word is a string without white space; see count_words")
+    weights = np.concatenate([counts[:1] * 0, np.repeat(counts, lengths)])
+
+    totals = np.zeros(_CODES)
+    for start in range(0, len(codes), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        totals += np.bincount(codes[part], weights[part], minlength=_CODES)
+    totals[_SPACE] = np.inf
+    ranked = np.argsort(-totals, kind="stable")[: limit + 1]  # equals by code point
+    allowed = np.zeros(_CODES, bool)
+    allowed[ranked] = True
+    usable = np.logical_and.reduceat(allowed[codes], between[:-1]) & (
+        lengths <= MAX_WORD_LENGTH + 1
     )
+    kept = np.concatenate([[True], np.repeat(usable, lengths)])
+    return codes[kept], weights[kept]
 
 
-def _usable(word: str, kept: set[str]) -> bool:
-    return len(word) <= MAX_WORD_LENGTH and kept.issuperset(word)
+def _symbols(
+    codes: np.ndarray, characters: Iterable[str], both_places: bool
+) -> tuple[np.ndarray, list[str]]:
+    """Code points as the ids of (place, character), from 1; and what each id stands for.
+
+    A character that begins a word is written with a space before it, as in the text.
+    """
+    places = codes.copy()
+    places[1:][codes[:-1] != _SPACE] += _CODES
+    places[codes == _SPACE] = _SPACE
+    present = np.zeros(2 * _CODES, bool)
+    present[places] = True
+    for character in characters:
+        present[[ord(character), ord(character) + _CODES]] = True
+    if both_places:
+        present |= np.roll(present, _CODES)
+    present[[_SPACE, _SPACE + _CODES]] = False
+    ids = np.cumsum(present, dtype=np.int32)
+    ids[_SPACE] = 0
+    names = [
+        chr(place - _CODES) if place >= _CODES else " " + chr(place)
+        for place in np.flatnonzero(present).tolist()
+    ]
+    return ids[places], names
 
 
-def _private_text(words: Counter[str], to_private: dict[tuple[bool, str], str]):
-    """Yields every word as often as it occurs, in private code points, some thousand at a time."""
-    kept = {character for _, character in to_private}
-    for word in sorted(words):
-        if not _usable(word, kept):
-            continue
-        private = "".join(to_private[index > 0, c] for index, c in enumerate(word)) + " "
-        at_once = max(1, _FEED // len(private))
-        for done in range(0, words[word], at_once):
-            yield private * min(at_once, words[word] - done)
+def _spell(name: str) -> str:
+    return name[1:] if name[0] == " " else CONTINUATION + name
 
 
-def _spell(places: list[tuple[bool, str]]) -> str:
-    continues = places[0][0]
-    return (CONTINUATION if continues else "") + "".join(character for _, character in places)
+def ksx1001_syllables() -> list[str]:
+    """The 2,350 syllables of KS X 1001, which write nearly all Korean text, in order.
+
+    Source: KS X 1001:2004, rows 16 to 40, as Python's `euc_kr` codec has them.
+
+    Example:
+        >>> len(ksx1001_syllables()), ksx1001_syllables()[0], "뷁" in ksx1001_syllables()
+        (2350, '가', False)
+    """
+    rows = range(16, 41)
+    return [
+        bytes([0xA0 + row, cell]).decode("euc_kr") for row in rows for cell in range(0xA1, 0xFF)
+    ]

@@ -89,3 +89,26 @@ def test_no_batches(made):
 def test_a_tokenizer_that_did_not_make_the_shard(made):
     with pytest.raises(KbertError, match="did not make this shard"):
         PretrainingBatches(made[0], Tokenizer(WORDS[:20]), **SETTINGS)
+
+
+@pytest.mark.parametrize("roberta_pairs", [False, True])
+def test_special_tokens_at_other_ids(roberta_pairs):
+    """KLUE-RoBERTa's ids, [CLS] 0 [PAD] 1 [SEP] 2 [UNK] 3; and RoBERTa's doubled [SEP]."""
+    words = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", *WORDS[5:], "[MASK]"]
+    tokenizer = Tokenizer(words, roberta_pairs=roberta_pairs)
+    shard = encode_documents(documents(), tokenizer)
+    batches = PretrainingBatches(shard, tokenizer, **SETTINGS)
+    separators = 3 if roberta_pairs else 2
+    for x, y, weights in (batches[i] for i in range(len(batches))):
+        assert (y["mlm"][weights["mlm"] > 0] >= 4).all()
+        for ids, segments, mask in zip(*map(x.get, list(x)[:3]), strict=True):
+            length = int(mask.sum())
+            assert ids[0] == 0 and ids[length - 1] == 2 and (ids[length:] == 1).all()
+            assert (ids[:length] == 2).sum() == separators and (ids[:length] != 1).all()
+            first_end = ids.tolist().index(2)
+            if roberta_pairs:
+                assert ids[first_end + 1] == 2 and not segments.any()
+            else:
+                assert segments.sum() == length - first_end - 1
+        assert (x["input_ids"] == len(words) - 1).any()
+    assert max(int(batches[i][0]["attention_mask"].sum(1).max()) for i in range(5)) == 24

@@ -45,7 +45,7 @@ def test_the_corpus_of_the_quickstart():
     documents = konlpy_documents()
     sentences = [sentence for document in documents for sentence in document]
     assert len(documents) == 11
-    assert sum(map(len, sentences)) == 30_598  # the README's figure
+    assert sum(map(len, sentences)) == 30_688  # the README's figure
     assert documents[0][1] == "제1조 ① 대한민국은 민주공화국이다."
     assert not any("---" in sentence for sentence in sentences)
     assert len(set(sentences)) > 0.97 * len(sentences)

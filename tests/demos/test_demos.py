@@ -198,7 +198,7 @@ def test_a_page_serves_this_machine_and_offers_one_call(script, model_file):
         assert client.config["run_history"] is False
         components = {each["type"]: each["props"] for each in client.config["components"]}
         assert components["textbox"]["max_length"] == 1000
-        assert "30,598자" in components["markdown"]["value"]
+        assert "30,688자" in components["markdown"]["value"]
         # What holds words of the user or the model shows them as text.
         assert not {"html", "file", "uploadbutton", "chatbot"} & set(components)
         assert set(components.get("dataframe", {}).get("datatype", [])) <= {"str", "number"}

@@ -13,7 +13,7 @@ import pytest
 from keras import ops
 
 import kbert
-from kbert import Bert, BertForPreTraining, KbertError
+from kbert import Bert, BertForPreTraining, KbertError, Tokenizer
 from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 
@@ -103,6 +103,26 @@ def test_saving_is_atomic(saved, monkeypatch):
         model.save(saved)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+def test_a_unigram_tokenizer_is_saved_with_the_model(tmp_path, small):
+    names = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
+    model = BertForPreTraining(**small)
+    model.tokenizer = Tokenizer(
+        [*names.values(), "▁국회", "에"],
+        scores=[0, 0, 0, 0, 0, -1.5, -2],
+        special_tokens=names,
+        roberta_pairs=True,
+    )
+    model.save(tmp_path / "unigram.keras")
+    again = kbert.load(tmp_path / "unigram.keras").tokenizer
+    assert again.settings == model.tokenizer.settings and again.scores == model.tokenizer.scores
+    assert again.tokenize("국회에 <mask>") == ["▁국회", "에", "<mask>"]
+    damaged = rewritten(
+        tmp_path / "unigram.keras", lambda parts: parts.update({"assets/bert/unigram.json": b"{}"})
+    )
+    with pytest.raises(KbertError, match="expected scores and charsmap"):
+        kbert.load(damaged)
 
 
 def test_saving_elsewhere(saved, tmp_path):

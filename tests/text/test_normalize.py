@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 
 from kbert import KbertError
-from kbert.text.normalize import alignment, nfc
+from kbert.text.normalize import FORMS, alignment, nfc, normalize, replacements_of
 
 
 def test_nfc_leaves_compatibility_jamo_alone():
@@ -44,3 +44,36 @@ def test_bad_texts():
         nfc(None)
     with pytest.raises(KbertError, match=r"surrogate .* at character 1"):
         nfc("a\ud800")
+
+
+def test_decomposed_jamo_point_to_their_syllable():
+    assert normalize("한ㅋ", "NFKD") == "\u1112\u1161\u11ab\u110f"
+    assert alignment("한ㅋ", "NFKD") == [(0, 1), (0, 1), (0, 1), (1, 2)]
+
+
+def test_alignment_of_random_text(random_strings):
+    """A character is made of what it points to, and nothing is left over."""
+    for text in random_strings(300, seed=2):
+        for form in FORMS:
+            places = alignment(text, form)
+            changed = unicodedata.normalize(form, text)
+            assert len(places) == len(changed)
+            for character, (start, end) in zip(changed, places, strict=True):
+                assert character in unicodedata.normalize(form, text[start:end])
+            covered = {i for start, end in places for i in range(start, end)}
+            assert covered == set(range(len(text)))
+
+
+def test_endless_marks_do_not_hang():
+    """Python sorts n marks in n * n steps: 200,000 would take minutes."""
+    text = "한" + "\u0301\u0323" * 100_000
+    assert normalize(text) is text
+    usual = "한" + "\u0301\u0323" * 50
+    assert normalize(usual) == unicodedata.normalize("NFC", usual) != usual
+
+
+def test_width_is_unicodes():
+    table = replacements_of(("width",))
+    assert "ＡＢｃ１！ﾡￜ".translate(table) == "ABc1!ㄱㅣ"
+    for code, character in table.items():
+        assert unicodedata.normalize("NFKC", chr(code)) == unicodedata.normalize("NFKC", character)

@@ -1,4 +1,6 @@
-import random
+import itertools
+import os
+import time
 import unicodedata
 
 import numpy as np
@@ -133,49 +135,235 @@ def test_save_and_read(tmp_path, tokenizer):
         Tokenizer.from_file(tmp_path / "vocab.txt")
 
 
-def random_strings(count: int) -> list[str]:
-    """Hangul and everything that surrounds it, and some of all of Unicode."""
-    rng = random.Random(0)
-    ranges = [
-        (0xAC00, 0xD7A4), (0xAC00, 0xD7A4), (0x1100, 0x1200), (0x3130, 0x3190), (0x20, 0x7F),
-        (0xA0, 0x250), (0x300, 0x370), (0x2000, 0x2070), (0x4E00, 0xA000), (0xFF00, 0xFFF0),
-        (0x1F300, 0x1F700), (0, 0x20), (1, 0xD800), (0xE000, 0x110000),
-    ]  # fmt: skip
-
-    def piece() -> str:
-        low, high = rng.choice(ranges)
-        return "".join(chr(rng.randrange(low, high)) for _ in range(rng.randrange(1, 6)))
-
-    return ["".join(piece() + rng.choice(["", " "]) for _ in range(8)) for _ in range(count)]
+# 20,000 strings in all; `KBERT_RANDOM_STRINGS=1000000 pytest tests/text -k same_ids` takes minutes.
+STRINGS = int(os.environ.get("KBERT_RANDOM_STRINGS", "20000"))
+SETTINGS = list(itertools.product([False, True], [None, False, True], [True, False]))
 
 
-@pytest.mark.parametrize("lowercase", [False, True])
-@pytest.mark.parametrize("strip_accents", [None, False, True])
-def test_same_ids_as_hugging_face(tmp_path, lowercase, strip_accents):
+@pytest.mark.parametrize(("lowercase", "strip_accents", "split_cjk"), SETTINGS)
+def test_same_ids_as_hugging_face(random_strings, vocabulary, lowercase, strip_accents, split_cjk):
     transformers = pytest.importorskip("transformers")
-    strings = random_strings(2000)
-    training = [unicodedata.normalize("NFC", s) for s in strings[:1000]]
-    settings = {"min_frequency": 1, "limit_alphabet": 3000}
-    ours = Tokenizer.train(training, 7000, lowercase=lowercase, **settings)
-    ours = Tokenizer(ours.vocabulary, lowercase=lowercase, strip_accents=strip_accents)
-    ours.save(tmp_path)
-    theirs = transformers.BertTokenizer.from_pretrained(
-        tmp_path, do_lower_case=lowercase, strip_accents=strip_accents
+    flags = {"strip_accents": strip_accents}
+    ours = Tokenizer(vocabulary, lowercase=lowercase, split_cjk=split_cjk, **flags)
+    theirs = transformers.BertTokenizer(
+        {token: index for index, token in enumerate(vocabulary)},
+        do_lower_case=lowercase,
+        tokenize_chinese_chars=split_cjk,
+        **flags,
     )
+    number = SETTINGS.index((lowercase, strip_accents, split_cjk))
+    strings = random_strings(-(-STRINGS // len(SETTINGS)), seed=number)
     # What we mend: NFC comes first. So theirs gets composed text.
     composed = [unicodedata.normalize("NFC", s) for s in strings]
-    pairs = composed[::-1]
+    expected = theirs(composed, add_special_tokens=False)["input_ids"]
+    known = sum(i != ours.unk_id for row in expected for i in row)
+    assert known > 0.3 * sum(map(len, expected))
+    assert ours.encode(strings) == expected  # by numpy, since they are many
+    few = len(strings) // 20
+    engine = [ours.encode([string])[0] for string in strings[:few]]  # by the engine
+    assert engine == expected[:few]
+
     settings = {"padding": "longest", "truncation": "longest_first", "max_length": 24}
-    expected = theirs(composed, pairs, return_tensors="np", **settings)
-    got = ours(strings, strings[::-1], max_length=24)
+    expected = theirs(composed[:few], composed[-few:], return_tensors="np", **settings)
+    got = ours(strings[:few], strings[-few:], max_length=24)
     for name in ("input_ids", "token_type_ids", "attention_mask"):
         np.testing.assert_array_equal(got[name], expected[name])
-    ids = got["input_ids"][:200]
-    decoded = [ours.decode(row.tolist()) for row in ids]
-    assert decoded == theirs.batch_decode(ids, skip_special_tokens=True)
+    decoded = [ours.decode(row.tolist()) for row in got["input_ids"]]
+    assert decoded == theirs.batch_decode(got["input_ids"], skip_special_tokens=True)
 
 
-def test_random_strings_have_offsets_in_order(tokenizer):
+@pytest.mark.parametrize("count", [3, 300])  # by the engine, and by numpy
+def test_offsets_and_words_as_hugging_face(random_strings, vocabulary, count):
+    transformers = pytest.importorskip("transformers")
+    strings = [unicodedata.normalize("NFC", s) for s in random_strings(count, seed=7)]
+    ids = {token: index for index, token in enumerate(vocabulary)}
+    theirs = transformers.BertTokenizer(ids, do_lower_case=False)(strings)
+    batch = Tokenizer(vocabulary)(strings, return_offsets=True, return_word_ids=True)
+    for row, encoding in enumerate(theirs.encodings):
+        length = len(encoding.ids)
+        assert batch["offsets"][row, :length].tolist() == [list(pair) for pair in encoding.offsets]
+        words = [-1 if word is None else word for word in encoding.word_ids]
+        assert batch["word_ids"][row, :length].tolist() == words
+        assert not batch["offsets"][row, length:].any()
+        assert (batch["word_ids"][row, length:] == -1).all()
+
+
+VOCABULARIES = [
+    "klue-bert-base", "kcbert-base", "kr-bert-char16424", "kr-bert-subchar12367",
+    "koelectra-v1v2", "kobigbird", "mbert-cased",
+]  # fmt: skip
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", VOCABULARIES)
+def test_real_text_with_real_vocabularies(real_data, name):
+    transformers = pytest.importorskip("transformers")
+    path = real_data / "vocabs" / f"{name}.vocab.txt"
+    form = "NFKD" if "subchar" in name else "NFC"
+    ours = Tokenizer.from_file(path, form=form)
+    theirs = transformers.BertTokenizer(str(path), do_lower_case=False)
+    for file in sorted((real_data / "heldout").glob("*.txt")):
+        lines = file.read_text(encoding="utf-8").split("\n")[:600]
+        normal = [unicodedata.normalize(form, line) for line in lines]
+        expected = theirs(normal, add_special_tokens=False)["input_ids"]
+        assert ours.encode(lines) == expected
+        assert [ours.encode([line])[0] for line in lines[:20]] == expected[:20]
+
+
+@pytest.mark.parametrize("copies", [1, 400])  # by the engine, and by numpy
+def test_offsets_of_what_is_not_as_it_looks(copies):
+    """Decomposed, full-width, zero-width, emoji: every token slices whole syllables."""
+    words = [*"[PAD] [UNK] [CLS] [SEP] [MASK] 한글 ##은 ＡＢＣ abc 국회 👨 é ##을".split()]
+    tokenizer = Tokenizer(words, rules=["width"])
+    nfd = unicodedata.normalize("NFD", "한글은")
+    text = f"{nfd} ＡＢＣ국\u200b회을 é"
+    batch = tokenizer([text] * copies, return_offsets=True, return_eojeol_ids=True)
+    for row in {0, copies - 1}:
+        ids, spans = batch["input_ids"][row].tolist(), batch["offsets"][row].tolist()
+        found = [(tokenizer.token(i), text[a:b]) for i, (a, b) in zip(ids, spans, strict=True)]
+        assert found[1:-1] == [
+            ("한글", nfd[:6]),
+            ("##은", nfd[6:]),
+            ("[UNK]", "ＡＢＣ국\u200b회을"),
+            ("é", "é"),
+        ]
+        assert batch["eojeol_ids"][row].tolist() == [-1, 0, 0, 1, 2, -1]
+    family = "👨\u200d👩\u200d👧 국\u200b회"  # the zero-width joiners and spaces are deleted
+    batch = Tokenizer(words)([family] * copies, return_offsets=True)
+    slices = [family[a:b] for a, b in batch["offsets"][-1].tolist()]
+    assert slices == ["", "👨\u200d👩\u200d👧", "국\u200b회", ""]
+    assert batch["input_ids"][-1].tolist() == [2, 1, 9, 3]
+
+
+def test_rules():
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 · 정부 ㅋㅋ ABC".split()
+    text = "국회ㆍ정부 국회‧정부 국회․정부 국회∙정부 국회\u3164정부 ＡＢＣ ﾻﾻ"
+    tokens = Tokenizer(words, rules=["middle_dots", "fillers", "width"]).tokenize(text)
+    assert tokens == "국회 · 정부".split() * 4 + ["국회", "정부", "ABC", "ㅋㅋ"]
+    plain = Tokenizer(words).tokenize(text)  # as Hugging Face's: the rules are off
+    assert plain[0] == "[UNK]" and plain[-2:] == ["[UNK]", "[UNK]"]
+    with pytest.raises(KbertError, match="'dots'"):
+        Tokenizer(words, rules=["dots"])
+
+
+def test_jamo():
+    """KR-BERT's sub-characters: 한 is ᄒ ᅡ ᆫ; each jamo's place is its whole syllable."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "\u1112", "##\u1161\u11ab"]
+    batch = Tokenizer(words, form="NFKD")("한 한", return_offsets=True)
+    assert batch["input_ids"].tolist() == [[2, 5, 6, 5, 6, 3]]
+    assert batch["offsets"][0, 1:-1].tolist() == [[0, 1], [0, 1], [2, 3], [2, 3]]
+    with pytest.raises(KbertError, match="'NFKC'"):
+        Tokenizer(words, form="NFKC")
+
+
+def test_windows(tokenizer):
+    """As Hugging Face's return_overflowing_tokens."""
+    transformers = pytest.importorskip("transformers")
+    ids = {token: index for index, token in enumerate(tokenizer.vocabulary)}
+    theirs = transformers.BertTokenizer(ids, do_lower_case=False)
+    rng = np.random.default_rng(0)
+    names = [token for token in tokenizer.vocabulary[5:] if not token.startswith("##")]
+    texts = [" ".join(rng.choice(names, n)) for n in (1, 6, 7, 23, 40)]
+    for pairs, truncation in ((None, "longest_first"), (texts[::-1], "only_second")):
+        firsts = texts if pairs is None else ["나 너", "우리"] * 2 + ["국민"]
+        for length, stride in ((8, 0), (9, 2), (30, 11)):
+            expected = theirs(
+                firsts,
+                pairs,
+                truncation=truncation,
+                max_length=length,
+                stride=stride,
+                return_overflowing_tokens=True,
+                padding=True,
+                return_tensors="np",
+            )
+            got = tokenizer(firsts, pairs, max_length=length, truncation=truncation, stride=stride)
+            np.testing.assert_array_equal(got["input_ids"], expected["input_ids"])
+            np.testing.assert_array_equal(got["token_type_ids"], expected["token_type_ids"])
+            np.testing.assert_array_equal(got["text_index"], expected["overflow_to_sample_mapping"])
+    for settings, message in (
+        ({"max_length": 8, "stride": 6}, "from 0 to 5 here, not 6"),
+        ({"stride": 2}, "needs a max_length"),
+    ):
+        with pytest.raises(KbertError, match=message):
+            tokenizer(texts, **settings)
+    with pytest.raises(KbertError, match="truncation='only_second'"):
+        tokenizer(texts, texts, max_length=9, stride=2)
+
+
+def test_special_tokens_of_other_models():
+    """KLUE-RoBERTa has BERT's tokens at other ids; XLM-RoBERTa has its own, and doubles </s>."""
+    klue = Tokenizer("[CLS] [PAD] [SEP] [UNK] [MASK] 국회".split())
+    assert klue.special_ids == (1, 3, 0, 2, 4) and klue.mask_token == "[MASK]"
+    assert klue(["국회", "국회 뷁 [MASK]"])["input_ids"].tolist() == [
+        [0, 5, 2, 1, 1],
+        [0, 5, 3, 4, 2],
+    ]
+    names = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
+    xlm = Tokenizer(
+        "<s> <pad> </s> <unk> 국회 <mask>".split(), special_tokens=names, roberta_pairs=True
+    )
+    batch = xlm(["국회 <mask>", "국회"], ["국회", "국회"])
+    assert batch["input_ids"].tolist() == [[0, 4, 5, 2, 2, 4, 2], [0, 4, 2, 2, 4, 2, 1]]
+    assert not batch["token_type_ids"].any()
+    assert xlm("국회 국회", "국회", max_length=6)["input_ids"].tolist() == [[0, 4, 2, 2, 4, 2]]
+    assert xlm.decode([0, 4, 2]) == "국회"
+    for names, message in (
+        ({"mask": "<mask>"}, "has no <mask>"),
+        ({"mask": "[PAD]"}, "one role"),
+        ({"blank": "[MASK]"}, "roles pad"),
+        ({"mask": ""}, "not empty"),
+    ):
+        with pytest.raises(KbertError, match=message):
+            Tokenizer("[CLS] [PAD] [SEP] [UNK] [MASK]".split(), special_tokens=names)
+
+
+@pytest.mark.parametrize("copies", [1, 500])
+def test_added_tokens_are_cut_out_whole(copies):
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 [E1] <회사>".split()
+    tokenizer = Tokenizer(words, added_tokens=["[E1]", "<회사>"])
+    expected = ["[E1]", "국회", "##에", "<회사>", "국회"]
+    ids = tokenizer.encode(["[E1]국회에<회사> 국회"] * copies)[-1]
+    assert [tokenizer.token(i) for i in ids] == expected
+    with pytest.raises(KbertError, match=r"lacks the added tokens \['<사람>'\]"):
+        Tokenizer(words, added_tokens=["<사람>"])
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["국", "a", ".", " ", "漢", "뷁 ", "[MASK]", "[MASK]에", "\u200b", "👨\u200d👩", "\u1100\u1161",
+     "\u0301\u0323", "ᅡ", "국\n", "\U000a0000", "["],
+)  # fmt: skip
+def test_a_megabyte_of_anything(tokenizer, shape):
+    text = shape * (1_000_000 // len(shape.encode()))
+    start = time.process_time()
+    ids = tokenizer.encode([text])[0]
+    batch = tokenizer(text, max_length=512, return_offsets=True)
+    assert time.process_time() - start < 5
+    assert batch["input_ids"][0, 1:-1].tolist() == ids[: batch["input_ids"].shape[1] - 2]
+    if shape in ("국", "a"):
+        assert ids == [tokenizer.unk_id]  # one word of more than 100 characters
+        assert batch["offsets"][0, 1].tolist() == [0, len(text)]
+
+
+@pytest.mark.parametrize("texts", [[None], [3], [b"a"], ["a" * 20_000, None], 5, None])
+def test_what_is_no_text(tokenizer, texts):
+    with pytest.raises(TypeError):
+        tokenizer(texts)
+
+
+@pytest.mark.parametrize("before", ["", "a" * 20_000])
+def test_texts_at_the_edges(tokenizer, before):
+    assert tokenizer([])["input_ids"].shape == (0, 0)
+    assert tokenizer("")["input_ids"].tolist() == [[2, 3]]
+    assert tokenizer(["", ""], ["", "나"])["input_ids"].tolist() == [[2, 3, 3, 0], [2, 3, 25, 3]]
+    with pytest.raises(KbertError, match="surrogate"):
+        tokenizer([before, "국\ud800"])
+    if before:
+        assert tokenizer.encode([before, "", "나"]) == [[1], [], [25]]
+
+
+def test_random_strings_have_offsets_in_order(tokenizer, random_strings):
     for text in random_strings(500):
         decomposed = unicodedata.normalize("NFD", text)
         spans = tokenizer(decomposed, return_offsets=True)["offsets"][0][1:-1]

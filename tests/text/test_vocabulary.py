@@ -11,6 +11,7 @@ from kbert import KbertError, Tokenizer
 from kbert.text.vocabulary import (
     SPECIAL_TOKENS,
     count_words,
+    ksx1001_syllables,
     read_vocabulary,
     train_vocabulary,
     write_vocabulary,
@@ -75,6 +76,47 @@ def test_what_is_trained_covers_the_text():
 def test_alphabet_limit_leaves_out_the_rarest():
     tokens = train_vocabulary(Counter({"가나": 9, "다": 1}), 8, limit_alphabet=2)
     assert tokens[5:] == ["가", "##나", "가나"]
+
+
+def test_layout_of_klue():
+    """Special tokens, characters, ##characters, merges, [unused]; the sum is the size asked for."""
+    words = Counter({"국회": 5, "국회에": 3, "국민": 2})
+    tokens = train_vocabulary(
+        words, 14, unused=2, special_tokens=["<s>", "<pad>"], characters=["뷁", "국"]
+    )
+    characters = ["국", "뷁", "##국", "##민", "##뷁", "##에", "##회"]
+    assert tokens == [
+        "<s>",
+        "<pad>",
+        *characters,
+        "국회",
+        "국회에",
+        "국민",
+        "[unused0]",
+        "[unused1]",
+    ]
+
+
+def test_both_places():
+    tokens = train_vocabulary(Counter({"국회": 5, "에": 3}), 12, both_places=True)
+    assert tokens[5:] == ["국", "에", "회", "##국", "##에", "##회", "국회"]
+
+
+def test_a_floor_of_syllables_leaves_no_hangul_unknown():
+    syllables = ksx1001_syllables()
+    assert len(set(syllables)) == 2350 and (syllables[0], syllables[-1]) == ("가", "힝")
+    assert {"뷁", "찦", "똠"}.isdisjoint(syllables)
+    tokens = train_vocabulary(count_words(TEXTS), 4721, characters=[*syllables, "뷁"])
+    tokenizer = Tokenizer(tokens)
+    assert tokenizer.tokenize("웹툰 뷁뷁") == ["웹", "##툰", "뷁", "##뷁"]
+    assert tokenizer.tokenize("찦차") == ["[UNK]"]
+
+
+def test_bad_words():
+    with pytest.raises(KbertError, match="without white space"):
+        train_vocabulary(Counter({"국 회": 2}), 100)
+    with pytest.raises(KbertError, match="'\\[UNK\\]' stands twice"):
+        train_vocabulary(Counter({"[UNK]": 2}), 14)
 
 
 def test_bad_requests():

@@ -1,0 +1,147 @@
+"""How fast text becomes ids: kbert beside Hugging Face's `tokenizers` and transformers.
+
+    KBERT_DATA=... python benchmarks/tokenizer_speed.py [--rounds 3] [--megabytes 9]
+
+Encodes `pretrain/kowiki.txt.xz` with KLUE-BERT's vocabulary, line by line as the shard builder
+does, on one core. Each round runs every contestant once, in turn; the medians of their CPU time are
+compared, and the ids must be the same. "Cold" makes the tokenizer anew; "warm" has used it.
+Ordinary calls give padded numpy arrays for batches of sentences of the held-out Wikipedia.
+"""
+
+import argparse
+import lzma
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import numpy as np
+import tokenizers
+
+import kbert
+
+AT_ONCE = 10_000  # lines handed over together
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.process_time()
+    result = call()
+    return time.process_time() - start, result
+
+
+def contest(calls: dict[str, Callable[[], Any]], rounds: int) -> tuple[dict[str, float], dict]:
+    """The median CPU seconds of each call, run in turn; and what each gave last."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    results = {}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            taken, results[name] = timed(call)
+            seconds[name].append(taken)
+    return {name: statistics.median(taken) for name, taken in seconds.items()}, results
+
+
+def engine_ids(engine: tokenizers.Tokenizer, lines: list[str]) -> np.ndarray:
+    blocks = []
+    for start in range(0, len(lines), AT_ONCE):
+        block = engine.encode_batch(lines[start : start + AT_ONCE], add_special_tokens=False)
+        blocks += [np.array(encoding.ids, np.int32) for encoding in block]
+    return np.concatenate(blocks)
+
+
+def kbert_ids(tokenizer: kbert.Tokenizer, lines: list[str]) -> np.ndarray:
+    starts = range(0, len(lines), AT_ONCE)
+    return np.concatenate([tokenizer.encode_flat(lines[s : s + AT_ONCE])[0] for s in starts])
+
+
+def peak() -> float:
+    """The most memory that this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--megabytes", type=float, help="million characters of kowiki; all by default"
+    )
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    data = Path(os.environ["KBERT_DATA"])
+    vocabulary = data / "vocabs" / "klue-bert-base.vocab.txt"
+    with lzma.open(data / "pretrain" / "kowiki.txt.xz", "rt", encoding="utf-8") as file:
+        text = file.read(int(arguments.megabytes * 1e6) if arguments.megabytes else -1)
+    lines = [line for line in text.split("\n") if line]
+    megabytes = len(text.encode()) / 1e6
+    del text
+    print(f"{platform.processor() or platform.machine()}, one core; Python", end=" ")
+    print(f"{platform.python_version()}, numpy {np.__version__}, tokenizers", end=" ")
+    print(f"{tokenizers.__version__}; {megabytes:.1f} MB, {len(lines):,} lines")
+
+    # 1. The whole corpus, from text to one flat array.
+    before = peak()
+    tokenizer = kbert.Tokenizer.from_file(vocabulary)
+    ids = kbert_ids(tokenizer, lines)
+    print(f"kbert's peak memory above the text: {peak() - before:.0f} MB, ", end="")
+    print(f"of which the ids are {2 * ids.nbytes / 1e6:.0f} (in blocks, and joined)")
+    engine = tokenizer._engine  # Hugging Face's own, as transformers sets it up
+    seconds, results = contest(
+        {
+            "encode_batch": lambda: engine_ids(engine, lines),
+            "kbert, cold": lambda: kbert_ids(kbert.Tokenizer.from_file(vocabulary), lines),
+            "kbert, warm": lambda: kbert_ids(tokenizer, lines),
+        },
+        arguments.rounds,
+    )
+    for name, taken in seconds.items():
+        same = np.array_equal(results[name], results["encode_batch"])
+        ratio = seconds["encode_batch"] / taken
+        print(f"{name:24} {megabytes / taken:6.1f} MB/s {ratio:6.2f}x  same ids: {same}")
+
+    # 2. Ordinary calls, from sentences to padded arrays.
+    import transformers
+
+    theirs = transformers.BertTokenizer(str(vocabulary), do_lower_case=False)
+    held_out = (data / "heldout" / "kowiki.txt").read_text(encoding="utf-8").split("\n")
+    sentences = [line for line in held_out if line]
+    for size in (1, 8, 32, 256, 2048):
+        batches = [sentences[i : i + size] for i in range(0, min(len(sentences), 4096), size)]
+
+        def by_kbert(batches=batches):
+            return [tokenizer(batch, max_length=128)["input_ids"] for batch in batches]
+
+        def by_transformers(batches=batches):
+            settings = {"padding": True, "truncation": True, "max_length": 128}
+            return [
+                theirs(batch, **settings, return_tensors="np")["input_ids"] for batch in batches
+            ]
+
+        def by_tokenizers(batches=batches):
+            engine.enable_padding()
+            engine.enable_truncation(126)
+            found = [
+                np.array([e.ids for e in engine.encode_batch(b, add_special_tokens=False)])
+                for b in batches
+            ]
+            engine.no_padding()
+            engine.no_truncation()
+            return found
+
+        contestants = {"tk": by_tokenizers, "tf": by_transformers, "kb": by_kbert}
+        seconds, results = contest(contestants, arguments.rounds + 2)
+        same = all(map(np.array_equal, results["kb"], results["tf"]))
+        rate = min(len(sentences), 4096) / seconds["kb"]
+        print(
+            f"calls of {size:4} sentences: {rate:8.0f} sentences/s, "
+            f"{seconds['tf'] / seconds['kb']:5.2f}x transformers, "
+            f"{seconds['tk'] / seconds['kb']:5.2f}x encode_batch and np.array; same ids: {same}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Texts into pieces, by the engine that fits: ids, and where each piece comes from.
+
+Few texts go to Hugging Face's `tokenizers` (Rust), many to numpy (`bulk.py`); both give the same.
+Composition comes before, and the way back to the original string behind.
+"""
+
+import re
+from collections.abc import Collection
+from functools import cached_property
+from itertools import chain, pairwise
+
+import numpy as np
+import tokenizers
+
+from kbert.errors import KbertError
+from kbert.text.bulk import BulkWordPiece
+from kbert.text.glued import continue_masks
+from kbert.text.normalize import Form, alignment, normalize, replacements_of
+from kbert.text.rows import Pieces
+
+BULK_FROM = 1 << 10  # characters: on fewer, numpy's start costs more than the engine's work
+MAKE_BULK_FROM = 1 << 14  # characters: for fewer, its trie is not built (0.2 s)
+
+
+class Encoder:
+    """Cuts texts into pieces, without special tokens at the ends.
+
+    Args:
+        engine: WordPiece or a unigram model.
+        ids: token -> id.
+        is_wordpiece: which of both.
+        unk_id: the id of [UNK].
+        mask_id: the id of [MASK].
+        whole_tokens: what is cut out of a text as it stands.
+        form: the Unicode form that texts are brought into.
+        rules: see `normalize.py`.
+    """
+
+    def __init__(
+        self,
+        engine: tokenizers.Tokenizer,
+        ids: dict[str, int],
+        *,
+        is_wordpiece: bool,
+        unk_id: int,
+        mask_id: int,
+        whole_tokens: list[str],
+        form: Form,
+        rules: tuple[str, ...],
+    ):
+        self._engine, self._ids, self._is_wordpiece = engine, ids, is_wordpiece
+        self._unk_id, self._mask_id, self._whole_tokens = unk_id, mask_id, whole_tokens
+        self._form: Form = form
+        self._replacements = replacements_of(rules)
+
+    def pieces(
+        self, texts: list[str], places: Collection[str] = (), glued_to_mask: str = "word"
+    ) -> Pieces:
+        """The pieces of each text.
+
+        Args:
+            texts: any number.
+            places: which of "offsets", "word_ids" and "eojeol_ids" to give.
+            glued_to_mask: "word" or "continuation".
+        """
+        if glued_to_mask not in ("word", "continuation"):
+            raise KbertError(f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r}")
+        wanted = set(places) - {"eojeol_ids"} | ({"offsets"} if "eojeol_ids" in places else set())
+        if glued_to_mask == "word" and self._in_bulk(texts):
+            pieces, normal = self._encode_in_bulk(texts, wanted)
+        else:
+            pieces, normal = self._encode_by_engine(texts, wanted, glued_to_mask)
+        if "offsets" in wanted:
+            self._point_into_originals(pieces, texts, normal)
+        if "eojeol_ids" in places:
+            pieces.places["eojeol_ids"] = eojeol_ids(texts, pieces)
+        return Pieces(pieces.ids, pieces.starts, {name: pieces.places[name] for name in places})
+
+    def _in_bulk(self, texts: list[str]) -> bool:
+        """Whether numpy's WordPiece can do it, and is worth its start."""
+        least = BULK_FROM if "_bulk" in vars(self) else MAKE_BULK_FROM
+        return (
+            self._is_wordpiece
+            and sum(len(text) for text in texts if isinstance(text, str)) >= least
+            and not any("\n" in token for token in self._whole_tokens)
+        )
+
+    @cached_property
+    def _bulk(self) -> BulkWordPiece:
+        return BulkWordPiece(self._ids, self._engine, self._whole_tokens, self._unk_id)
+
+    def _encode_in_bulk(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
+        as_it_is = self._form == "NFC" and not self._replacements
+        if not as_it_is:
+            texts = [self._normalize(text) for text in texts]
+        return self._bulk.encode(texts, places, compose=as_it_is)
+
+    def _encode_by_engine(
+        self, texts: list[str], places: set[str], glued_to_mask: str
+    ) -> tuple[Pieces, list[str]]:
+        normal = [self._normalize(text) for text in texts]
+        if not places and glued_to_mask == "word":
+            encodings = self._engine.encode_batch_fast(normal, add_special_tokens=False)
+            found = [(encoding.ids, [], []) for encoding in encodings]
+        else:
+            encodings = self._engine.encode_batch(normal, add_special_tokens=False)
+            found = [(encoding.ids, encoding.offsets, encoding.word_ids) for encoding in encodings]
+        if glued_to_mask == "continuation":
+            ids = self._ids if self._is_wordpiece else None
+            found = [
+                continue_masks(*each, self._mask_id, self._engine, ids, self._unk_id)
+                for each in zip(normal, found, strict=True)
+            ]
+        columns = {}
+        if "offsets" in places:
+            spans = chain.from_iterable(spans for _, spans, _ in found)
+            columns["offsets"] = np.array([*spans], np.int32).reshape(-1, 2)
+        if "word_ids" in places:
+            words = chain.from_iterable(words for _, _, words in found)
+            columns["word_ids"] = np.fromiter(words, np.int32)
+        ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
+        starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
+        return Pieces(ids, starts, columns), normal
+
+    def _normalize(self, text: str) -> str:
+        return normalize(text, self._form, self._replacements)
+
+    def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
+        """Turns offsets in the normal forms into offsets in the texts themselves."""
+        spans = pieces.places["offsets"]
+        for i, (text, form) in enumerate(zip(texts, normal, strict=True)):
+            replaced = text.translate(self._replacements) if self._replacements else text
+            if form == replaced:
+                continue
+            mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
+            places = np.array(alignment(replaced, self._form), np.int32)
+            mine[:] = np.stack([places[mine[:, 0], 0], places[mine[:, 1] - 1, 1]], axis=1)
+
+
+def eojeol_ids(texts: list[str], pieces: Pieces) -> np.ndarray:
+    """Which word between spaces of its text each piece begins in, from 0; (T,) int32.
+
+    Example:
+        >>> offsets = {"offsets": np.array([[0, 2], [2, 3], [4, 5], [0, 1]])}
+        >>> eojeol_ids(["국회에 나", "너"], Pieces(np.arange(4), np.array([0, 3, 4]), offsets))
+        array([0, 0, 1, 0], dtype=int32)
+    """
+    found = np.zeros(len(pieces.ids), np.int32)
+    for text, (start, end) in zip(texts, pairwise(pieces.starts.tolist()), strict=True):
+        words = [match.start() for match in re.finditer(r"\S+", text)]
+        begins = pieces.places["offsets"][start:end, 0]
+        found[start:end] = np.searchsorted(words, begins, side="right") - 1
+    return found

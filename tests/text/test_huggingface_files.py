@@ -1,0 +1,193 @@
+"""Hugging Face's files, written by transformers and read by kbert, and the other way round."""
+
+import itertools
+import json
+import unicodedata
+
+import pytest
+
+from kbert import KbertError, Tokenizer
+
+transformers = pytest.importorskip("transformers")
+
+
+@pytest.fixture(scope="module")
+def texts(random_strings):
+    return [unicodedata.normalize("NFC", text) for text in random_strings(150, seed=5)]
+
+
+FLAGS = list(itertools.product([False, True], [None, False, True], [True, False]))
+
+
+@pytest.mark.parametrize(("lowercase", "strip_accents", "split_cjk"), FLAGS)
+def test_there_and_back(tmp_path, vocabulary, texts, lowercase, strip_accents, split_cjk):
+    ours = Tokenizer(
+        vocabulary, lowercase=lowercase, strip_accents=strip_accents, split_cjk=split_cjk
+    )
+    ours.save_huggingface(tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert type(theirs).__name__ == "BertTokenizer"
+    for name, array in ours(texts, texts[::-1]).items():
+        assert theirs(texts, texts[::-1], padding=True)[name] == array.tolist()
+    again = Tokenizer.from_file(tmp_path)
+    assert again.vocabulary == vocabulary and again.settings == ours.settings
+    theirs.save_pretrained(tmp_path / "theirs")
+    again = Tokenizer.from_file(tmp_path / "theirs")
+    assert again.vocabulary == vocabulary and again.settings == ours.settings
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"form": "NFKD"},
+        {"rules": ["middle_dots", "fillers", "width"]},
+        {"roberta_pairs": True},
+        {"added_tokens": ["국", "회"], "lowercase": True},
+        {"special_tokens": {"mask": "국", "cls": "회"}},
+    ],
+)
+def test_settings_beyond_bert(tmp_path, vocabulary, texts, settings):
+    vocabulary = list(dict.fromkeys([*vocabulary, "국", "회"]))
+    ours = Tokenizer(vocabulary, **settings)
+    ours.save_huggingface(tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    texts = [*texts, "국회ㆍ정부 국회", "ＡＢＣ\u3164ﾻ"]
+    expected = theirs(texts, texts[::-1], padding=True)
+    for name, array in ours(texts, texts[::-1]).items():
+        assert expected[name] == array.tolist()
+    if "rules" not in settings:
+        assert Tokenizer.from_file(tmp_path).settings == ours.settings
+
+
+def write(folder, **files):
+    folder.mkdir(exist_ok=True)
+    for name, value in files.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        (folder / f"{name}.{'txt' if name == 'vocab' else 'json'}").write_text(text, "utf-8")
+    return folder
+
+
+WORDS = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n국회\n##에\n"
+
+
+def test_null_means_as_lowercase(tmp_path):
+    """And no word about lowercasing means to lowercase, as in transformers."""
+    config = {"do_lower_case": True, "strip_accents": None}
+    folder = write(tmp_path, vocab=WORDS, tokenizer_config=config)
+    assert Tokenizer.from_file(folder).settings == {
+        "lowercase": True, "strip_accents": None, "split_cjk": True,
+    }  # fmt: skip
+    write(tmp_path, tokenizer_config={"do_lower_case": True, "strip_accents": False})
+    assert Tokenizer.from_file(folder).tokenize("국회에") == ["국회", "##에"]  # kykim
+    write(tmp_path, tokenizer_config={"tokenize_chinese_chars": False})
+    settings = Tokenizer.from_file(folder).settings
+    assert settings == {"lowercase": True, "strip_accents": None, "split_cjk": False}
+    assert Tokenizer.from_file(folder, lowercase=False).lowercase is False
+    assert Tokenizer.from_file(write(tmp_path / "bare", vocab=WORDS)).lowercase is False
+
+
+def test_special_and_added_tokens_of_files(tmp_path):
+    words = "[CLS]\n[PAD]\n[SEP]\n[UNK]\n[MASK]\n국회\n"
+    config = {"do_lower_case": False, "added_tokens_decoder": {"4": {"content": "[MASK]"}}}
+    folder = write(tmp_path / "a", vocab=words, tokenizer_config=config)
+    assert Tokenizer.from_file(folder).special_ids == (1, 3, 0, 2, 4)
+    write(folder, added_tokens={"<E>": 6}, special_tokens_map={"mask_token": {"content": "국회"}})
+    tokenizer = Tokenizer.from_file(folder)
+    assert tokenizer.mask_token == "국회" and set(tokenizer.added_tokens) == {"[MASK]", "<E>"}
+    assert tokenizer.tokenize("국회<E>") == ["국회", "<E>"]
+    write(folder, added_tokens={"<E>": 8})
+    with pytest.raises(KbertError, match="'<E>' has id 8, where the vocabulary of 6 tokens has"):
+        Tokenizer.from_file(folder)
+
+
+def changed(path, **changes):
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    for name, value in changes.items():
+        outer, _, inner = name.partition("__")
+        target, key = (whole[outer], inner) if inner else (whole, outer)
+        target[key] = value
+    path.write_text(json.dumps(whole), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": 5}, "model is an object"),
+        ({"model__type": "BPE"}, "'BPE'; kbert has WordPiece and Unigram"),
+        ({"model__vocab": ["[PAD]"]}, "vocab is an object"),
+        ({"model__vocab": {"[PAD]": 0, "[UNK]": 2}}, "do not go from 0 to 1"),
+        ({"model__vocab": {"[PAD]": "0"}}, "do not go from 0"),
+        ({"model__vocab": {"[PAD]": [0], "[UNK]": "a", "[CLS]": {}}}, "do not go from 0 to 2"),
+        ({"model__vocab": {"\ud800": 0}, "added_tokens": []}, "surrogate"),
+        ({"model__vocab": {}, "added_tokens": []}, "has no"),
+        ({"model__continuing_subword_prefix": "@@"}, "'@@'"),
+        ({"model__max_input_chars_per_word": 9}, "'9'|at most 9"),
+        ({"normalizer": None}, r"steps \[\]"),
+        ({"normalizer": {"type": "NFKC"}}, "NFKC"),
+        ({"normalizer": {"type": "Sequence", "normalizers": 3}}, "a list of normalizers"),
+        ({"normalizer__clean_text": False}, "does not clean"),
+        ({"normalizer__lowercase": "yes"}, "lowercase is true, false or null"),
+        ({"pre_tokenizer": {"type": "Whitespace"}}, "Whitespace"),
+        ({"added_tokens": 7}, "added_tokens is a list"),
+        ({"added_tokens": [{"id": 99, "content": "x"}]}, "id 99"),
+        ({"added_tokens": [{"id": float("inf"), "content": "x"}]}, "are numbers"),
+        ({"added_tokens": [{"id": "a", "content": "x"}]}, "are numbers"),
+        ({"added_tokens": [{"id": 5, "content": None}]}, "not empty"),
+    ],
+)
+def test_tokenizer_json_that_is_not_ours(tmp_path, changes, message):
+    Tokenizer(WORDS.split()).save_huggingface(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    changed(path, **changes)
+    with pytest.raises(KbertError, match=message):
+        Tokenizer.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model__vocab": {"a": 1}}, r"list of \[piece, score\]"),
+        ({"model__vocab": [["a"]]}, r"list of \[piece, score\]"),
+        ({"model__unk_id": 99}, "unk_id"),
+        ({"model__byte_fallback": True}, "falls back to bytes"),
+        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "%"}}, "base64"),
+        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "damaged"),
+        ({"normalizer": {"type": "Prepend"}}, "no step 'Prepend'"),
+        ({"pre_tokenizer": {"type": "Digits"}}, "Digits"),
+    ],
+)
+def test_unigram_json_that_is_not_ours(tmp_path, changes, message):
+    words = WORDS.split()
+    Tokenizer(words, scores=[-1.0] * len(words)).save_huggingface(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    assert Tokenizer.from_file(path).scores == [-1.0] * len(words)
+    changed(path, **changes)
+    with pytest.raises(KbertError, match=message):
+        Tokenizer.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no tokenizer"),
+        ({"vocab": ""}, "empty"),
+        ({"vocab": "[PAD]\n[PAD]\n"}, "stands twice"),
+        ({"vocab": "[PAD]\n\n\n"}, "stands twice"),
+        ({"vocab": WORDS, "tokenizer_config": "{"}, "not a JSON file"),
+        ({"vocab": WORDS, "tokenizer_config": "[" * 100_000}, "not a JSON file"),
+        ({"vocab": WORDS, "tokenizer_config": []}, "expected a JSON object"),
+        ({"vocab": WORDS, "tokenizer_config": {"do_lower_case": 1}}, "do_lower_case is true"),
+        ({"vocab": WORDS, "tokenizer_config": {"cls_token": 3}}, "cls_token is a text"),
+        ({"vocab": WORDS, "tokenizer_config": {"cls_token": "<s>"}}, "has no <s>"),
+        ({"vocab": WORDS, "tokenizer_config": {"added_tokens_decoder": 1}}, "is an object"),
+        ({"vocab": WORDS, "added_tokens": {"x": "y"}}, "are numbers"),
+    ],
+)
+def test_damaged_folders(tmp_path, files, message):
+    with pytest.raises(KbertError, match=message):
+        Tokenizer.from_file(write(tmp_path, **files))
+
+
+def test_windows_line_ends(tmp_path):
+    (tmp_path / "vocab.txt").write_bytes(WORDS.replace("\n", "\r\n").encode())
+    assert Tokenizer.from_file(tmp_path / "vocab.txt").tokenize("국회에") == ["국회", "##에"]
