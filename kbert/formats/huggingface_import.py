@@ -188,7 +188,7 @@ def _fill(
     copies = {original: copy for copy, original in DUPLICATES.items()}
     # Of a head that is not tied transformers uses the bias that stands beside the decoder.
     is_tied = not hasattr(model, "mlm") or model.mlm.tied
-    used, new = set(), []
+    used, filled, new = set(), [], []
     for place in places(model, family, prefix=""):
         names = [
             copies[name]
@@ -202,6 +202,7 @@ def _fill(
             draw(place)
             new.append(place.part)
             continue
+        filled.append(place.part)
         for name in names:
             if tensors[name].shape != place.expected_shape:
                 raise KbertError(
@@ -216,6 +217,7 @@ def _fill(
         place.variable.assign(place.join([tensors[name] for name in names]))
         used |= set(names)
     needless = {*DUPLICATES, *BUFFERS, *_tied_decoders(family)}
+    _check_heads_are_whole(filled, new, folder)
     unused = [name for name in tensors if name not in used | needless]
     return LoadReport.of_weights(new, unused)
 
@@ -225,6 +227,16 @@ def _check_may_be_new(place: Place, missing: list[str], folder: Path) -> None:
     part = place.part.removeprefix("bert.")
     if part.startswith(("embeddings.", "encoder_layers.")) or part == "mlm.decoder":
         raise KbertError(f"{folder}: the checkpoint lacks {', '.join(map(repr, missing))}")
+
+
+def _check_heads_are_whole(filled: list[str], new: list[str], folder: Path) -> None:
+    """A head that is there only in part is a damaged checkpoint, too."""
+    there, not_there = (
+        {part.removeprefix("bert.").split(".")[0] for part in p} for p in (filled, new)
+    )
+    for head in there & not_there:
+        missing = [part for part in new if part.removeprefix("bert.").startswith(f"{head}.")]
+        raise KbertError(f"{folder}: the checkpoint has only a part of {head!r}: no {missing[0]}")
 
 
 def _tied_decoders(family: Family) -> list[str]:

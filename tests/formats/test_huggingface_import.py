@@ -291,3 +291,11 @@ def test_the_shape_of_klue_bert_base(tmp_path):
     assert_close(got["nsp"], expected.seq_relationship_logits)
     assert len(kbert.FillMask(model)("축구 [MASK]")) == 5
     assert kbert.NextSentence(model)("축구", "경기")["label"] in (0, 1)
+
+
+def test_a_head_that_is_there_in_part(tmp_path):
+    _, folder = masked_lm(tmp_path)
+    name = "cls.predictions.transform.dense.bias"
+    rewrite_weights(folder, lambda tensors: {n: a for n, a in tensors.items() if n != name})
+    with pytest.raises(KbertError, match=r"only a part of 'mlm': no mlm\.transform\.bias"):
+        kbert.load(folder)
