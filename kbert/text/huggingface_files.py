@@ -21,11 +21,13 @@ from kbert.text.tokenizer_files import decode_charsmap, parse_json, read_bytes, 
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH, parse_vocabulary, write_vocabulary
 
 FAIRSEQ_FILE = "sentencepiece.bpe.model"
-SENTENCEPIECE_FILES = ("spiece.model", FAIRSEQ_FILE, "tokenizer_78b3253a26.model")
+KOBERT_FILE = "tokenizer_78b3253a26.model"  # monologg/kobert
+SENTENCEPIECE_FILES = ("spiece.model", FAIRSEQ_FILE, KOBERT_FILE)
 TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 SPECIALS_FILE, ADDED_FILE = "special_tokens_map.json", "added_tokens.json"
 
-_KNOWN_CLASSES = ("XLMRoberta", "Bert", "Electra", "DistilBert", "XLNet", "KoBert")
+_XLNET_CLASSES = ("XLNet", "KoBert", "KoBERT")  # KoBERT's tokenizers are made of XLNet's
+_KNOWN_CLASSES = ("XLMRoberta", "Bert", "Electra", "DistilBert", *_XLNET_CLASSES)
 
 Arguments = dict[str, Any]  # of the Tokenizer's constructor
 
@@ -77,11 +79,12 @@ def read_folder(folder: Path) -> Arguments:
     ):
         if said.get(name) is not None or (name == "strip_accents" and name in said):
             arguments[argument] = _flag(said[name], name, where)
-    if not is_wordpiece and said.get("keep_accents") is False:
-        arguments["strip_accents"] = True
     kind = said.get("tokenizer_class")
-    if isinstance(kind, str) and kind.startswith(_KNOWN_CLASSES):
+    kind = kind if isinstance(kind, str) else ""
+    if kind.startswith(_KNOWN_CLASSES):
         arguments["roberta_pairs"] = kind.startswith("XLMRoberta")
+    if models and (kind.startswith(_XLNET_CLASSES) or models[0].name == KOBERT_FILE):
+        arguments["strip_accents"] = said.get("keep_accents") is not True
     return arguments
 
 
@@ -281,6 +284,7 @@ def _unigram(model: dict[str, Any], whole: dict[str, Any], where: str) -> Argume
     if "StripAccents" in kinds:
         arguments["strip_accents"] = True
         expected += ["Replace", "Replace", "NFKD", "StripAccents"]
+        expected += ["NFC"] * ("NFC" in kinds)  # ours
     if "Lowercase" in kinds:
         arguments["lowercase"] = True
         expected.append("Lowercase")
