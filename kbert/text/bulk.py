@@ -54,10 +54,7 @@ class BulkWordPiece:
         self._may_compose = np.zeros(_CODES + len(tokens), bool)
         for token, code in self._token_codes.items():
             self._kinds[code], self._chars[code] = _ALONE, self._numbers[token]
-        # What becomes several characters: where they stand in the two lists behind, how many.
-        self._several: dict[int, tuple[int, int]] = {}
-        self._several_kinds: list[int] = []
-        self._several_chars: list[int] = []
+        self._several: dict[int, list[tuple[int, int]]] = {}  # the kinds and chars one becomes
 
         self._trie = Trie(
             [
@@ -197,14 +194,15 @@ class BulkWordPiece:
         counts[kinds == _DELETED] = 0
         several = np.flatnonzero(kinds == _SEVERAL)
         which, inverse = np.unique(codes[several], return_inverse=True)
-        begins, sizes = np.array([self._several[c] for c in which.tolist()], int).reshape(-1, 2).T
+        found = [self._several[code] for code in which.tolist()]
+        sizes = np.array([len(each) for each in found], np.int64)
         counts[several] = sizes[inverse]
         source = np.repeat(np.arange(len(codes)), counts)
         kinds, chars = kinds[source], chars[source]
-        written = ranges(begins[inverse], sizes[inverse])
         places = np.flatnonzero(kinds == _SEVERAL)
-        kinds[places] = np.array(self._several_kinds, np.uint8)[written]
-        chars[places] = np.array(self._several_chars, np.int32)[written]
+        written = ranges((np.cumsum(sizes) - sizes)[inverse], sizes[inverse])
+        flat = np.array([*chain.from_iterable(found)], np.int32).reshape(-1, 2)
+        kinds[places], chars[places] = flat[written].T
         return kinds, chars, source
 
     def _meet(self, codes: np.ndarray) -> None:
@@ -215,16 +213,11 @@ class BulkWordPiece:
             found = [(self._kind(c), self._numbers.get(c, 0)) for c in cleaned]
             if len(found) == 3 and cleaned[0] == cleaned[2] == " ":  # hanja, with spaces around
                 found = [(_ALONE, found[1][1])]
+            kind, self._chars[code] = found[0] if len(found) == 1 else (_SEVERAL, 0)
+            self._several[code] = found
             self._may_compose[code] = may_compose(character)
-            if not found:
-                self._kinds[code] = _DELETED
-            elif len(found) == 1:
-                self._kinds[code], self._chars[code] = found[0]
-            else:
-                self._kinds[code] = _SEVERAL
-                self._several[code] = (len(self._several_kinds), len(found))
-                self._several_kinds += [kind for kind, _ in found]
-                self._several_chars += [number for _, number in found]
+            # Last: another thread that sees the kind finds the rest.
+            self._kinds[code] = kind if found else _DELETED
 
     def _kind(self, character: str) -> int:
         """What the engine makes of a cleaned character between two letters."""
@@ -236,7 +229,7 @@ def _join(texts: list[str]) -> tuple[str, np.ndarray, np.ndarray]:
     """The texts in one, where each begins and where the last ends (N + 1,), the codes (C,)."""
     try:
         joined = "\n".join([*texts, ""])
-        codes = np.frombuffer(joined.encode("utf-32-le"), np.int32).copy()
+        codes = np.frombuffer(joined.encode("utf-32-le"), "<i4").astype(np.int32)
     except (TypeError, UnicodeEncodeError):
         for text in texts:
             nfc(text)  # says what is wrong

@@ -15,13 +15,14 @@ import tokenizers
 
 from kbert.errors import KbertError
 from kbert.text import special_tokens
-from kbert.text.normalize import replacements_of
+from kbert.text.normalize import RULES, replacements_of
 from kbert.text.sentencepiece import parse_model
 from kbert.text.tokenizer_files import decode_charsmap, parse_json, read_bytes, write_json
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH, parse_vocabulary, write_vocabulary
 
 FAIRSEQ_FILE = "sentencepiece.bpe.model"
-SENTENCEPIECE_FILES = ("spiece.model", FAIRSEQ_FILE, "tokenizer_78b3253a26.model")
+KOBERT_FILE = "tokenizer_78b3253a26.model"  # monologg/kobert
+SENTENCEPIECE_FILES = ("spiece.model", FAIRSEQ_FILE, KOBERT_FILE)
 TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 SPECIALS_FILE, ADDED_FILE = "special_tokens_map.json", "added_tokens.json"
 FILES = (  # all that is read of a folder
@@ -29,7 +30,8 @@ FILES = (  # all that is read of a folder
     *SENTENCEPIECE_FILES,
 )
 
-_KNOWN_CLASSES = ("XLMRoberta", "Bert", "Electra", "DistilBert", "XLNet", "KoBert")
+_XLNET_CLASSES = ("XLNet", "KoBert", "KoBERT")  # KoBERT's tokenizers are made of XLNet's
+_KNOWN_CLASSES = ("XLMRoberta", "Bert", "Electra", "DistilBert", *_XLNET_CLASSES)
 
 Arguments = dict[str, Any]  # of the Tokenizer's constructor
 
@@ -81,11 +83,12 @@ def read_folder(folder: Path) -> Arguments:
     ):
         if said.get(name) is not None or (name == "strip_accents" and name in said):
             arguments[argument] = _flag(said[name], name, where)
-    if not is_wordpiece and said.get("keep_accents") is False:
-        arguments["strip_accents"] = True
     kind = said.get("tokenizer_class")
-    if isinstance(kind, str) and kind.startswith(_KNOWN_CLASSES):
+    kind = kind if isinstance(kind, str) else ""
+    if kind.startswith(_KNOWN_CLASSES):
         arguments["roberta_pairs"] = kind.startswith("XLMRoberta")
+    if models and (kind.startswith(_XLNET_CLASSES) or models[0].name == KOBERT_FILE):
+        arguments["strip_accents"] = said.get("keep_accents") is not True
     return arguments
 
 
@@ -241,10 +244,7 @@ def _wordpiece(model: dict[str, Any], whole: dict[str, Any], where: str) -> Argu
             f"{where}: a WordPiece with the prefix {prefix!r:.40} and words of at most "
             f"{longest!r:.40} characters; kbert's are {CONTINUATION!r} and {MAX_WORD_LENGTH}"
         )
-    form = "NFC"
-    steps = _steps(whole.get("normalizer"), "normalizers", where)
-    if steps and steps[0].get("type") in ("NFC", "NFKD"):
-        form = steps.pop(0)["type"]
+    before, steps = _before(_steps(whole.get("normalizer"), "normalizers", where))
     kinds = [step.get("type") for step in steps]
     cuts = _steps(whole.get("pre_tokenizer"), "pretokenizers", where)
     if kinds != ["BertNormalizer"] or [cut.get("type") for cut in cuts] != ["BertPreTokenizer"]:
@@ -260,9 +260,9 @@ def _wordpiece(model: dict[str, Any], whole: dict[str, Any], where: str) -> Argu
     if isinstance(model.get("unk_token"), str):
         found["unk"] = model["unk_token"]
     return {
+        **before,
         "vocabulary": vocabulary,
         "special_tokens": found,
-        "form": form,
         "lowercase": bool(_flag(bert.get("lowercase", True), "lowercase", where)),
         "strip_accents": _flag(bert.get("strip_accents"), "strip_accents", where),
         "split_cjk": bool(_flag(bert.get("handle_chinese_chars", True), "split_cjk", where)),
@@ -281,17 +281,23 @@ def _unigram(model: dict[str, Any], whole: dict[str, Any], where: str) -> Argume
         raise KbertError(f"{where}: unk_id is the id of a piece, not {unk_id!r:.40}")
     if model.get("byte_fallback"):
         raise KbertError(f"{where}: the model falls back to bytes, which kbert does not")
-    arguments: Arguments = {"charsmap": b"", "lowercase": False, "strip_accents": False}
-    for step in _steps(whole.get("normalizer"), "normalizers", where):
-        kind = step.get("type")
-        if kind == "Precompiled":
-            arguments["charsmap"] = decode_charsmap(step.get("precompiled_charsmap"), where)
-        elif kind == "Lowercase":
-            arguments["lowercase"] = True
-        elif kind == "StripAccents":
-            arguments["strip_accents"] = True
-        elif kind not in ("Replace", "Strip", "NFC", "NFKD"):  # those of these steps, and spaces
-            raise KbertError(f"{where}: kbert's unigram models have no step {kind!r:.40}")
+    before, steps = _before(_steps(whole.get("normalizer"), "normalizers", where))
+    arguments: Arguments = {"charsmap": b"", "lowercase": False, "strip_accents": False, **before}
+    kinds = [step.get("type") for step in steps if not _collapses_spaces(step)]
+    expected = []
+    if "StripAccents" in kinds:
+        arguments["strip_accents"] = True
+        expected += ["Replace", "Replace", "NFKD", "StripAccents"]
+        expected += ["NFC"] * ("NFC" in kinds)  # ours
+    if "Lowercase" in kinds:
+        arguments["lowercase"] = True
+        expected.append("Lowercase")
+    if "Precompiled" in kinds:
+        table = next(step for step in steps if step.get("type") == "Precompiled")
+        arguments["charsmap"] = decode_charsmap(table.get("precompiled_charsmap"), where)
+        expected.append("Precompiled")
+    if kinds != expected:
+        raise KbertError(f"{where}: kbert's unigram models do not have the steps {kinds!r:.80}")
     kinds = [c.get("type") for c in _steps(whole.get("pre_tokenizer"), "pretokenizers", where)]
     if kinds not in (["WhitespaceSplit", "Metaspace"], ["Metaspace"]):
         raise KbertError(f"{where}: kbert's unigram models are cut at spaces, not by {kinds!r:.80}")
@@ -303,6 +309,30 @@ def _unigram(model: dict[str, Any], whole: dict[str, Any], where: str) -> Argume
         "special_tokens": {**special_tokens.guess(vocabulary), "unk": vocabulary[unk_id]},
         "roberta_pairs": _doubles_separator(whole.get("post_processor")),
     }
+
+
+def _before(steps: list[dict[str, Any]]) -> tuple[Arguments, list[dict[str, Any]]]:
+    """The rules and the form that `write_folder` wrote first, and the steps behind them."""
+    replaced: dict[int, Any] = {}
+    rest = list(steps)
+    while rest and rest[0].get("type") == "Replace":
+        pattern = rest[0].get("pattern")
+        character = pattern.get("String") if isinstance(pattern, dict) else None
+        if not isinstance(character, str) or len(character) != 1:
+            break
+        replaced[ord(character)] = rest.pop(0).get("content")
+    rules = [r for r in RULES if replacements_of((r,)).items() <= replaced.items()]
+    if replacements_of(tuple(rules)) != replaced:
+        return {}, steps  # not ours
+    kinds = [step.get("type") for step in rest[:2]]
+    if kinds[:1] == ["NFC"] or (kinds[:1] == ["NFKD"] and kinds != ["NFKD", "StripAccents"]):
+        return {"rules": rules, "form": kinds[0]}, rest[1:]
+    return {"rules": rules}, rest
+
+
+def _collapses_spaces(step: dict[str, Any]) -> bool:
+    """Whether a step is about spaces only, at which we cut in any case."""
+    return step.get("type") == "Strip" or step.get("pattern") in ({"Regex": " {2,}"},)
 
 
 def _steps(step: Any, plural: str, where: str) -> list[dict[str, Any]]:

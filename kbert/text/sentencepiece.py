@@ -199,7 +199,8 @@ def build_engine(
         charsmap: the table of normalisation, or nothing.
         lowercase: whether to lowercase first.
         strip_accents: whether to drop accents first and write the quotes `` and '' as ", as
-            XLNet's and KoBERT's tokenizers do. The table composes Hangul again.
+            KoBERT's own tokenizer does. (transformers' XLNet class, with which it loads there,
+            leaves Hangul decomposed: [UNK].)
 
     Raises:
         KbertError: if pieces and scores do not belong together, or the table is damaged.
@@ -213,6 +214,7 @@ def build_engine(
         replace = tokenizers.normalizers.Replace
         steps += [replace("``", '"'), replace("''", '"')]
         steps += [tokenizers.normalizers.NFKD(), tokenizers.normalizers.StripAccents()]
+        steps.append(tokenizers.normalizers.NFC())  # `Precompiled` leaves whole jamo apart
     if lowercase:
         steps.append(tokenizers.normalizers.Lowercase())
     if charsmap:

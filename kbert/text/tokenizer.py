@@ -354,6 +354,8 @@ class Tokenizer:
             truncation=truncation,
             stride=stride,
         )
+        if pad_to_multiple_of < 1:
+            raise KbertError(f"pad_to_multiple_of is a number from 1, not {pad_to_multiple_of}")
         if pad_to_length is None:
             longest = int(row_lengths(plan, specials).max(initial=0))
             length = -(-longest // pad_to_multiple_of) * pad_to_multiple_of

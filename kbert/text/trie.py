@@ -2,7 +2,8 @@
 
 All edges lie in one array: the child of node n by character c stands in slot base[n] + c, if the
 node that stands there has n as its parent. The bases are drawn at random until no two nodes want
-one slot, so an edge is found by two look-ups, without a search.
+one slot, so an edge is found by two look-ups, without a search. Where nodes have so many children
+that this does not come to an end, the edges are searched in their order instead.
 
 Shapes: K nodes, E edges (K - 1), W words.
 Source: Tarjan and Yao 1979, "Storing a Sparse Table"; Aoe 1989 (the double array).
@@ -11,6 +12,8 @@ Source: Tarjan and Yao 1979, "Storing a Sparse Table"; Aoe 1989 (the double arra
 from itertools import chain
 
 import numpy as np
+
+_MOST_DRAWS = 50  # an edge, on the average; KLUE-BERT's vocabulary takes 10
 
 
 class Trie:
@@ -30,6 +33,7 @@ class Trie:
 
     def __init__(self, paths: list[list[int]], values: list[int], size: int):
         self._parent, chars, self._value = _grow(paths, values)
+        self._edges = (self._parent[1:].astype(np.int64) << 32) | chars  # (E,) in rising order
         self._base, self._child = _place(self._parent[1:], chars, size)
         self._has_children = np.bincount(self._parent[1:], minlength=len(self._parent)) > 0
 
@@ -45,7 +49,7 @@ class Trie:
         """
         value = np.full(len(begins), -1, np.int32)
         length = np.zeros(len(begins), np.int32)
-        node = self._child[chars[begins]]  # of the root, whose base is 0
+        node = self._step(np.zeros(len(begins), np.int32), chars[begins])
         walking = np.flatnonzero(node)
         node, place = node[walking], begins[walking]
         depth = 1
@@ -57,11 +61,20 @@ class Trie:
             length[reached] = depth
             inner = np.flatnonzero(self._has_children[node])
             walking, node, place = walking[inner], node[inner], place[inner]
-            child = self._child[self._base[node] + chars[place + depth]]
-            found = np.flatnonzero(self._parent[child] == node)
+            child = self._step(node, chars[place + depth])
+            found = np.flatnonzero(child)
             walking, node, place = walking[found], child[found], place[found]
             depth += 1
         return value, length
+
+    def _step(self, node: np.ndarray, char: np.ndarray) -> np.ndarray:
+        """(W,) the child of each node by a character; 0 where there is none."""
+        if len(self._base):
+            child = self._child[self._base[node] + char]
+            return np.where(self._parent[child] == node, child, 0)
+        wanted = (node.astype(np.int64) << 32) | char
+        place = np.minimum(np.searchsorted(self._edges, wanted), len(self._edges) - 1)
+        return np.where(self._edges[place] == wanted, place + 1, 0)
 
 
 def _grow(paths: list[list[int]], values: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,13 +111,17 @@ def _grow(paths: list[list[int]], values: list[int]) -> tuple[np.ndarray, np.nda
 
 
 def _place(parents: np.ndarray, chars: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The base of each node (K,), and the child in each slot; 0 where there is none."""
+    """The base of each node (K,), and the child in each slot, 0 where there is none.
+
+    Both are empty if some nodes find no place.
+    """
     edges = len(parents)
     slots = size * 2 + 4 * edges
     rng = np.random.default_rng(0)
     base = np.zeros(edges + 1, np.int32)
     child = np.zeros(slots, np.int32)
     numbers = np.arange(1, edges + 1, dtype=np.int32)
+    draws = _MOST_DRAWS * edges
     of_root = parents == 0
     child[chars[of_root]] = numbers[of_root]
     degree = np.bincount(parents, minlength=edges + 1)
@@ -114,6 +131,9 @@ def _place(parents: np.ndarray, chars: np.ndarray, size: int) -> tuple[np.ndarra
         rows = np.flatnonzero(waiting)
         largest = least
         while len(rows):
+            draws -= len(rows)
+            if draws < 0:
+                return np.zeros(0, np.int32), np.zeros(0, np.int32)
             nodes = np.unique(parents[rows])
             base[nodes] = rng.integers(size, slots - size, len(nodes))
             wanted = base[parents[rows]] + chars[rows]

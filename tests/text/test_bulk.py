@@ -1,6 +1,7 @@
 """The numpy WordPiece and its trie; tests/text/test_tokenizer.py holds it beside transformers."""
 
 import sys
+import time
 import unicodedata
 
 import numpy as np
@@ -12,13 +13,16 @@ from kbert.text.normalize import may_compose
 from kbert.text.trie import Trie
 
 
-def test_trie_as_a_dict():
+@pytest.mark.parametrize("draws", [50, 0])  # 0: nothing finds a place, so edges are searched
+def test_trie_as_a_dict(monkeypatch, draws):
+    monkeypatch.setattr("kbert.text.trie._MOST_DRAWS", draws)
     rng = np.random.default_rng(0)
     paths = {tuple(rng.integers(0, 30, rng.integers(1, 7)).tolist()) for _ in range(3000)}
     value_of = {path: number for number, path in enumerate(sorted(paths))}
     trie = Trie([list(path) for path in value_of], list(value_of.values()), 31)
     text = [*rng.integers(0, 30, 5000).tolist(), 30]
     values, lengths = trie.longest(np.array(text), np.arange(5001))
+    assert len(trie._base) == (len(trie._parent) if draws else 0)
     for begin in range(5001):
         found = [
             length for length in range(1, 7) if tuple(text[begin : begin + length]) in value_of
@@ -67,3 +71,13 @@ def test_a_vocabulary_with_oddities():
     assert isinstance(tokenizer._encoder._bulk, BulkWordPiece)
     assert many[:3] == [tokenizer.encode([text])[0] for text in texts[:3]]
     assert many[:3] == [[1, 9, 8, 7, 8, 7, 10, 8, 11, 11, 1], [8] + [7] * 99, [1]]
+
+
+def test_a_vocabulary_whose_nodes_are_crowded():
+    """Three characters that each go on with any of 30,000: no place in a table for all."""
+    letters = [chr(code) for code in range(0x3400, 0x3400 + 30_000) if chr(code).isalpha()]
+    pairs = [first + second for first in "abc" for second in letters]
+    tokenizer = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pairs], split_cjk=False)
+    start = time.process_time()
+    assert tokenizer.encode([" ".join(pairs)])[0] == list(range(5, 5 + len(pairs)))
+    assert time.process_time() - start < 10

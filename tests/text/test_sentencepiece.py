@@ -99,21 +99,23 @@ def test_xlm_roberta_as_transformers(xlm_roberta, tmp_path, random_strings):
     assert (again.settings, again.charsmap) == (ours.settings, ours.charsmap)
 
 
-def test_kobert_with_accents_as_xlnet(kobert, tmp_path):
-    """KoBERT's own tokenizer is XLNet's: accents go, and `` becomes a quote."""
-    transformers = pytest.importorskip("transformers")
-    model = parse_model((kobert / "spiece.model").read_bytes(), "")
-    theirs = transformers.XLNetTokenizer(
-        list(zip(model.pieces, model.scores, strict=True)),
-        unk_token="[UNK]",
-        _spm_precompiled_charsmap=model.charsmap,
-    )
+def test_kobert_with_its_own_preparation(kobert, tmp_path):
+    """KoBERT's tokenizer is XLNet's: before SentencePiece accents go, and `` becomes a quote."""
+    import sentencepiece
+
+    theirs = sentencepiece.SentencePieceProcessor(model_file=str(kobert / "spiece.model"))
     shutil.copy(kobert / "spiece.model", tmp_path)
-    (tmp_path / "tokenizer_config.json").write_text('{"keep_accents": false}', encoding="utf-8")
+    config = '{"tokenizer_class": "KoBERTTokenizer"}'
+    (tmp_path / "tokenizer_config.json").write_text(config, encoding="utf-8")
     ours = Tokenizer.from_file(tmp_path)
     assert ours.strip_accents is True
-    texts = [text for text in TEXTS if "<" not in text]
-    assert ours.encode(texts) == theirs(texts, add_special_tokens=False)["input_ids"]
+    for text in ["국회는 Á에서 ``글''", "나라\u3000말 １é", "\u1100\u1161국회ﾡ"]:
+        prepared = unicodedata.normalize("NFKD", text.replace("``", '"').replace("''", '"'))
+        prepared = "".join(c for c in prepared if not unicodedata.combining(c))
+        assert ours.encode([text]) == [theirs.encode(prepared)]
+    assert ours.tokenize("국회에서 Á")[0] == "▁국회에서"
+    ours.save_huggingface(tmp_path / "out")
+    assert Tokenizer.from_file(tmp_path / "out").settings == ours.settings
 
 
 def test_a_vocabulary_beside_the_model_gives_the_order(kobert, tmp_path):
@@ -123,6 +125,7 @@ def test_a_vocabulary_beside_the_model_gives_the_order(kobert, tmp_path):
     reordered = plain.vocabulary[::-1]
     (tmp_path / "vocab.txt").write_text("\n".join(reordered) + "\n", encoding="utf-8")
     ours = Tokenizer.from_file(tmp_path)
+    assert ours.strip_accents is True  # as its own tokenizer does
     assert ours.vocabulary == reordered and ours.scores == plain.scores[::-1]
     assert ours.tokenize("국회에서 글을") == plain.tokenize("국회에서 글을")
 

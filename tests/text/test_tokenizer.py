@@ -99,6 +99,7 @@ def test_truncation_and_padding(tokenizer):
         ({"max_length": 6, "truncation": "never"}, "7 tokens, special tokens included, is longer"),
         ({"max_length": 6, "truncation": "first"}, "not 'first'"),
         ({"pad_to_length": 6}, "7 tokens does not fit"),
+        ({"pad_to_multiple_of": 0}, "from 1, not 0"),
     ):
         with pytest.raises(KbertError, match=message):
             tokenizer(text, **settings)
