@@ -31,7 +31,7 @@ from kbert.text.morphemes import Analyser, Morphemes
 from kbert.text.normalize import nfc
 
 _BLOCK = 1 << 20  # characters that a worker is given at a time
-_MOST_WORDS = 1_200_000  # different ones that a worker holds
+_MOST_WORDS = 400_000  # different ones that a worker holds
 _SHARES = 16  # files of each worker, summed one after the other
 
 # What BERT's cleaning and cutting make of a character.
