@@ -55,7 +55,7 @@ class BytePairs:
         self._names = ["", *names]
         self._ids = {name: index for index, name in enumerate(self._names)}
         self._min_frequency = max(1, min_frequency)
-        self._pack(symbols.astype(np.int32, copy=False), weights)
+        self._symbol, self._weight = symbols.astype(np.int32, copy=False), weights
 
     def merges(self) -> Iterator[str]:
         """Merges, and yields the name of each new symbol, from the first to the last."""
@@ -79,12 +79,14 @@ class BytePairs:
                 if is_new:
                     yield name
 
-    def _pack(self, symbols: np.ndarray, weights: np.ndarray) -> None:
-        """Lays the cells out again, without words of one symbol, which have no pairs."""
-        between = np.flatnonzero(symbols == _BETWEEN)
-        lengths = np.diff(between)  # of the words, and the cell behind each
-        kept = np.concatenate([[True], np.repeat(lengths > 2, lengths)])
-        self._symbol, self._weight = symbols[kept], weights[kept]
+    def _pack(self) -> None:
+        """Lays the cells out again, without merged ones and words of one symbol: no pairs there."""
+        self._next = self._before = np.empty(0, np.int32)  # not in memory beside the new ones
+        kept = self._symbol != _MERGED
+        between = np.flatnonzero(self._symbol == _BETWEEN)
+        symbols = np.add.reduceat(kept[1:], between[:-1], dtype=np.int32)  # and the 0 behind a word
+        kept[1:] &= np.repeat(symbols > 2, np.diff(between))
+        self._symbol, self._weight = self._symbol[kept], self._weight[kept]
         self._next = np.arange(1, len(self._symbol) + 1, dtype=np.int32)
         self._before = self._next - 2
 
@@ -94,8 +96,7 @@ class BytePairs:
         All pairs are counted in so many bins that few share one. A bin's count is no less than
         that of any pair in it, so only the pairs of large bins need to be told apart.
         """
-        live = self._symbol != _MERGED
-        self._pack(self._symbol[live], self._weight[live])
+        self._pack()
         self._heap: list[tuple[int, int, int]] = []
         self._cells: dict[tuple[int, int], np.ndarray] = {}
 

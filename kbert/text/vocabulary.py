@@ -157,8 +157,7 @@ def _usable_words(words: Counter[str], limit: int) -> tuple[np.ndarray, np.ndarr
         (cells,) the code points of a space, a word, a space, a word, ..., a space; and (cells,)
         how often the word of a cell occurs, at the space behind it as well.
     """
-    text = " ".join(["", *words, ""])
-    codes = np.frombuffer(text.encode("utf-32-le"), np.int32)
+    codes = np.frombuffer(" ".join(["", *words, ""]).encode("utf-32-le"), np.int32)
     counts = np.fromiter(words.values(), np.int64, len(words))
     if counts.max() < 1 << 32:
         counts = counts.astype(np.uint32)

@@ -2,13 +2,10 @@
 
     texts -> blocks of a million characters -> workers: words, counted -> files -> summed
 
-A word is a run of code points in an array, and is told from others by a hash of 64 bits: counting
-is sorting hashes, without a Python object a word. A worker that holds `_MOST_WORDS` different words
-writes them to its files, a share of the hashes to each, and begins anew; in the end the files of a
-share are summed. So memory depends neither on the size of the texts nor on who counted what, and
-nothing is forgotten on the way: the counts are the same whatever the number of processes and the
-order of the texts. (Two of n different words have one hash with a probability of n^2 / 2^65: one in
-four million for three million words.)
+A worker that holds `_MOST_WORDS` different words (see `word_arrays.py`) writes them to its files, a
+share of the hashes to each, and begins anew; in the end the files of a share are summed. So memory
+depends neither on the size of the texts nor on who counted what, and nothing is forgotten on the
+way: the counts are the same whatever the number of processes and the order of the texts.
 
 Memory: some 250 MB a process, and in the end some 150 MB for a million different words, of which
 `max_words` are kept. Disk: some 40 bytes a word that a worker wrote, in the temporary folder.
@@ -16,28 +13,23 @@ Memory: some 250 MB a process, and in the end some 150 MB for a million differen
 
 import multiprocessing
 import tempfile
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from kbert.errors import KbertError
 from kbert.text.morphemes import Analyser, Morphemes
 from kbert.text.normalize import nfc
+from kbert.text.word_arrays import Cutter, Words, summed
 
 _BLOCK = 1 << 20  # characters that a worker is given at a time
-_MOST_WORDS = 1_200_000  # different ones that a worker holds
+_MOST_WORDS = 400_000  # different ones that a worker holds
 _SHARES = 16  # files of each worker, summed one after the other
-
-# What BERT's cleaning and cutting make of a character.
-_SPACE, _LETTER, _ALONE, _GONE, _UNKNOWN = range(5)
-# A word's hash: the sum of a number for each character times a power for each place, modulo 2^64.
-_BASE = 0x9E3779B97F4A7C13
 
 
 def count_words(
@@ -91,105 +83,6 @@ def count_words(
         return _sum_shares(Path(folder), min_count, max_words)
 
 
-class _Words(NamedTuple):
-    """Different words, in the order of their hashes."""
-
-    hashes: np.ndarray  # (W,) uint64, W words
-    counts: np.ndarray  # (W,) int64
-    lengths: np.ndarray  # (W,) int32
-    codes: np.ndarray  # (sum of the lengths,) uint32: their code points, end to end
-
-
-def _grouped(
-    hashes: np.ndarray, counts: np.ndarray | None, lengths: np.ndarray, codes: np.ndarray
-) -> _Words:
-    """Takes each word once, of words that may come more than once (counts None: each counts 1)."""
-    order = np.argsort(hashes)
-    ordered = hashes[order]
-    first = np.ones(len(order), bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    starts = np.flatnonzero(first)
-    if counts is None:
-        sums = np.diff(np.append(starts, len(order)))
-    else:
-        sums = np.add.reduceat(counts[order], starts) if len(starts) else counts
-    chosen = order[starts]
-    begins = np.cumsum(lengths) - lengths
-    lengths = lengths[chosen]
-    ends = np.cumsum(lengths)
-    within = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
-    return _Words(
-        ordered[starts], sums, lengths, codes[np.repeat(begins[chosen], lengths) + within]
-    )
-
-
-def _summed(runs: list[_Words]) -> _Words:
-    return _grouped(*(np.concatenate(arrays) for arrays in zip(*runs, strict=True)))
-
-
-class _Cutter:
-    """Cuts texts into words as BERT's tokenizer does: cleaned, at spaces and punctuation."""
-
-    def __init__(self, lowercase: bool):
-        self._lowercase = lowercase
-        self._kinds = np.full(0x110000, _UNKNOWN, np.uint8)  # filled as characters turn up
-        self._numbers = np.random.default_rng(0).integers(1 << 63, size=0x110000, dtype=np.uint64)
-
-    def words(self, text: str) -> _Words:
-        if self._lowercase:
-            text = text.replace("Σ", "σ").lower()  # alone, as BERT does it, Σ has one small form
-        codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-        kinds = self._kinds[codes]
-        if (kinds == _UNKNOWN).any():
-            for code in np.unique(codes[kinds == _UNKNOWN]).tolist():
-                self._kinds[code] = _kind(code)
-            kinds = self._kinds[codes]
-        if (kinds == _GONE).any():
-            codes, kinds = codes[kinds != _GONE], kinds[kinds != _GONE]
-        begins = kinds == _ALONE
-        begins[:1] |= kinds[:1] == _LETTER
-        begins[1:] |= (kinds[1:] == _LETTER) & (kinds[:-1] != _LETTER)
-        inside = kinds != _SPACE
-        codes, starts = codes[inside], np.flatnonzero(begins[inside])
-        if not len(starts):
-            return _Words(
-                *(np.zeros(0, kind) for kind in (np.uint64, np.int64, np.int32, np.uint32))
-            )
-
-        lengths = np.diff(np.append(starts, len(codes))).astype(np.int32)
-        places = np.arange(len(codes)) - np.repeat(starts, lengths)
-        powers = np.full(lengths.max(), _BASE, np.uint64)
-        powers[0] = 1
-        products = self._numbers[codes] * np.cumprod(powers)[places]
-        return _grouped(np.add.reduceat(products, starts), None, lengths, codes)
-
-
-def _kind(code: int) -> int:
-    character = chr(code)
-    category = unicodedata.category(character)
-    if character in "\t\n\r":
-        return _SPACE
-    if category in ("Cc", "Cf", "Co") or character == "\ufffd":
-        return _GONE
-    if category[0] == "P" or (code < 128 and category[0] == "S") or _is_cjk(code):
-        return _ALONE
-    return _SPACE if character.isspace() else _LETTER
-
-
-def _is_cjk(code: int) -> bool:
-    """Whether BERT makes a word of the character: hanja, but neither Hangul nor kana."""
-    return (
-        0x4E00 <= code <= 0x9FFF
-        or 0x3400 <= code <= 0x4DBF
-        or 0x20000 <= code <= 0x2A6DF
-        or 0x2A700 <= code <= 0x2B73F
-        or 0x2B740 <= code <= 0x2B81F
-        or 0x2B920 <= code <= 0x2CEAF
-        or 0xF900 <= code <= 0xFAFF
-        or 0x2F800 <= code <= 0x2FA1F
-    )
-
-
 def _blocks(texts: Iterable[str]) -> Iterator[str]:
     """Joins texts to blocks of some `_BLOCK` characters."""
     block: list[str] = []
@@ -210,8 +103,8 @@ class _WordCounter:
 
     def __init__(self, folder: Path, lowercase: bool, morphemes: Analyser | None):
         self._morphemes = None if morphemes is None else Morphemes(morphemes)
-        self._cutter, self._folder = _Cutter(lowercase), folder
-        self._runs: list[_Words] = []
+        self._cutter, self._folder = Cutter(lowercase), folder
+        self._runs: list[Words] = []
         self._held = 0  # words in the runs
         folder.mkdir()
 
@@ -222,7 +115,7 @@ class _WordCounter:
         self._runs.append(self._cutter.words(text))
         self._held += len(self._runs[-1].hashes)
         if self._held > 2 * _MOST_WORDS:
-            self._runs = [_summed(self._runs)]
+            self._runs = [summed(self._runs)]
             self._held = len(self._runs[0].hashes)
             if self._held > _MOST_WORDS:
                 self.spill()
@@ -230,7 +123,7 @@ class _WordCounter:
     def spill(self) -> None:
         if not self._runs:
             return
-        words = _summed(self._runs)
+        words = summed(self._runs)
         self._runs, self._held = [], 0
         limits = np.arange(1, _SHARES, dtype=np.uint64) * np.uint64((1 << 64) // _SHARES)
         cuts = [0, *np.searchsorted(words.hashes, limits).tolist(), len(words.hashes)]
@@ -250,10 +143,10 @@ def _sum_shares(folder: Path, min_count: int, max_words: int) -> Counter[str]:
         for path in folder.glob(f"*/{share}"):
             with path.open("rb") as file:
                 while file.peek(1):
-                    runs.append(_Words(*(np.load(file) for _ in _Words._fields)))
+                    runs.append(Words(*(np.load(file) for _ in Words._fields)))
         if not runs:
             continue
-        total = _summed(runs)
+        total = summed(runs)
         text = total.codes.tobytes().decode("utf-32-le")
         ends = np.cumsum(total.lengths)
         kept = np.flatnonzero(total.counts >= min_count)
