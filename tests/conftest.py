@@ -1,4 +1,6 @@
+import io
 import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +59,28 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("KBERT_DATA does not name the folder of real corpora and vocabularies")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def train_sentencepiece():
+    """A function: the bytes of a small SentencePiece model of Korean, with settings."""
+    spm = pytest.importorskip("sentencepiece")
+
+    def made(**settings) -> bytes:
+        rng = random.Random(0)
+        stems, ends = (
+            "국회 정부 법률 나라 사람 말 글 A1".split(),
+            ["", "은", "을", "에", "에서", "."],
+        )
+        words = [stem + end for stem in stems for end in ends]
+        lines = [" ".join(rng.choices(words, k=8)) for _ in range(300)]
+        model = io.BytesIO()
+        spm.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=model,
+            minloglevel=2,
+            **{"model_type": "unigram", "vocab_size": 60, **settings},
+        )
+        return model.getvalue()
+
+    return made

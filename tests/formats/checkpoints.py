@@ -58,7 +58,8 @@ def make_reference(model_type: str, ending: str, **settings):
 
     torch.manual_seed(7)
     classes, sizes = CONFIGS[model_type]
-    config = getattr(transformers, f"{classes}Config")(**sizes, **settings)
+    sizes = {**sizes, **settings}
+    config = getattr(transformers, f"{classes}Config")(**sizes)
     if model_type != "big_bird":
         config._attn_implementation = "eager"  # the one that returns weights
     model = getattr(transformers, f"{classes}{ending}")(config).eval()

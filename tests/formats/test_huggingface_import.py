@@ -299,3 +299,38 @@ def test_a_head_that_is_there_in_part(tmp_path):
     rewrite_weights(folder, lambda tensors: {n: a for n, a in tensors.items() if n != name})
     with pytest.raises(KbertError, match=r"only a part of 'mlm': no mlm\.transform\.bias"):
         kbert.load(folder)
+
+
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
+def test_a_sentencepiece_model_comes_along(family, tmp_path, train_sentencepiece):
+    """KoBERT's files, and XLM-RoBERTa's: from text to text, and out to transformers."""
+    if family == "bert":
+        pieces = {"unk_id": 0, "pad_id": 1, "bos_id": -1, "eos_id": -1, "unk_piece": "[UNK]"}
+        pieces |= {"pad_piece": "[PAD]", "control_symbols": ["[CLS]", "[SEP]", "[MASK]"]}
+        name, specials = "spiece.model", {"pad_token_id": 1}
+    else:
+        pieces, name, specials = {}, "sentencepiece.bpe.model", {}
+    # transformers' config of the reference has 38 rows; these vocabularies have some 60.
+    reference = make_reference(family, "ForMaskedLM", vocab_size=64, **specials)
+    reference.save_pretrained(tmp_path / "in")
+    (tmp_path / "in" / name).write_bytes(train_sentencepiece(**pieces))
+    model = kbert.load(tmp_path / "in")
+    mask = model.tokenizer.mask_token
+    assert mask == ("[MASK]" if family == "bert" else "<mask>")
+    text = f"국회는 법률을 {mask}"
+    inputs = model.tokenizer([text, "나라"])
+    del inputs["token_type_ids"]
+    assert inputs["input_ids"][1, -1] == 1  # padding
+    expected = expected_outputs(reference, inputs).logits
+    assert_close(model(inputs), expected, inputs["attention_mask"])
+    best = kbert.FillMask(model)(text, top_k=1)[0]
+    place = int(np.flatnonzero(inputs["input_ids"][0] == model.tokenizer.mask_id)[0])
+    row = expected[0, place, : len(model.tokenizer)].numpy()
+    assert best["token"] == row.argmax()
+
+    kbert.export_huggingface(model, tmp_path / "out")
+    again = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert again(text)["input_ids"] == inputs["input_ids"][0].tolist()
+    model.save(tmp_path / "model.keras")
+    kept = kbert.load(tmp_path / "model.keras").tokenizer
+    np.testing.assert_array_equal(kept([text, "나라"])["input_ids"], inputs["input_ids"])

@@ -1,6 +1,5 @@
 """Unigram models against SentencePiece itself, and against transformers' tokenizers."""
 
-import io
 import random
 import shutil
 import unicodedata
@@ -17,42 +16,18 @@ KOBERT = {
 
 
 @pytest.fixture(scope="module")
-def train():
-    spm = pytest.importorskip("sentencepiece")
-
-    def made(**settings) -> bytes:
-        rng = random.Random(0)
-        stems, ends = (
-            "국회 정부 법률 나라 사람 말 글 A1".split(),
-            ["", "은", "을", "에", "에서", "."],
-        )
-        words = [stem + end for stem in stems for end in ends]
-        lines = [" ".join(rng.choices(words, k=8)) for _ in range(300)]
-        model = io.BytesIO()
-        spm.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=model,
-            minloglevel=2,
-            **{"model_type": "unigram", "vocab_size": 60, **settings},
-        )
-        return model.getvalue()
-
-    return made
-
-
-@pytest.fixture(scope="module")
-def kobert(tmp_path_factory, train):
+def kobert(tmp_path_factory, train_sentencepiece):
     """A folder with the special tokens of KoBERT."""
     folder = tmp_path_factory.mktemp("kobert")
-    (folder / "spiece.model").write_bytes(train(**KOBERT))
+    (folder / "spiece.model").write_bytes(train_sentencepiece(**KOBERT))
     return folder
 
 
 @pytest.fixture(scope="module")
-def xlm_roberta(tmp_path_factory, train):
+def xlm_roberta(tmp_path_factory, train_sentencepiece):
     """A folder like XLM-RoBERTa's: <unk> <s> </s> first in the file, other ids outside."""
     folder = tmp_path_factory.mktemp("xlm")
-    (folder / "sentencepiece.bpe.model").write_bytes(train())
+    (folder / "sentencepiece.bpe.model").write_bytes(train_sentencepiece())
     return folder
 
 
@@ -153,11 +128,11 @@ def test_save_and_read(kobert, tmp_path):
     assert Tokenizer.from_file(tmp_path).scores is None
 
 
-def test_other_kinds_of_models(train):
+def test_other_kinds_of_models(train_sentencepiece):
     with pytest.raises(KbertError, match="of type 2, not unigram"):
-        parse_model(train(model_type="bpe"), "x.model")
+        parse_model(train_sentencepiece(model_type="bpe"), "x.model")
     with pytest.raises(KbertError, match="falls back to bytes"):
-        parse_model(train(byte_fallback=True, vocab_size=300), "x.model")
+        parse_model(train_sentencepiece(byte_fallback=True, vocab_size=300), "x.model")
 
 
 @pytest.mark.parametrize(
