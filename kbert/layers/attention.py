@@ -11,6 +11,7 @@ import math
 import keras
 from keras import ops
 
+from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 # Added to the score of a padded key. Beside any real score its exp() is exactly 0, in float32,
@@ -102,8 +103,8 @@ class SelfAttention(keras.layers.Layer):
         """Makes the two projections: D -> 3 D for Q, K, V, and D -> D for the output."""
         hidden_size = input_shape[-1]
 
-        def dense(units: int, name: str) -> keras.layers.Dense:
-            layer = keras.layers.Dense(
+        def dense(units: int, name: str) -> Dense:
+            layer = Dense(
                 units,
                 kernel_initializer=TruncatedNormal(
                     self.initializer_range, seed=sub_seed(self.seed, name)

@@ -9,6 +9,7 @@ Shapes: B batch, L length, D hidden, I intermediate (4 D in BERT).
 import keras
 
 from kbert.layers.activations import activation
+from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 
@@ -42,11 +43,9 @@ class FeedForward(keras.layers.Layer):
     def build(self, input_shape):
         """Makes the two projections."""
 
-        def dense(units: int, name: str) -> keras.layers.Dense:
+        def dense(units: int, name: str) -> Dense:
             initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, name))
-            return keras.layers.Dense(
-                units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
-            )
+            return Dense(units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
 
         self.widen = dense(self.intermediate_size, "widen")
         self.widen.build(input_shape)

@@ -100,7 +100,8 @@ def predict(
     if batch_size < 1:
         raise KbertError(f"batch_size must be from 1, not {batch_size}")
     pad_id = tokenizer_of(model).pad_id
-    shapes = list(batches(rows, batch_size, model.bert.max_length, bool(model.jit_compile)))
+    longest = getattr(model, "bert", model).max_length
+    shapes = list(batches(rows, batch_size, longest, few_shapes=bool(model.jit_compile)))
     answers: list = [None] * len(rows)
     # Standard output is left to what is asked for.
     console = Console(stderr=True)
@@ -119,6 +120,8 @@ def batches(
 ) -> Iterator[tuple[list[int], tuple[int, int, int]]]:
     """Which rows run together, and in which shape; the longest first.
 
+    No row is less than half as long as its batch.
+
     Args:
         rows: the rows.
         batch_size: the most rows in a batch.
@@ -130,11 +133,11 @@ def batches(
         The places of a batch's rows, and its shape (B, L, P).
 
     Example:
-        >>> rows = [{"input_ids": np.zeros(length)} for length in (3, 20, 5)]
-        >>> list(batches(rows, batch_size=2, max_length=512, few_shapes=False))
-        [([1, 2], (2, 20, 0)), ([0], (1, 3, 0))]
-        >>> list(batches(rows, batch_size=2, max_length=512, few_shapes=True))
-        [([1, 0], (2, 32, 0)), ([2], (1, 16, 0))]
+        >>> rows = [{"input_ids": np.zeros(length)} for length in (3, 20, 5, 18)]
+        >>> list(batches(rows, batch_size=3, max_length=512, few_shapes=False))
+        [([1, 3], (2, 20, 0)), ([2, 0], (2, 5, 0))]
+        >>> list(batches(rows, batch_size=3, max_length=512, few_shapes=True))
+        [([1, 3, 0], (3, 32, 0)), ([2], (1, 16, 0))]
     """
     lengths = [len(row["input_ids"]) for row in rows]
     blanks = [len(row.get(POSITIONS, ())) for row in rows]
@@ -145,7 +148,11 @@ def batches(
     while order:
         length, positions = lengths[order[0]], blanks[order[0]]
         most = min(batch_size, batch_size * ROW_TOKENS // length, batch_size // max(1, positions))
-        places = [i for i in order[: max(1, most)] if blanks[i] == positions]
+        places = [
+            i
+            for i in order[: max(1, most)]
+            if blanks[i] == positions and 2 * lengths[i] >= length  # or most of it were padding
+        ]
         order = order[len(places) :]
         size = min(max(1, most), power_of_two(len(places))) if few_shapes else len(places)
         yield places, (size, length, positions)

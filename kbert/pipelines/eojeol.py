@@ -1,18 +1,22 @@
 """A blank filled by a whole Korean word of one to four pieces.
 
-A blank is one [MASK], but a word may be several pieces. So each number of pieces is tried, with as
-many [MASK], and the score of a word of n pieces is the geometric mean of
+A blank is one [MASK], but a word may be several pieces. So each number of pieces n is tried, with
+as many [MASK], and a word's score is the product of
 
     p(piece i | the text, the pieces before it, [MASK] for those behind it)
 
-The probabilities are over the whole vocabulary, and not only over what may stand there: where
-there are too many [MASK], and the model would rather begin another word, every filling has a low
-score. The mean makes words of different lengths comparable; by their products, long words lose to
-short ones that fit worse.
+to the power 1 / sqrt(n): for n = 1 the probability itself. The probabilities are over the whole
+vocabulary, and not only over what may stand there: where there are too many [MASK], and the model
+would rather begin another word, every filling has a low score.
 
-Source: Jiang et al. 2020, "X-FACTR", section 4 (several numbers of masks, compared by the mean);
-Kauf and Ivanova 2023, "A Better Way to Do Masked Language Model Scoring" (the pieces of a word from
-left to right).
+The power was chosen by blanking 60 words of the texts that the quickstart's model had learned (31
+of one piece, 19, 6 and 4 of two, three and four). The word came first, and among the first five,
+for 39 and 48 of them by the product alone, for 42 and 48 by the power 1 / sqrt(n), and for 42 and
+49 by 1 / n; but then a quarter of all answers had four pieces, and few of those were words.
+
+Source: Jiang et al. 2020, "X-FACTR", section 4 (several numbers of masks); Wu et al. 2016, section
+7 (a power of the length); Kauf and Ivanova 2023, "A Better Way to Do Masked Language Model
+Scoring" (the pieces of a word from left to right).
 """
 
 import math

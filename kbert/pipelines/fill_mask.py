@@ -99,8 +99,8 @@ class FillMask:
             pipeline. For a list of texts, a list of what each text alone gives.
 
             With `unit="eojeol"`, `tokens` (a list of ids) stands for `token`, `score` is the
-            (geometric) mean of the pieces' probabilities, and `sequence` is the text as it was
-            written, with its own [MASK] filled.
+            product of the pieces' probabilities to the power 1 / sqrt(pieces), and `sequence` is
+            the text as it was written, with its own [MASK] filled.
 
         Raises:
             KbertError: if a text has no [MASK], or is longer than the model's positions; if there

@@ -5,12 +5,13 @@
 Each blank is judged with the ones before it filled and the ones after it still [MASK]. BERT has no
 one joint distribution of several blanks: another order gives other numbers. The order is fixed,
 from left to right, so that all candidates are judged alike and each is met once; filling the
-surest blank first would judge each candidate in an order of its own. Candidates are compared by
-the mean, log P / n, so those for another number of blanks can compete.
+surest blank first would judge each candidate in an order of its own. Candidates for different
+numbers of blanks are compared by log P / n^0.5: by log P alone the longer ones lose, and by its
+mean, log P / n, nonsense wins whose last pieces follow surely from the first.
 
 Shapes: V vocabulary.
 Source: Wang and Cho 2019, "BERT has a Mouth, and It Must Speak"; Jiang et al. 2020, "X-FACTR",
-section 4 (several masks, beam search); Kauf and Ivanova 2023 (within a word, left to right).
+section 4 (several masks, beam search); Wu et al. 2016, section 7 (a power of the length).
 """
 
 from collections import defaultdict
@@ -21,6 +22,8 @@ import numpy as np
 
 from kbert.models.base import KbertModel
 from kbert.pipelines.encode import POSITIONS, Row, largest, log_softmax, predict
+
+LENGTH_POWER = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +58,8 @@ class Filled:
 
     @property
     def score(self) -> float:
-        """The mean of the log probabilities; the most it can become, while blanks are left."""
-        return self.log_probability / len(self.form.places)
+        """What candidates are compared by; the most that it can become, while blanks are left."""
+        return self.log_probability / len(self.form.places) ** LENGTH_POWER
 
     def row(self) -> Row:
         """The row as far as it is filled, and the next blank."""

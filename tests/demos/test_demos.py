@@ -109,9 +109,9 @@ def test_fill_mask_answers_as_the_pipeline_does(model_file):
     with served("fill_mask", model_file) as client:
         for glued in ("continuation", "word"):
             text = "[MASK]은 법률 앞에 평등하다."
-            table = client.predict(text, glued, api_name="/fill_mask")
+            table = client.predict(text, "token", False, glued, api_name="/fill_mask")
             expected = kbert.FillMask(kbert.load(model_file), glued_to_mask=glued)(text)
-            assert table["headers"] == ["빈칸", "순위", "낱말", "확률 (%)", "채운 문장"]
+            assert table["headers"] == ["빈칸", "순위", "낱말", "점수 (%)", "채운 문장"]
             assert [row[:3] for row in table["data"]] == [
                 [1, rank, answer["token_str"]] for rank, answer in enumerate(expected, 1)
             ]
@@ -128,9 +128,27 @@ def test_fill_mask_answers_as_the_pipeline_does(model_file):
 def test_each_reading_of_what_is_glued_to_a_mask_gives_its_own_answers(model_file):
     with served("fill_mask", model_file) as client:
         text = "[MASK]은 법률"
-        continuation = client.predict(text, "continuation")["data"]
+        continuation = client.predict(text, "token", False, "continuation")["data"]
         assert continuation == client.predict(text)["data"], "continuation is the default"
-        assert continuation != client.predict(text, "word")["data"]
+        assert continuation != client.predict(text, "token", False, "word")["data"]
+
+
+def test_whole_words_and_their_particles(model_file):
+    fill_mask = kbert.FillMask(kbert.load(model_file))
+    with served("fill_mask", model_file) as client:
+        for agree in (False, True):
+            text = "법률 [MASK]은 앞에."
+            rows = client.predict(text, "eojeol", agree)["data"]
+            expected = fill_mask(text, unit="eojeol", agree=agree)
+            assert [[row[2], row[4]] for row in rows] == [
+                [answer["token_str"], answer["sequence"]] for answer in expected
+            ]
+            assert any("는 앞에" in row[4] for row in rows) == agree
+        glued = "어절은 띄어 쓴 빈칸에만 채웁니다. [MASK] 앞을 띄우거나 토큰으로 채워 주세요."
+        for text in ("대[MASK]은", "[MASK][MASK]", "국민 3[MASK]"):
+            assert refusal(client, text, "eojeol", True) == glued
+        too_long = "이 모델이 읽기에는 너무 긴 글입니다. 12토큰 이내로 줄여 주세요."
+        assert refusal(client, "[MASK] " * 11, "eojeol") == too_long
 
 
 def test_fill_mask_numbers_the_blanks(model_file):
@@ -157,13 +175,13 @@ def test_a_blank_is_filled_in_the_text_as_it_was_written(text, blank, word, fill
 def test_fill_mask_says_what_is_wrong_with_a_text(model_file):
     with served("fill_mask", model_file) as client:
         for text in ("국민은 법률 앞에 평등하다.", "", None, "[mask]", "<b>국민</b>"):
-            message = refusal(client, text, "word")
+            message = refusal(client, text, "token", False, "word")
             assert message == "글에 빈칸이 없습니다. 알아맞힐 자리에 [MASK]라고 적어 주세요."
         # 12 positions: [CLS], ten [MASK], [SEP] fit, and an eleventh does not.
         assert len(client.predict("[MASK] " * 10)["data"]) == 50
         too_long_for_model = "이 모델이 읽기에는 너무 긴 글입니다. 12토큰 이내로 줄여 주세요."
-        assert refusal(client, "[MASK] " * 11, "word") == too_long_for_model
-        message = refusal(client, "[MASK]" + "은" * 995, "word")
+        assert refusal(client, "[MASK] " * 11) == too_long_for_model
+        message = refusal(client, "[MASK]" + "은" * 995)
         assert message == "글이 1,001자로 너무 깁니다. 1,000자 이하로 줄여 주세요."
 
 

@@ -11,6 +11,7 @@ from kbert import (
     KbertError,
     NextSentence,
 )
+from tests.models.test_bert import hugging_face_weights
 
 
 @pytest.fixture
@@ -42,39 +43,111 @@ def test_fill_mask_by_hand(model, tokenizer):
         assert answer["sequence"] == tokenizer.decode(filled)
 
 
-def test_fill_mask_agrees_with_transformers(model, tokenizer, tmp_path):
-    """The same dicts as transformers' pipeline gives for the same logits and vocabulary."""
+@pytest.fixture
+def both(small, tokenizer, tmp_path):
+    """transformers' pipeline on a small random checkpoint of its own, and ours on the same."""
     transformers = pytest.importorskip("transformers")
     torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    small |= {"vocab_size": len(tokenizer), "hidden_dropout_prob": 0.0}
+    names = set(small) - {"seed"}
+    config = transformers.BertConfig(**{name: small[name] for name in names})
+    reference = transformers.BertForPreTraining(config).eval()
+    model = BertForPreTraining(**small)
+    for name, weights in hugging_face_weights(reference.state_dict(), config).items():
+        parts = {layer.name: layer for layer in (*model.layers, *model.bert.layers)}
+        parts[name].set_weights(weights)
+    model.tokenizer = tokenizer
     tokenizer.save(tmp_path)
-    theirs = transformers.BertTokenizer.from_pretrained(tmp_path, do_lower_case=False)
+    reader = transformers.BertTokenizer.from_pretrained(tmp_path, do_lower_case=False)
+    masked_lm = transformers.BertForMaskedLM(config).eval()
+    masked_lm.load_state_dict(reference.state_dict(), strict=False)
+    return transformers.FillMaskPipeline(model=masked_lm, tokenizer=reader), FillMask(model)
 
-    config = transformers.BertConfig(vocab_size=len(tokenizer), hidden_size=4, num_hidden_layers=1,
-                                     num_attention_heads=1, intermediate_size=4)  # fmt: skip
 
-    class OurLogits(transformers.BertForMaskedLM):
-        """transformers' pipeline around our numbers."""
+def assert_same(ours, theirs):
+    """The same lists of the same dicts, keys in the same order, scores to 1e-4 of each other."""
+    assert type(ours) is type(theirs)
+    if isinstance(ours, list):
+        assert len(ours) == len(theirs)
+        for one, two in zip(ours, theirs, strict=True):
+            assert_same(one, two)
+    else:
+        assert list(ours) == list(theirs) == ["score", "token", "token_str", "sequence"]
+        assert [type(value) for value in ours.values()] == [type(v) for v in theirs.values()]
+        assert ours == {**theirs, "score": pytest.approx(theirs["score"], rel=1e-4)}
 
-        def forward(self, input_ids, token_type_ids, attention_mask, **_):
-            ids, segments, mask = (p.numpy() for p in (input_ids, token_type_ids, attention_mask))
-            parts = {"input_ids": ids, "token_type_ids": segments, "attention_mask": mask}
-            logits = model(parts)["mlm"]
-            logits = torch.tensor(ops.convert_to_numpy(logits)[..., : len(tokenizer)])
-            # The model's rows beyond the vocabulary take their share of the softmax.
-            return transformers.modeling_outputs.MaskedLMOutput(logits=logits)
 
-    pipeline = transformers.FillMaskPipeline(model=OurLogits(config), tokenizer=theirs)
+ONE = "축구는 정말 [MASK]다."
+SEVERAL = "[MASK]에게 국민의 [MASK]."
+TEXTS = [ONE, SEVERAL, "[MASK]", "나 너 우리 나 너 우리 [MASK] 나 너", "[MASK] [MASK] [MASK] 쀍"]
+
+
+@pytest.mark.parametrize("text", [ONE, SEVERAL, TEXTS])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"top_k": 1},
+        {"top_k": 29},
+        {"batch_size": 2},
+        {"targets": ["국민", "##의", "우리"]},
+        {"targets": ["국민", "##의", "우리", "국민"], "top_k": 2},
+        {"targets": "국회"},
+    ],
+    ids=str,
+)
+def test_the_same_as_transformers(both, text, settings):
+    theirs, ours = both
+    assert_same(ours(text, **settings), theirs(text, **settings))
+
+
+def test_targets_that_are_not_one_token(both):
+    theirs, ours = both
+    targets = ["국민의", "축구는", "\u200b", "나"]
+    with pytest.warns(UserWarning, match="is not one token") as caught:
+        answers = ours(ONE, targets=targets)
+    assert_same(answers, theirs(ONE, targets=targets))
+    assert {answer["token_str"] for answer in answers} == {"국민", "축구", "나"}
+    caught = [each for each in caught if each.category is UserWarning]
+    messages = [str(each.message) for each in caught]
+    assert [message.split(":")[0] for message in messages] == [
+        f"the target {word!r} is not one token" for word in targets[:3]
+    ]
+    assert "'국민' is judged" in messages[0] and "left out" in messages[2]
+    assert all(each.filename == __file__ for each in caught)  # the warning names the caller's line
+
+
+def test_targets_may_be_ids(model, tokenizer):
     fill_mask = FillMask(model)
-    for text in ("축구는 정말 [MASK]다.", "[MASK]에게 국민의 [MASK]."):
-        expected, got = pipeline(text, top_k=4), fill_mask(text, top_k=4)
-        if text.count("[MASK]") == 1:
-            expected, got = [expected], [got]
-        for blank, ours in zip(expected, got, strict=True):
-            assert [a["token"] for a in ours] == [a["token"] for a in blank]
-            assert [a["token_str"] for a in ours] == [a["token_str"] for a in blank]
-            ratio = [a["score"] / b["score"] for a, b in zip(ours, blank, strict=True)]
-            assert max(ratio) - min(ratio) < 1e-4
-            assert [a["sequence"] for a in ours] == [a["sequence"] for a in blank]
+    words = ["국민", "##의"]
+    ids = [tokenizer.id(word) for word in words]
+    assert fill_mask(ONE, targets=ids) == fill_mask(ONE, targets=words)
+    assert fill_mask(ONE, targets=ids[0]) == fill_mask(ONE, targets=[words[0]])
+    with pytest.raises(KbertError, match="id 29 is outside the vocabulary"):
+        fill_mask(ONE, targets=[29])
+    with pytest.raises(KbertError, match="there is no target to judge"):
+        fill_mask(ONE, targets=[])
+
+
+def test_logits_are_reduced_batch_by_batch(model, monkeypatch):
+    """No more logits than those of one batch are alive at any time."""
+    import weakref
+
+    alive, most, predict_on_batch = weakref.WeakSet(), [0], model.predict_on_batch
+
+    class Logits(np.ndarray):
+        __hash__ = object.__hash__
+
+    def watched(batch):
+        logits = predict_on_batch(batch)["mlm"].view(Logits)
+        alive.add(logits)
+        most[0] = max(most[0], len(alive))
+        return logits
+
+    monkeypatch.setattr(model, "predict_on_batch", watched)
+    assert len(FillMask(model)(TEXTS * 4, batch_size=2)) == 20
+    assert most[0] <= 2  # the last batch's, until the next has come
 
 
 def test_fill_mask_several_blanks_and_texts(model):
@@ -122,6 +195,21 @@ def test_next_sentence_lists_and_long_texts(small, tokenizer):
     for first, second, both in zip(firsts, seconds, judged, strict=True):
         assert next_sentence(first, second)["next"] == pytest.approx(both["next"], abs=1e-5)
     assert next_sentence([], []) == []
+
+
+def test_ranking_of_continuations(model):
+    next_sentence = NextSentence(model)
+    candidates = ["국민의 국회", "나", "법률을 의결한다.", "우리"]
+    ranked = next_sentence.rank("축구는 재미있다.", candidates, batch_size=2)
+    single = {text: next_sentence("축구는 재미있다.", text)["next"] for text in candidates}
+    assert [each["text"] for each in ranked] == sorted(single, key=lambda text: -single[text])
+    for each in ranked:
+        assert each.keys() == {"text", "index", "next"}
+        assert candidates[each["index"]] == each["text"]
+        assert each["next"] == pytest.approx(single[each["text"]], abs=1e-5)
+    assert next_sentence.rank("나", []) == []
+    with pytest.raises(KbertError, match="is empty"):
+        next_sentence.rank("나", ["너", ""])
 
 
 def test_bad_questions(model, small):

@@ -1,0 +1,116 @@
+import io
+
+import numpy as np
+import pytest
+from keras import ops
+
+from kbert import BertForPreTraining, KbertError
+from kbert.pipelines.encode import batches, largest, pad, predict, round_length, to_rows
+
+
+@pytest.fixture
+def model(small, tokenizer):
+    model = BertForPreTraining(**small)
+    model.tokenizer = tokenizer
+    return model
+
+
+def row(length: int, blanks: int = 0) -> dict:
+    return {
+        "input_ids": np.full(length, 7, np.int32),
+        "masked_lm_positions": np.arange(blanks, dtype=np.int32),
+    }
+
+
+def test_lengths_are_rounded_to_few():
+    rounded = sorted({round_length(length) for length in range(1, 513)})
+    assert rounded == [16, 32, 48, 64, 96, 128, 192, 256, 384, 512]
+    assert all(length <= round_length(length) for length in range(1, 600))
+
+
+def test_batches_hold_every_row_once_and_little_padding():
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(3, 300, 500)
+    rows = [row(length) for length in lengths]
+    for few_shapes in (False, True):
+        plan = list(batches(rows, 16, 300, few_shapes))
+        assert sorted(place for places, _ in plan for place in places) == list(range(500))
+        for places, (size, length, blanks) in plan:
+            assert len(places) <= size <= 16 and blanks == 0
+            assert lengths[places].max() <= length <= 300
+            assert size == 1 or size * length <= 16 * 64
+        shapes = {shape for _, shape in plan}
+        tokens = sum(size * length for _, (size, length, _) in plan)
+        if few_shapes:
+            assert len(shapes) <= 15 and tokens < 1.35 * lengths.sum()
+        else:
+            assert tokens < 1.05 * lengths.sum()
+
+
+def test_batches_by_hand():
+    # 8 x 64 = 512 tokens and 8 blanks a batch: 3 rows of 150 fit, and 2 rows of 4 blanks.
+    rows = [*[row(150, 1)] * 4, *[row(20, 4)] * 3, row(600, 1), row(9, 9)]
+    assert list(batches(rows, 8, 600, few_shapes=False)) == [
+        ([8], (1, 9, 9)),
+        ([4, 5], (2, 20, 4)),
+        ([6], (1, 20, 4)),
+        ([7], (1, 600, 1)),
+        ([0, 1, 2], (3, 150, 1)),
+        ([3], (1, 150, 1)),
+    ]
+    # Compiled: 150 is 192, of which 2 fit; 600 is 768, but the model ends at 700; 9 blanks are 16.
+    assert list(batches(rows, 8, 700, few_shapes=True)) == [
+        ([8], (1, 16, 16)),
+        ([4, 5], (2, 32, 4)),
+        ([6], (1, 32, 4)),
+        ([7], (1, 700, 1)),
+        ([0, 1], (2, 192, 1)),
+        ([2, 3], (2, 192, 1)),
+    ]
+
+
+def test_padding_by_hand():
+    batch = pad([row(2, 1), row(3, 2)], 3, 4, 2, pad_id=9)
+    assert batch["input_ids"].tolist() == [[7, 7, 9, 9], [7, 7, 7, 9], [7, 7, 9, 9]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0]]
+    assert batch["masked_lm_positions"].tolist() == [[0, 0], [0, 1], [0, 0]]
+
+
+def test_answers_come_in_the_order_of_the_texts(model, tokenizer):
+    texts = ["나 " * count for count in (3, 14, 1, 9, 2, 12, 5)]
+    rows = to_rows(tokenizer, texts)
+    seen = []
+
+    def answer(outputs, places):
+        seen.append(len(places))
+        return outputs["nsp"][: len(places)].tolist()
+
+    answers = predict(model, rows, answer, batch_size=2)
+    assert len(seen) >= 4 and max(seen) == 2
+    for text, got in zip(texts, answers, strict=True):
+        expected = ops.convert_to_numpy(model(tokenizer(text))["nsp"])[0]
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert predict(model, [], answer) == []
+    with pytest.raises(KbertError, match="batch_size must be from 1, not 0"):
+        predict(model, rows, answer, batch_size=0)
+
+
+@pytest.mark.parametrize("texts", [1, 9])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_bar_shows_on_long_input_in_a_terminal(model, tokenizer, monkeypatch, terminal, texts):
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr("sys.stderr", stream)
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    rows = to_rows(tokenizer, ["나"] * texts)
+    predict(model, rows, lambda outputs, places: places, batch_size=2)
+    assert ("100%" in stream.getvalue()) == (terminal and texts == 9)
+
+
+def test_largest_by_hand():
+    scores = np.array([0.5, 0.1, 0.5, 0.7, 0.1])
+    assert largest(scores, 2).tolist() == [3, 0]
+    assert largest(scores, 4).tolist() == [3, 0, 2, 1]
+    assert largest(scores, 9).tolist() == [3, 0, 2, 1, 4]
