@@ -86,7 +86,7 @@ def _write_saved_model(model: keras.Model, path: Path) -> None:
     settings = {}
     if backend == "jax":
         settings["jax2tf_kwargs"] = {
-            "polymorphic_shapes": [{name: "(batch, length)" for name in signature.inputs}],
+            "polymorphic_shapes": [dict.fromkeys(signature.inputs, "(batch, length)")],
             "polymorphic_constraints": (f"length <= {signature.max_length}",),
             "with_gradient": False,
         }
