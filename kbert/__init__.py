@@ -24,6 +24,8 @@ _HOME = {
     "load": "formats.load",
     "export_huggingface": "formats.huggingface_export",
     "push_to_hub": "formats.huggingface_export",
+    "from_keras_hub": "formats.keras_hub",
+    "to_keras_hub": "formats.keras_hub",
     "FillMask": "pipelines.fill_mask",
     "NextSentence": "pipelines.next_sentence",
 }
@@ -41,14 +43,18 @@ __all__ = [
     "NextSentence",
     "Tokenizer",
     "export_huggingface",
+    "from_keras_hub",
     "load",
     "push_to_hub",
+    "to_keras_hub",
 ]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
     from kbert.errors import KbertError as KbertError
     from kbert.formats.huggingface_export import export_huggingface as export_huggingface
     from kbert.formats.huggingface_export import push_to_hub as push_to_hub
+    from kbert.formats.keras_hub import from_keras_hub as from_keras_hub
+    from kbert.formats.keras_hub import to_keras_hub as to_keras_hub
     from kbert.formats.load import load as load
     from kbert.models.bert import Bert as Bert
     from kbert.models.classification import (

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kbert.errors import KbertError
+from kbert.models.export import export
 from kbert.text.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1  # of the `.keras` files; raised when an older kbert could not read them
@@ -73,6 +74,25 @@ class KbertModel(keras.Model):
             else:
                 del self.optimizer
             Path(temporary).unlink(missing_ok=True)
+
+    def export(self, filepath: str | Path, format: str = "tf_saved_model") -> None:
+        """Writes the model for use without kbert and Keras; batch and length stay free.
+
+        The file takes `input_ids`, `token_type_ids` (where the model looks at them) and
+        `attention_mask`, each (B, L) int32 with L up to the model's longest, and gives what the
+        model gives, by name: the keys of its dict in alphabetical order, or `logits`. Scores of
+        words are those of every position. The tokenizer is not in it.
+
+        Args:
+            filepath: a file that ends in `.onnx`, or a SavedModel's folder; replaced if there.
+            format: "onnx", which needs the extra kbert[onnx] (on JAX kbert[onnx-jax]), or
+                "tf_saved_model", which needs TensorFlow and cannot be written from PyTorch.
+
+        Raises:
+            KbertError: if there is no such format, the backend or an uninstalled package keeps it
+                from being written, or the model is not float32.
+        """
+        export(self, filepath, format)
 
     def get_compile_config(self) -> None:
         """Nothing: a shared file neither carries a training's state nor compiles on loading."""

@@ -1,0 +1,201 @@
+"""A model as a file that runs without kbert and Keras: ONNX, or TensorFlow's SavedModel.
+
+Keras's own export makes ids float on JAX, fixes the length on PyTorch, and writes an ONNX file that
+nothing opens on TensorFlow. So the tools that Keras would call are called here:
+
+    ONNX         TensorFlow: tf2onnx    JAX: jax2onnx    PyTorch: torch.onnx
+    SavedModel   TensorFlow: Keras      JAX: jax2tf, by way of Keras
+
+Shapes: B batch, L length; both are free in every file, L up to the model's longest.
+"""
+
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from kbert.errors import KbertError
+
+FORMATS = ("tf_saved_model", "onnx")
+_ONNX_TOOLS = {  # what writes ONNX on a backend, and the extra that installs it
+    "tensorflow": ("tf2onnx", "onnx"),
+    "torch": ("onnxscript", "onnx"),
+    "jax": ("jax2onnx", "onnx-jax"),
+}
+_MOST_ONNX_BYTES = 2**31  # of one file, as protobuf counts
+
+
+class _Signature(NamedTuple):
+    """What a file takes and gives, as a function of plain arrays.
+
+    `function` takes a dict of the inputs, each (B, L) int32, and returns a dict of tensors.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    function: Callable[[dict[str, Any]], dict[str, Any]]
+    max_length: int
+
+
+def export(model: keras.Model, filepath: str | Path, format: str) -> None:
+    """Writes a model of kbert in a format; see `KbertModel.export`."""
+    if format not in FORMATS:
+        raise KbertError(f"format is one of {', '.join(FORMATS)}, not {format!r:.80}")
+    if model.dtype_policy.name != "float32":
+        raise KbertError(
+            f"a model is exported in float32, and this one is {model.dtype_policy.name}: make it "
+            "with dtype='float32' and give it these weights"
+        )
+    write = _write_onnx if format == "onnx" else _write_saved_model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tools warn of what they do themselves
+        write(model, Path(filepath))
+
+
+def _signature(model: Any) -> _Signature:
+    bert = getattr(model, "bert", model)
+    segments = ("token_type_ids",) if bert.embeddings.type_vocab_size > 1 else ()
+    inputs = ("input_ids", *segments, "attention_mask")
+
+    def named(batch: dict[str, Any]) -> dict[str, Any]:
+        outputs = model(batch, training=False)
+        return outputs if isinstance(outputs, dict) else {"logits": outputs}
+
+    symbols = {name: keras.KerasTensor((None, None), "int32") for name in inputs}
+    symbol = model.compute_output_spec(symbols)
+    outputs = tuple(sorted(symbol)) if isinstance(symbol, dict) else ("logits",)
+    return _Signature(inputs, outputs, named, bert.max_length)
+
+
+def _write_saved_model(model: keras.Model, path: Path) -> None:
+    backend = keras.backend.backend()
+    if backend == "torch":
+        raise KbertError(
+            "a SavedModel cannot be written from PyTorch, for which it takes a torch_xla that "
+            "does not exist for this PyTorch: save the model as .keras, and export it with "
+            "KERAS_BACKEND=tensorflow or jax"
+        )
+    _require("tensorflow", "a SavedModel", "tensorflow")
+    if path.suffix in (".keras", ".onnx") or path.is_file():
+        raise KbertError(f"a SavedModel is a folder, not the file {path.name!r}")
+    signature = _signature(model)
+    settings = {}
+    if backend == "jax":
+        settings["jax2tf_kwargs"] = {
+            "polymorphic_shapes": [dict.fromkeys(signature.inputs, "(batch, length)")],
+            "polymorphic_constraints": (f"length <= {signature.max_length}",),
+            "with_gradient": False,
+        }
+    specs = {
+        name: keras.InputSpec(shape=(None, None), dtype="int32", name=name)
+        for name in signature.inputs
+    }
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", signature.function, input_signature=[specs], **settings)
+    archive.write_out(str(path), verbose=False)
+
+
+def _write_onnx(model: keras.Model, path: Path) -> None:
+    backend = keras.backend.backend()
+    if path.suffix != ".onnx":
+        raise KbertError(f"a model is exported to a file that ends in .onnx, not {path.name!r}")
+    if 4 * model.count_params() >= _MOST_ONNX_BYTES:
+        raise KbertError(
+            f"an ONNX file holds less than 2 GB, and the model's weights are "
+            f"{4 * model.count_params():,} bytes; a SavedModel may be larger"
+        )
+    tool, extra = _ONNX_TOOLS[backend]
+    _require(tool, f"ONNX from {backend}", extra)
+    import onnx
+
+    write = {"tensorflow": _tensorflow_onnx, "jax": _jax_onnx, "torch": _torch_onnx}[backend]
+    proto = write(_signature(model))
+    onnx.checker.check_model(proto)  # tf2onnx only logs what it could not convert
+    path.write_bytes(proto.SerializeToString())
+
+
+def _require(package: str, what: str, extra: str) -> None:
+    if find_spec(package) is None:
+        raise KbertError(f"{what} needs {package}: pip install kbert[{extra}]")
+
+
+def _tensorflow_onnx(signature: _Signature) -> Any:
+    import tensorflow as tf
+    import tf2onnx
+    from tf2onnx.handler import tf_op
+
+    specs = [tf.TensorSpec((None, None), tf.int32, name=name) for name in signature.inputs]
+    function = tf.function(
+        lambda *arrays: signature.function(dict(zip(signature.inputs, arrays, strict=True))),
+        input_signature=specs,
+        autograph=False,
+    )
+    tf_op("Erfc")(_Erfc)
+    proto, _ = tf2onnx.convert.from_function(function, input_signature=specs)
+    for value in (*proto.graph.input, *proto.graph.output):
+        for name, size in zip(("batch", "length"), value.type.tensor_type.shape.dim, strict=False):
+            if size.dim_param:
+                size.dim_param = name
+    return proto
+
+
+class _Erfc:
+    """TensorFlow's operation in exact gelu, for tf2onnx, which lacks it: erfc(x) = 1 - erf(x)."""
+
+    @classmethod
+    def version_9(cls, ctx, node, **_):  # named by tf2onnx: Erf came with ONNX's operator set 9
+        output = node.output[0]
+        like = {"dtypes": [ctx.get_dtype(output)], "shapes": [ctx.get_shape(output)]}
+        erf = ctx.make_node("Erf", node.input, **like)
+        one = ctx.make_const(f"{node.name}_one", np.float32(1))
+        ctx.remove_node(node.name)
+        terms = [one.output[0], erf.output[0]]
+        ctx.make_node("Sub", terms, name=node.name, outputs=[output], **like)
+
+
+def _jax_onnx(signature: _Signature) -> Any:
+    import jax
+    import jax2onnx
+
+    sizes = jax.export.symbolic_shape(
+        "batch, length", constraints=[f"length <= {signature.max_length}"]
+    )
+
+    def function(*arrays):
+        outputs = signature.function(dict(zip(signature.inputs, arrays, strict=True)))
+        return tuple(outputs[name] for name in signature.outputs)
+
+    return jax2onnx.to_onnx(
+        function,
+        inputs=[jax.ShapeDtypeStruct(sizes, np.int32) for _ in signature.inputs],
+        input_names=list(signature.inputs),
+        output_names=list(signature.outputs),
+    )
+
+
+def _torch_onnx(signature: _Signature) -> Any:
+    import torch
+
+    class Positional(torch.nn.Module):
+        def forward(self, *arrays):
+            outputs = signature.function(dict(zip(signature.inputs, arrays, strict=True)))
+            return tuple(outputs[name] for name in signature.outputs)
+
+    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=signature.max_length)}
+    example = tuple(keras.ops.ones((2, 2), "int32") for _ in signature.inputs)
+    with torch.no_grad():
+        program = torch.onnx.export(
+            Positional(),
+            example,
+            dynamo=True,
+            verbose=False,
+            input_names=list(signature.inputs),
+            output_names=list(signature.outputs),
+            dynamic_shapes=(tuple(sizes for _ in signature.inputs),),
+        )
+    return program.model_proto

@@ -1,0 +1,109 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import kbert
+from kbert import KbertError
+from kbert.models import LABELLED_TASKS, TASKS
+
+BACKEND = keras.backend.backend()
+ONNX_TOOL = {"tensorflow": "tf2onnx", "jax": "jax2onnx", "torch": "onnxscript"}[BACKEND]
+
+
+def batch(rows, length):
+    rng = np.random.default_rng(length)
+    mask = np.ones((rows, length), "int32")
+    mask[-1, length // 2 + 1 :] = 0
+    return {
+        "input_ids": rng.integers(5, 40, (rows, length)).astype("int32"),
+        "token_type_ids": rng.integers(0, 2, (rows, length)).astype("int32"),
+        "attention_mask": mask,
+    }
+
+
+def assert_same(got, model, inputs):
+    """`got` is what the exported file gives, by name."""
+    expected = model(inputs)
+    expected = expected if isinstance(expected, dict) else {"logits": expected}
+    assert set(got) == set(expected)
+    for name, tensor in expected.items():
+        np.testing.assert_allclose(got[name], ops.convert_to_numpy(tensor), atol=1e-4, rtol=0)
+
+
+def make(task, small, **settings):
+    labels = {"labels": ["가", "나", "다"]} if task in LABELLED_TASKS else {}
+    return TASKS[task](**{**small, **labels, **settings})
+
+
+def open_onnx(path):
+    session = pytest.importorskip("onnxruntime").InferenceSession(path)
+    names = [output.name for output in session.get_outputs()]
+    shapes = [["batch", "length"]] * len(session.get_inputs())
+    assert [(i.shape, i.type) for i in session.get_inputs()] == [
+        (s, "tensor(int32)") for s in shapes
+    ]
+    assert names == sorted(names)
+    inputs = {i.name for i in session.get_inputs()}
+    return lambda x: dict(
+        zip(names, session.run(None, {n: x[n] for n in x if n in inputs}), strict=True)
+    )
+
+
+# Each writes a file, which takes seconds: a case stands for a head and for other settings at once.
+CASES = {
+    "pretraining": {},
+    "question-answering": {"hidden_act": "gelu_new", "type_vocab_size": 0, "embedding_size": 8},
+    "sequence-classification": {"hidden_act": "relu", "type_vocab_size": 1, "position_offset": 2},
+    "encoder": {"num_hidden_layers": 2},
+}
+
+
+@pytest.mark.parametrize("task", CASES)
+def test_an_onnx_file_gives_the_same_in_onnx_runtime(task, small, tmp_path):
+    pytest.importorskip(ONNX_TOOL)
+    model = make(task, small, **{"num_hidden_layers": 1, **CASES[task]})
+    model.export(tmp_path / "model.onnx", format="onnx")
+    run = open_onnx(tmp_path / "model.onnx")
+    longest = getattr(model, "bert", model).max_length
+    for rows, length in ((2, 7), (1, 1), (3, longest)):
+        inputs = batch(rows, length)
+        assert_same(run(inputs), model, inputs)
+    with pytest.raises(Exception, match="ONNXRuntimeError"):  # and not some other numbers
+        run(batch(1, longest + 1))
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch writes no SavedModel")
+@pytest.mark.parametrize("task", ["encoder", "token-classification"])
+def test_a_saved_model_gives_the_same_in_tensorflow(task, small, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    model = make(task, small, num_hidden_layers=1)
+    model.export(tmp_path / "saved")
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    for rows, length in ((2, 7), (1, 1), (3, model.get_config()["max_position_embeddings"])):
+        inputs = batch(rows, length)
+        assert_same({n: t.numpy() for n, t in loaded.serve(inputs).items()}, model, inputs)
+    tensors = {name: tf.constant(array) for name, array in inputs.items()}
+    served = loaded.signatures["serving_default"](**tensors)  # what TensorFlow Serving runs
+    assert_same({n: t.numpy() for n, t in served.items()}, model, inputs)
+
+
+def test_what_cannot_be_exported(small, tmp_path, monkeypatch):
+    model = kbert.BertForMaskedLM(**small)
+    with pytest.raises(KbertError, match="format is one of tf_saved_model, onnx, not 'litert'"):
+        model.export(tmp_path / "model", format="litert")
+    with pytest.raises(KbertError, match=r"ends in \.onnx, not 'model'"):
+        model.export(tmp_path / "model", format="onnx")
+    half = kbert.BertForMaskedLM(**small, dtype="mixed_bfloat16")
+    with pytest.raises(KbertError, match="in float32, and this one is mixed_bfloat16"):
+        half.export(tmp_path / "model.onnx", format="onnx")
+    expected = "cannot be written from PyTorch" if BACKEND == "torch" else "a folder, not the file"
+    with pytest.raises(KbertError, match=expected):
+        model.export(tmp_path / "model.onnx")
+    monkeypatch.setattr("kbert.models.export.find_spec", lambda name: None)
+    with pytest.raises(KbertError, match=rf"needs {ONNX_TOOL}: pip install kbert\[onnx"):
+        model.export(tmp_path / "model.onnx", format="onnx")
+    monkeypatch.setattr(type(model), "count_params", lambda self: 2**29)
+    with pytest.raises(KbertError, match="weights are 2,147,483,648 bytes"):
+        model.export(tmp_path / "model.onnx", format="onnx")
+    assert not list(tmp_path.iterdir())
