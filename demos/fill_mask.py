@@ -29,7 +29,7 @@ def build(model: KbertModel) -> gr.Blocks:
     pipelines = {
         glued: kbert.FillMask(model, glued_to_mask=glued) for glued in ("continuation", "word")
     }
-    longest = model.bert.max_length
+    longest = model.max_length
 
     def answer(
         text: str | None,

@@ -20,7 +20,7 @@ EXAMPLES = [
 
 def build(model: KbertModel) -> gr.Blocks:
     next_sentence = kbert.NextSentence(model)
-    longest = model.bert.max_length
+    longest = model.max_length
 
     def answer(first: str | None, second: str | None) -> dict[str, float]:
         first, second = read(first), read(second)

@@ -46,7 +46,7 @@ def main() -> None:
     batches = PretrainingBatches(
         shard,
         model.tokenizer,
-        sequence_length=model.bert.max_length,
+        sequence_length=model.max_length,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )

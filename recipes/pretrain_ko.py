@@ -217,7 +217,7 @@ def draw_blanks(
     documents: list[Document], model: BertForPreTraining, rng: np.random.Generator, count: int
 ) -> list[tuple[str, str]]:
     """Draws sentences, and blanks a word of two or more syllables that is one token in each."""
-    tokenizer, longest = model.tokenizer, model.bert.max_length
+    tokenizer, longest = model.tokenizer, model.max_length
     sentences = [sentence for document in documents for sentence in document]
     blanks = []
     for index in rng.permutation(len(sentences)):
@@ -244,7 +244,7 @@ def draw_pairs(
 
     def fits(first: str, second: str) -> bool:
         row = model.tokenizer(first, second)["input_ids"][0]
-        return len(row) <= model.bert.max_length
+        return len(row) <= model.max_length
 
     for _ in range(1000):
         index = int(rng.integers(len(documents)))

@@ -19,7 +19,7 @@ class BertWithHead(KbertModel):
     def __init__(self, *, name: str, dtype: str | None = None, **bert_arguments: Any):
         super().__init__(name=name, dtype=dtype)
         self.bert = Bert(**bert_arguments, dtype=self.dtype_policy.name)
-        self.vocab_size = self.bert.vocab_size
+        self.vocab_size, self.max_length = self.bert.vocab_size, self.bert.max_length
         self._head_arguments: dict[str, Any] = {}
 
     def _label_head(self, name: str, num_labels: int, dropout: float | None = 0.0) -> LabelHead:

@@ -180,7 +180,7 @@ def fill_with_eojeols(
     batch_size: int,
 ) -> list[list[list[dict[str, Any]]]]:
     """The likeliest words for each blank of each text; see `FillMask`."""
-    tokenizer, longest = tokenizer_of(model), model.bert.max_length
+    tokenizer, longest = tokenizer_of(model), model.max_length
     words, mask = EojeolForms(tokenizer), mask_token(tokenizer)
     given = None if targets is None else _target_words(tokenizer, targets)
     blanks = [find_blanks(text, mask, agree) for text in texts]

@@ -187,7 +187,7 @@ class FillMask:
         rows = to_rows(
             self.tokenizer,
             texts,
-            max_length=self.model.bert.max_length,
+            max_length=self.model.max_length,
             truncation="never",
             glued_to_mask=self.glued_to_mask,
         )

@@ -66,7 +66,7 @@ class NextSentence:
         for text in (*firsts, *seconds):
             if not text.strip():
                 raise KbertError("a text of the pair is empty: two texts are needed")
-        rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.bert.max_length)
+        rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.max_length)
 
         def answer(outputs, places: list[int]) -> list[dict[str, Any]]:
             logits = outputs["nsp"] if isinstance(outputs, dict) else outputs  # (B, 2)
