@@ -18,8 +18,8 @@ FORMAT_VERSION = 1  # of the `.keras` files; raised when an older kbert could no
 class KbertModel(keras.Model):
     """A model whose `.keras` file holds weights, architecture and tokenizer, and nothing else.
 
-    A subclass has the attributes `tokenizer`, `vocab_size` and `max_length`, lists its constructor arguments in
-    `get_config`, and is built when its constructor returns.
+    A subclass has the attributes `tokenizer`, `vocab_size` and `max_length`, lists its
+    constructor arguments in `get_config`, and is built when its constructor returns.
     """
 
     vocab_size: int
