@@ -26,6 +26,8 @@ from kbert.models.pretraining import BertForMaskedLM
 from kbert.text import special_tokens
 from kbert.text.tokenizer import Tokenizer
 
+_Rows = tuple[tuple[str, tuple[str, ...]], ...]
+
 # (our part, KerasHub's part or parts), from the encoder, an encoder layer, or the model. A part
 # is a layer, whose kernel and bias or gamma and beta are meant, or a single weight.
 _EMBEDDINGS = (
@@ -183,7 +185,7 @@ def _pairs(model: Any, converted: Any) -> Iterator[tuple[Any, list[Any]]]:
     """Every weight of ours, and what it is made of in KerasHub's model."""
     bert = getattr(model, "bert", model)
     backbone = getattr(converted, "backbone", converted)
-    roots = [(bert, backbone, _EMBEDDINGS)]
+    roots: list[tuple[Any, Any, _Rows]] = [(bert, backbone, _EMBEDDINGS)]
     roots += [
         (ours, theirs, _LAYER)
         for ours, theirs in zip(bert.encoder_layers, backbone.transformer_layers, strict=True)

@@ -126,8 +126,8 @@ def _require(package: str, what: str, extra: str) -> None:
 
 def _tensorflow_onnx(signature: _Signature) -> Any:
     import tensorflow as tf
-    import tf2onnx
-    from tf2onnx.handler import tf_op
+    import tf2onnx  # pyright: ignore[reportMissingImports]
+    from tf2onnx.handler import tf_op  # pyright: ignore[reportMissingImports]
 
     specs = [tf.TensorSpec((None, None), tf.int32, name=name) for name in signature.inputs]
     function = tf.function(
@@ -160,7 +160,7 @@ class _Erfc:
 
 def _jax_onnx(signature: _Signature) -> Any:
     import jax
-    import jax2onnx
+    import jax2onnx  # pyright: ignore[reportMissingImports]
 
     sizes = jax.export.symbolic_shape(
         "batch, length", constraints=[f"length <= {signature.max_length}"]
@@ -189,7 +189,7 @@ def _torch_onnx(signature: _Signature) -> Any:
     sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=signature.max_length)}
     example = tuple(keras.ops.ones((2, 2), "int32") for _ in signature.inputs)
     with torch.no_grad():
-        program = torch.onnx.export(
+        program: Any = torch.onnx.export(
             Positional(),
             example,
             dynamo=True,
