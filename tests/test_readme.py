@@ -32,7 +32,7 @@ def test_the_code_of_the_readme(tmp_path, monkeypatch, capsys, small, tokenizer)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     names: dict = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)

@@ -62,7 +62,8 @@ class FillMask:
         if not isinstance(model, BertForMaskedLM | BertForPreTraining):
             raise KbertError(
                 "FillMask takes a BertForMaskedLM or a BertForPreTraining, "
-                f"and got a {type(model).__name__}, which has no masked-LM head"
+                f"and got a {type(model).__name__}, which has no masked-LM head; load it with "
+                'kbert.load(..., task="masked-lm")'
             )
         self.model, self.tokenizer = model, tokenizer_of(model)
         self.glued_to_mask: Literal["word", "continuation"] = glued_to_mask

@@ -39,7 +39,8 @@ class NextSentence:
         if not isinstance(model, BertForNextSentencePrediction | BertForPreTraining):
             raise KbertError(
                 "NextSentence takes a BertForNextSentencePrediction or a BertForPreTraining, "
-                f"and got a {type(model).__name__}, which has no next-sentence head"
+                f"and got a {type(model).__name__}, which has no next-sentence head; load it with "
+                'kbert.load(..., task="next-sentence-prediction"), or task="pretraining" for both'
             )
         self.model, self.tokenizer = model, tokenizer_of(model)
 
