@@ -100,8 +100,9 @@ def predict(
     if batch_size < 1:
         raise KbertError(f"batch_size must be from 1, not {batch_size}")
     pad_id = tokenizer_of(model).pad_id
-    longest = getattr(model, "bert", model).max_length
-    shapes = list(batches(rows, batch_size, longest, few_shapes=bool(model.jit_compile)))
+    bert: Any = getattr(model, "bert", model)
+    few_shapes = bool(model.jit_compile)
+    shapes = list(batches(rows, batch_size, bert.max_length, few_shapes))
     answers: list = [None] * len(rows)
     # Standard output is left to what is asked for.
     console = Console(stderr=True)
