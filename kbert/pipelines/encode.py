@@ -42,11 +42,6 @@ def tokenizer_of(model: KbertModel) -> Tokenizer:
     return model.tokenizer
 
 
-def mask_token(tokenizer: Tokenizer) -> str:
-    """How a tokenizer spells a blank: [MASK], as a rule."""
-    return getattr(tokenizer, "mask_token", "[MASK]")
-
-
 def to_rows(
     tokenizer: Tokenizer, texts: list[str], pairs: list[str] | None = None, **settings: Any
 ) -> list[Row]:

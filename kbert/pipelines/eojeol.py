@@ -28,7 +28,7 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
-from kbert.pipelines.encode import mask_token, to_rows, tokenizer_of
+from kbert.pipelines.encode import to_rows, tokenizer_of
 from kbert.pipelines.left_to_right import Filled, Form, fill_left_to_right
 from kbert.text import josa
 from kbert.text.tokenizer import Tokenizer
@@ -144,7 +144,7 @@ class EojeolForms:
     ) -> EojeolForm:
         """A row with a mask for each piece, and what may be there."""
         count = len(choices)
-        text = blank.before + mask_token(self.tokenizer) * count + particle + blank.after
+        text = blank.before + self.tokenizer.mask_token * count + particle + blank.after
         (row,) = to_rows(self.tokenizer, [text], glued_to_mask="continuation")
         masks = np.flatnonzero(row["input_ids"] == self.tokenizer.mask_id)
         places = masks[index : index + count].tolist()
@@ -181,7 +181,7 @@ def fill_with_eojeols(
 ) -> list[list[list[dict[str, Any]]]]:
     """The likeliest words for each blank of each text; see `FillMask`."""
     tokenizer, longest = tokenizer_of(model), model.max_length
-    words, mask = EojeolForms(tokenizer), mask_token(tokenizer)
+    words, mask = EojeolForms(tokenizer), tokenizer.mask_token
     given = None if targets is None else _target_words(tokenizer, targets)
     blanks = [find_blanks(text, mask, agree) for text in texts]
     questions = [(i, blank) for each in blanks for i, blank in enumerate(each)]

@@ -18,7 +18,6 @@ from kbert.pipelines.encode import (
     Row,
     largest,
     log_softmax,
-    mask_token,
     predict,
     to_rows,
     tokenizer_of,
@@ -195,7 +194,7 @@ class FillMask:
         for text, row in zip(texts, rows, strict=True):
             row[POSITIONS] = np.flatnonzero(row["input_ids"] == self.tokenizer.mask_id)
             if not len(row[POSITIONS]):
-                mask = mask_token(self.tokenizer)
+                mask = self.tokenizer.mask_token
                 raise KbertError(f"there is no {mask} in {text!r:.80}; write {mask} for the blank")
         return rows
 
