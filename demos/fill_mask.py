@@ -29,7 +29,7 @@ def build(model: KbertModel) -> gr.Blocks:
     pipelines = {
         glued: kbert.FillMask(model, glued_to_mask=glued) for glued in ("continuation", "word")
     }
-    longest = model.max_length
+    longest, mask = model.max_length, pipelines["word"].tokenizer.mask_token
 
     def answer(
         text: str | None,
@@ -44,7 +44,8 @@ def build(model: KbertModel) -> gr.Blocks:
         if whole and re.search(r"(\w|\[MASK\])\[MASK\]", text):
             refuse("어절은 띄어 쓴 빈칸에만 채웁니다. [MASK] 앞을 띄우거나 토큰으로 채워 주세요.")
         try:
-            answers = pipelines[glued_to_mask](text, unit=unit, agree=whole and agree)
+            asked = text.replace("[MASK]", mask)
+            answers = pipelines[glued_to_mask](asked, unit=unit, agree=whole and agree)
         except kbert.KbertError:  # its message quotes the text
             refuse(f"이 모델이 읽기에는 너무 긴 글입니다. {longest}토큰 이내로 줄여 주세요.")
         blanks = [answers] if text.count("[MASK]") == 1 else answers
@@ -53,7 +54,9 @@ def build(model: KbertModel) -> gr.Blocks:
             for blank, guesses in enumerate(blanks, 1)
             for rank, guess in enumerate(guesses, 1)
             for word in [guess["token_str"]]
-            for filled in [guess["sequence"] if whole else fill(text, blank, word)]
+            for filled in [
+                guess["sequence"].replace(mask, "[MASK]") if whole else fill(text, blank, word)
+            ]
         ]
 
     with gr.Blocks(title="빈칸 채우기 · kbert") as app:
