@@ -78,7 +78,8 @@ def load_huggingface(
     arguments |= _head_arguments(config, task, labels, f"{family.pooler}.weight" in tensors, where)
     with starting_at_zero():
         model = TASKS[task](**arguments)
-    report = _fill(model, family, tensors, folder)
+    others = _heads_of_others(config, task, len(arguments.get("labels", ())), where)
+    report = _fill(model, family, tensors, others, folder)
     model.tokenizer = Tokenizer.from_file(folder)
     return model, report
 
@@ -181,10 +182,29 @@ def _head_arguments(
     return arguments
 
 
+def _heads_of_others(config: dict[str, Any], task: str, count: int, where: str) -> tuple[str, ...]:
+    """How the names of a label head begin that is for another task or another number of labels.
+
+    A tagger's head is called as a classifier's is, and may have the same shape.
+    """
+    saved = task_of_config(config)
+    if task not in LABELLED_TASKS or saved not in LABELLED_TASKS:
+        return ()
+    if saved == task and count == len(label_names(config, where)):
+        return ()
+    return ("classifier.", "pre_classifier.")
+
+
 def _fill(
-    model: KbertModel, family: Family, tensors: dict[str, StoredTensor], folder: Path
+    model: KbertModel,
+    family: Family,
+    tensors: dict[str, StoredTensor],
+    others: tuple[str, ...],
+    folder: Path,
 ) -> LoadReport:
-    """Puts a checkpoint's tensors into a model whose weights are all zeros."""
+    """Puts a checkpoint's tensors, but those of other heads, into a model that is all zeros."""
+    unused = [name for name in tensors if name.startswith(others)]
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in unused}
     copies = {original: copy for copy, original in DUPLICATES.items()}
     # Of a head that is not tied transformers uses the bias that stands beside the decoder.
     is_tied = not hasattr(model, "mlm") or model.mlm.tied
@@ -218,7 +238,7 @@ def _fill(
         used |= set(names)
     needless = {*DUPLICATES, *BUFFERS, *_tied_decoders(family)}
     _check_heads_are_whole(filled, new, folder)
-    unused = [name for name in tensors if name not in used | needless]
+    unused += [name for name in tensors if name not in used | needless]
     return LoadReport.of_weights(new, unused)
 
 

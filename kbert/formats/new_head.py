@@ -18,7 +18,7 @@ def with_task(
     """The model for a task: itself, if it is one; else its encoder with the task's head.
 
     A head that both have (of pretraining's, the masked-LM head of a masked-LM model) is kept.
-    Labels that are not the model's own make a new head.
+    As many labels as the model has are new names of its own; another number makes a new head.
 
     Args:
         model: any of kbert's.
@@ -39,8 +39,9 @@ def with_task(
         if own_labels is None:
             raise KbertError(f'{task!r} needs labels, as labels=["부정", "긍정"]')
         labels = own_labels
-    same_head = task == own_task and (labels is None or list(labels) == own_labels)
-    if same_head:
+    if task == own_task and (labels is None or len(labels) == len(own_labels or ())):
+        if labels is not None:
+            model.name_labels(labels)
         return model, LoadReport((), ())
 
     encoder = model if own_task == "encoder" else model.bert

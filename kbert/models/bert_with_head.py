@@ -1,7 +1,9 @@
 """What a model with a head on a Bert has beside the head."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from kbert.errors import KbertError
 from kbert.layers.heads import LabelHead
 from kbert.layers.initializers import sub_seed
 from kbert.models.base import KbertModel
@@ -36,6 +38,11 @@ class BertWithHead(KbertModel):
         head.build((None, config["hidden_size"]))
         return head
 
+    def name_labels(self, labels: Sequence[str]) -> None:
+        """Gives the labels of a classifier or tagger other names; there are as many as before."""
+        self.labels = _check_labels(labels)
+        self._head_arguments["labels"] = self.labels
+
     @property
     def tokenizer(self) -> Tokenizer | None:
         """The tokenizer that is saved with the model, or None."""
@@ -48,3 +55,16 @@ class BertWithHead(KbertModel):
     def get_config(self) -> dict[str, Any]:
         """The arguments of the Bert within, those of the heads, and the model's own name."""
         return {**self.bert.get_config(), **self._head_arguments, "name": self.name}
+
+
+def _check_labels(labels: Sequence[str]) -> list[str]:
+    """The labels as a list of names.
+
+    Raises:
+        KbertError: if they are not names, there are none, or one stands twice.
+    """
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+        raise KbertError(f'labels is a list of names, as ["부정", "긍정"], not {labels!r:.80}')
+    if not labels or len(set(labels)) < len(labels):
+        raise KbertError(f"labels must be one name or more, each once, not {list(labels)!r:.80}")
+    return list(labels)

@@ -55,12 +55,12 @@ class BertForSequenceClassification(BertWithHead):
             raise KbertError(
                 f"problem_type is one of {', '.join(PROBLEM_TYPES)}, not {problem_type!r}"
             )
-        self.labels, self.problem_type = check_labels(labels), problem_type
+        self.problem_type = problem_type
         self._head_arguments = {
-            "labels": self.labels,
             "problem_type": problem_type,
             "classifier_dropout": classifier_dropout,
         }
+        self.name_labels(labels)
         self.classifier = self._label_head("classifier", len(self.labels), classifier_dropout)
         self.built = True
 
@@ -72,16 +72,3 @@ class BertForSequenceClassification(BertWithHead):
     def compute_output_spec(self, inputs, training=None):
         """What `call` returns, as a symbol."""
         return keras.KerasTensor((input_ids_shape(inputs)[0], len(self.labels)), "float32")
-
-
-def check_labels(labels: Sequence[str]) -> list[str]:
-    """The labels as a list of names.
-
-    Raises:
-        KbertError: if they are not names, there are none, or one stands twice.
-    """
-    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
-        raise KbertError(f'labels is a list of names, as ["부정", "긍정"], not {labels!r:.80}')
-    if not labels or len(set(labels)) < len(labels):
-        raise KbertError(f"labels must be one name or more, each once, not {list(labels)!r:.80}")
-    return list(labels)

@@ -11,7 +11,6 @@ import keras
 
 from kbert.models.bert import input_ids_shape
 from kbert.models.bert_with_head import BertWithHead
-from kbert.models.classification import check_labels
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -45,8 +44,8 @@ class BertForTokenClassification(BertWithHead):
         **bert_arguments: Any,
     ):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
-        self.labels = check_labels(labels)
-        self._head_arguments = {"labels": self.labels, "classifier_dropout": classifier_dropout}
+        self._head_arguments = {"classifier_dropout": classifier_dropout}
+        self.name_labels(labels)
         self.classifier = self._label_head("classifier", len(self.labels), classifier_dropout)
         self.built = True
 

@@ -200,8 +200,9 @@ def test_labels_and_what_they_mean_come_along(settings, problem_type, tmp_path):
     assert model.labels == list(reference.config.id2label.values())
     if len(model.labels) > 1:  # the same head, under other names
         assert kbert.load(folder, labels=["x", "y"]).labels == ["x", "y"]
-        with pytest.raises(KbertError, match=r"'classifier.weight' has shape \(2, 12\)"):
-            kbert.load(folder, labels=["x", "y", "z"])
+        other = kbert.load(folder, labels=["x", "y", "z"])
+        assert other.load_report.new == ("classifier.dense",)
+        assert "classifier.weight" in other.load_report.unused
 
 
 def test_the_tokenizer_comes_along(tmp_path):
@@ -334,3 +335,11 @@ def test_a_sentencepiece_model_comes_along(family, tmp_path, train_sentencepiece
     model.save(tmp_path / "model.keras")
     kept = kbert.load(tmp_path / "model.keras").tokenizer
     np.testing.assert_array_equal(kept([text, "나라"])["input_ids"], inputs["input_ids"])
+
+
+@pytest.mark.parametrize("family", ["bert", "electra", "distilbert"])
+def test_a_taggers_head_is_no_classifiers(family, tmp_path):
+    reference = make_reference(family, "ForTokenClassification", num_labels=2)
+    model = kbert.load(write_checkpoint(reference, tmp_path), "sequence-classification")
+    assert model.load_report.new == ("bert.pooler.dense", "classifier.dense")
+    assert set(model.load_report.unused) == {"classifier.bias", "classifier.weight"}
