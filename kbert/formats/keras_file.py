@@ -8,6 +8,7 @@ the disk, and leave as they are the weights that it does not find.
 
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,13 @@ def _build(contents: Contents) -> KbertModel:
 
 
 def _check_shapes(contents: Contents) -> None:
-    """Builds the model without its numbers, and compares its shapes with the file's."""
-    with keras.StatelessScope(initialize_variables=False):
-        wanted = Counter(tuple(weight.shape) for weight in _build(contents).weights)
+    """Builds the model without its numbers, and compares its shapes with the file's.
+
+    In a thread of its own: Keras keeps a list of variables that have no numbers yet, one a thread,
+    and would draw them all at the next chance, long after the model that they were of is gone.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        wanted = thread.submit(_shapes, contents).result()
     found = Counter(tensor.shape for tensor in contents.tensors.values())
     if wanted != found:
         missing, extra = list(wanted - found), list(found - wanted)
@@ -68,6 +73,11 @@ def _check_shapes(contents: Contents) -> None:
             f"file has {found.total()}; not in the file: {missing[:3]}; "
             f"not in the model: {extra[:3]}"
         )
+
+
+def _shapes(contents: Contents) -> Counter[tuple[int, ...]]:
+    with keras.StatelessScope(initialize_variables=False):
+        return Counter(tuple(weight.shape) for weight in _build(contents).weights)
 
 
 def _load_weights(model: KbertModel, contents: Contents) -> None:

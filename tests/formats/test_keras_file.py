@@ -277,3 +277,14 @@ def test_flipped_bytes_never_give_a_model_or_another_error(saved):
         except KbertError:
             continue
         assert members(damaged) == members(saved)  # a byte between the members
+
+
+def test_loading_draws_no_numbers_then_or_later(saved, inputs, monkeypatch):
+    """What was built to compare shapes is gone for good, also when a model runs on JAX."""
+
+    def draw(self, shape, dtype=None):
+        raise AssertionError("random numbers for weights that are in the file")
+
+    monkeypatch.setattr("numpy.random.default_rng", draw)
+    model = kbert.load(saved)
+    assert model.predict_on_batch(inputs)
