@@ -337,10 +337,11 @@ def test_added_tokens_are_cut_out_whole(copies):
 )  # fmt: skip
 def test_a_megabyte_of_anything(tokenizer, shape):
     text = shape * (1_000_000 // len(shape.encode()))
-    start = time.process_time()
+    # This thread's own time: a backend's threads, busy with other tests' models, do not count.
+    start = time.thread_time()
     ids = tokenizer.encode([text])[0]
     batch = tokenizer(text, max_length=512, return_offsets=True)
-    assert time.process_time() - start < 5
+    assert time.thread_time() - start < 5
     assert batch["input_ids"][0, 1:-1].tolist() == ids[: batch["input_ids"].shape[1] - 2]
     if shape in ("국", "a"):
         assert ids == [tokenizer.unk_id]  # one word of more than 100 characters
