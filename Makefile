@@ -15,10 +15,11 @@ test: .venv-test/installed
 	.venv-test/bin/python -m pyright --pythonpath .venv-test/bin/python
 	$(MAKE) --no-print-directory -j2 --output-sync=target $(BACKENDS:%=test-%)
 
-# One process a backend, two at a time.
+# One process a backend, two at a time. Text needs no backend: its tests run once, beside PyTorch's.
+test-tensorflow test-jax: LEFT_OUT = --ignore=tests/text --ignore=kbert/text
 test-%: .venv-test/installed
 	@echo "== $*"
-	KERAS_BACKEND=$* .venv-test/bin/python -m pytest -q -p no:cacheprovider
+	KERAS_BACKEND=$* .venv-test/bin/python -m pytest -q -p no:cacheprovider $(LEFT_OUT)
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
