@@ -2,7 +2,7 @@
 # Both do all set-up. README.md has the same in plain pip and python lines, for Windows.
 
 PYTHON ?= python3
-BACKENDS ?= tensorflow jax torch
+BACKENDS ?= jax torch tensorflow
 
 .PHONY: quickstart test
 
