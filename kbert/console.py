@@ -1,7 +1,7 @@
 """A terminal that can be written to, whatever its encoding."""
 
 import sys
-from typing import TextIO
+from io import TextIOWrapper
 
 from rich.console import Console
 
@@ -13,6 +13,6 @@ def console() -> Console:
     cannot show becomes a question mark, and nothing fails.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIO) or hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     return Console(highlight=False, soft_wrap=True, markup=False)

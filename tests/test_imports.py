@@ -17,8 +17,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A room is a folder or a file right under kbert/; data/batches.py, which needs Keras, is a room
 # of its own. Each may import itself, these, and what its line in MAY_IMPORT names.
-EVERYWHERE = {"errors", "labels", "sizes"}
+EVERYWHERE = {"errors", "json_file", "labels", "sizes", "stored_zip"}
 MAY_IMPORT: dict[str, set[str]] = {
+    "json_file": {"errors"},
+    "stored_zip": {"errors"},
     "errors": set(),
     "labels": set(),
     "sizes": set(),
@@ -159,7 +161,7 @@ def test_type_checkers_see_the_lazy_table():
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Brt'"):
-        kbert.Brt  # noqa: B018
+        _ = kbert.Brt
 
 
 def modules_loaded_by(*statements: str) -> set[str]:

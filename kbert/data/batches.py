@@ -18,8 +18,11 @@ from kbert.errors import KbertError
 from kbert.text.rows import ROW, Pieces, fill_rows
 from kbert.text.tokenizer import Tokenizer
 
-require_backend()
-import keras  # noqa: E402  (Keras's own error does not say what to install)
+try:
+    import keras
+except ImportError:
+    require_backend()  # its error says what to install, and Keras's own does not
+    raise
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from kbert.errors import KbertError
+from kbert.json_file import read_json_object
+from kbert.stored_zip import open_stored_zip
 from kbert.text.vocabulary import parse_vocabulary, write_vocabulary
 
 VOCABULARY_FILE = "vocab.txt"
@@ -71,22 +73,15 @@ def read_keras_file(path: Path) -> dict[str, Any]:
         KbertError: if it is no `.keras` file, or has no tokenizer, or has one that is not stored
             as kbert stores it.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            files = keras_members(archive, str(path))
-    except (zipfile.BadZipFile, OSError, UnicodeDecodeError, NotImplementedError) as error:
-        raise KbertError(f"{path}: not a .keras file, or a damaged one ({error})") from error
+    with path.open("rb") as file, open_stored_zip(file, str(path)) as archive:
+        files = _tokenizer_members(archive, str(path))
     if not files:
         raise KbertError(f"{path}: the model was saved without a tokenizer")
     return parse_files(files, str(path))
 
 
-def keras_members(archive: zipfile.ZipFile, where: str) -> dict[str, bytes]:
-    """The files of a tokenizer in a `.keras` file, by their names; empty if it has none.
-
-    Raises:
-        KbertError: if one is there twice, compressed, or too large.
-    """
+def _tokenizer_members(archive: zipfile.ZipFile, where: str) -> dict[str, bytes]:
+    """The files of a tokenizer in a `.keras` file, by their names; empty if it has none."""
     files = {}
     for member in archive.infolist():
         folder, _, name = member.filename.rpartition("/")
@@ -94,12 +89,12 @@ def keras_members(archive: zipfile.ZipFile, where: str) -> dict[str, bytes]:
             continue
         if name in files:
             raise KbertError(f"{where}: holds {name} twice")
-        stored = member.compress_type == zipfile.ZIP_STORED
-        if not stored or member.file_size != member.compress_size:
-            raise KbertError(f"{where}: {name} is compressed; a .keras file stores it plainly")
         if member.file_size > MOST_BYTES:
             raise KbertError(f"{where}: {name} is larger than {MOST_BYTES:,} bytes")
-        files[name] = archive.read(member)
+        try:
+            files[name] = archive.read(member)
+        except zipfile.BadZipFile as error:  # it does not have its checksum
+            raise KbertError(f"{where}: {name} is damaged ({error})") from error
     return files
 
 
@@ -122,7 +117,7 @@ def parse_files(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
 
 def parse_settings(data: bytes, where: str) -> dict[str, Any]:
     """Reads the bytes of saved settings; `where` they come from is named in errors."""
-    settings = parse_json(data, where)
+    settings = read_json_object(data, where, max_bytes=MOST_BYTES)
     for name, value in settings.items():
         if name not in _SETTINGS:
             raise KbertError(f"{where}: expected some of {sorted(_SETTINGS)}, got {name!r:.40}")
@@ -134,7 +129,7 @@ def parse_settings(data: bytes, where: str) -> dict[str, Any]:
 
 
 def _parse_unigram(data: bytes, where: str) -> dict[str, Any]:
-    found = parse_json(data, where)
+    found = read_json_object(data, where, max_bytes=MOST_BYTES)
     scores, table = found.get("scores"), found.get("charsmap")
     if set(found) != {"scores", "charsmap"} or not isinstance(scores, list):
         raise KbertError(f"{where}: expected scores and charsmap, got {sorted(found)!r:.80}")
@@ -155,14 +150,3 @@ def read_bytes(path: Path) -> bytes:
     if size > MOST_BYTES:
         raise KbertError(f"{path}: {size:,} bytes; a tokenizer's file has at most {MOST_BYTES:,}")
     return path.read_bytes()
-
-
-def parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """A JSON object from bytes."""
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise KbertError(f"{where}: not a JSON file ({error})") from None
-    if not isinstance(value, dict):
-        raise KbertError(f"{where}: expected a JSON object, got {value!r:.80}")
-    return value

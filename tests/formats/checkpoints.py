@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-import transformers
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"가나다라마바사아자차카타파하"]
 VOCABULARY += [f"##{token}" for token in VOCABULARY[5:]] + ["축구", "경기"]
@@ -54,8 +57,6 @@ CONFIGS = {
 
 def make_reference(model_type: str, ending: str, **settings):
     """A transformers model in float32 for inference, with weights of which none is 0 or 1."""
-    import torch
-
     torch.manual_seed(7)
     classes, sizes = CONFIGS[model_type]
     sizes = {**sizes, **settings}

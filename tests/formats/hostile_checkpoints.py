@@ -14,7 +14,8 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from hostile_keras import CODE, Canary
+
+from tests.formats.hostile_keras import CODE, Canary
 
 GOOD = {"w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
 NUMBERS = np.arange(6, dtype="<f4").tobytes()

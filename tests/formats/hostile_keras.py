@@ -13,7 +13,8 @@ import zlib
 
 import h5py
 import numpy as np
-from conftest import WORDS
+
+from tests.conftest import WORDS
 
 Parts = dict[str, bytes]
 WEIGHTS, VOCABULARY = "model.weights.h5", "assets/bert/vocab.txt"

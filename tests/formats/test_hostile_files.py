@@ -14,15 +14,14 @@ import zipfile
 from pathlib import Path
 
 import h5py
-import hostile_checkpoints
-import hostile_keras
 import numpy as np
 import pytest
-from conftest import SMALL, WORDS
 from keras import ops
 
 import kbert
 from kbert import BertForPreTraining
+from tests.conftest import SMALL, WORDS
+from tests.formats import hostile_checkpoints, hostile_keras
 
 JUDGE = Path(__file__).with_name("judge.py")
 MOST_SECONDS, MOST_KIB = 2.0, 1 << 20

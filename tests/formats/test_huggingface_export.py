@@ -9,11 +9,13 @@ from kbert import KbertError
 from kbert.formats.checkpoint_weights import task_of
 from kbert.models import LABELLED_TASKS, TASKS
 from kbert.models.base import KbertModel
-
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-
-from tests.formats.checkpoints import batch, make_reference, write_checkpoint  # noqa: E402
+from tests.formats.checkpoints import (
+    batch,
+    make_reference,
+    torch,
+    transformers,
+    write_checkpoint,
+)
 
 
 def outputs(model, inputs):

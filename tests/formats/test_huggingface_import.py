@@ -6,11 +6,13 @@ from keras import ops
 
 import kbert
 from kbert import KbertError
-
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-
-from tests.formats.checkpoints import batch, make_reference, write_checkpoint  # noqa: E402
+from tests.formats.checkpoints import (
+    batch,
+    make_reference,
+    torch,
+    transformers,
+    write_checkpoint,
+)
 
 
 def number(tensor):

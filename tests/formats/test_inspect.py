@@ -5,12 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import hostile_checkpoints
 import pytest
-from conftest import SMALL, WORDS
 
 import kbert
 from kbert.formats.inspect import main
+from tests.conftest import SMALL, WORDS
+from tests.formats import hostile_checkpoints
 
 ROOT = Path(__file__).parents[2]
 

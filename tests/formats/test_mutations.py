@@ -14,16 +14,16 @@ import time
 import zipfile
 from pathlib import Path
 
-import hostile_checkpoints
 import keras
 import numpy as np
 import pytest
-from conftest import SMALL, WORDS
 from keras import ops
 
 import kbert
 from kbert import BertForPreTraining, KbertError
 from kbert.formats.safetensors_file import open_safetensors
+from tests.conftest import SMALL, WORDS
+from tests.formats import hostile_checkpoints
 
 MANY = keras.backend.backend() == "torch"
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, *b'"\\{}[]:,0919-.eE/PK')

@@ -163,7 +163,7 @@ def test_blanks_by_hand():
 def test_bad_questions(model, small):
     fill_mask = FillMask(model)
     with pytest.raises(KbertError, match="unit is 'token' or 'eojeol', not 'word'"):
-        fill_mask("[MASK]", unit="word")  # type: ignore[arg-type]
+        fill_mask("[MASK]", unit="word")
     with pytest.raises(KbertError, match="pass unit='eojeol' with agree=True"):
         fill_mask("[MASK]은", agree=True)
     with pytest.raises(KbertError, match="beam_size must be from 1 to 18, not 0"):

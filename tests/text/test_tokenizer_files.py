@@ -65,7 +65,7 @@ def test_from_a_keras_file(tmp_path):
         with pytest.raises(KbertError, match=message):
             Tokenizer.from_file(write(members, compression))
     path.write_bytes(b"PK\x03\x04nothing")
-    with pytest.raises(KbertError, match=r"not a \.keras file"):
+    with pytest.raises(KbertError, match="not a zip file, or a damaged one"):
         Tokenizer.from_file(path)
 
 
@@ -73,7 +73,7 @@ def test_from_a_keras_file(tmp_path):
     ("name", "content", "message"),
     [
         ("tokenizer_settings.json", "[]", "expected a JSON object"),
-        ("tokenizer_settings.json", "[" * 100_000, "not a JSON file"),
+        ("tokenizer_settings.json", "[" * 100_000, "not JSON"),
         ("tokenizer_settings.json", '{"lowercase": null}', "lowercase cannot be None"),
         ("tokenizer_settings.json", '{"lowercase": 1}', "lowercase cannot be 1"),
         ("tokenizer_settings.json", '{"scores": [1]}', "got 'scores'"),
@@ -84,7 +84,7 @@ def test_from_a_keras_file(tmp_path):
         ("unigram.json", "{}", "expected scores and charsmap"),
         ("unigram.json", '{"scores": [], "charsmap": ""}', "0 scores do not belong"),
         ("unigram.json", '{"scores": [], "charsmap": 5}', "not base64"),
-        ("unigram.json", '{"scores": [NaN], "charsmap": ""}', "scores"),
+        ("unigram.json", '{"scores": [NaN], "charsmap": ""}', "NaN is no number"),
         ("unigram.json", f'{{"scores": [{10**400}], "charsmap": ""}}', "scores"),
         ("vocab.txt", "국회\n", "has no"),
     ],

@@ -38,9 +38,9 @@ def open_stored_zip(file: BinaryIO, where: str) -> zipfile.ZipFile:
         for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
             _check_member(member, where)
             end = _check_place(file, member, end, where)
+    except KbertError:
+        raise
     except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OSError) as error:
-        if isinstance(error, KbertError):
-            raise
         raise KbertError(f"{where}: not a zip file, or a damaged one ({error})") from error
     for name, times in Counter(archive.namelist()).most_common(1):
         if times > 1:
@@ -126,7 +126,7 @@ class Member(io.RawIOBase):
         member: one that `open_stored_zip` checked.
     """
 
-    def __init__(self, file: BinaryIO, member: zipfile.ZipInfo):
+    def __init__(self, file: io.BufferedReader, member: zipfile.ZipInfo):
         super().__init__()
         file.seek(member.header_offset + 26)
         name_length, extra_length = struct.unpack("<2H", file.read(4))
@@ -153,6 +153,6 @@ class Member(io.RawIOBase):
         """Fills a buffer as far as the member goes; returns how many bytes came."""
         view = memoryview(buffer).cast("B")[: max(0, self._size - self._place)]
         self._file.seek(self._start + self._place)
-        count = self._file.readinto(view) or 0  # type: ignore[attr-defined]
+        count = self._file.readinto(view)
         self._place += count
         return count
