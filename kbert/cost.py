@@ -37,8 +37,8 @@ class Memory(NamedTuple):
         moments: 8 a weight in training: AdamW's two running averages.
         activations: what the layers keep for the backward pass; in inference, what one layer
             works on.
-        logits: the masked-LM head's, as float32; in training with their log-softmax and their
-            gradient.
+        logits: (B, P, V) in float32, twice in inference (without and with the bias), and four
+            times in training (themselves, their log-softmax, and the gradients of both).
     """
 
     weights: int
@@ -149,8 +149,8 @@ def cost(
         '110,106,428 weights, 301 GFLOP a step'
     """
     v, d, i, n = vocab_size, hidden_size, intermediate_size, num_attention_heads
-    masked = max(1, math.ceil(_MASKED_SHARE * length)) if masked is None else masked
     _check_counts(
+        1,
         vocab_size=v,
         hidden_size=d,
         num_hidden_layers=num_hidden_layers,
@@ -160,12 +160,14 @@ def cost(
         length=length,
         max_position_embeddings=max_position_embeddings,
     )
+    masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
+    _check_counts(0, type_vocab_size=type_vocab_size, masked=masked)
     if d % n:
         raise KbertError(f"hidden_size {d} is not a multiple of num_attention_heads {n}")
-    if not 0 <= masked <= length or length > max_position_embeddings:
+    if not masked <= length <= max_position_embeddings:
         raise KbertError(
-            f"masked={masked}, length={length} and max_position_embeddings="
-            f"{max_position_embeddings} must each be at most the next"
+            f"of masked={masked}, length={length} and max_position_embeddings="
+            f"{max_position_embeddings} each must be at most the next"
         )
     if precision not in get_args(Precision):
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
@@ -198,8 +200,8 @@ def cost(
         parameters=parameters,
         forward_flops=forward,
         training_flops=3 * forward,
-        inference_memory=Memory(weights, 0, 0, tokens * (d + 2 * i) * b, logits),
-        training_memory=Memory(weights, 4 * parameters, 8 * parameters, activations, 3 * logits),
+        inference_memory=Memory(weights, 0, 0, tokens * (3 * d + 2 * i) * b, 2 * logits),
+        training_memory=Memory(weights, 4 * parameters, 8 * parameters, activations, 4 * logits),
     )
 
 
@@ -219,7 +221,7 @@ def _kept_by_layer(
     return kept + b * d + 4 * n  # the kernel's own context, and the logarithm of each row's sum
 
 
-def _check_counts(**counts: int) -> None:
+def _check_counts(least: int, **counts: int) -> None:
     for name, count in counts.items():
-        if not isinstance(count, int) or count < 1:
-            raise KbertError(f"{name} must be a whole number from 1, not {count!r}")
+        if not isinstance(count, int) or count < least:
+            raise KbertError(f"{name} must be a whole number from {least}, not {count!r}")
