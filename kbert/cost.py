@@ -93,7 +93,7 @@ class Cost(NamedTuple):
             >>> f"{days:.1f} days"
             '10.7 days'
         """
-        if not tokens > 0 or not peak > 0 or not 0 < share <= 1:
+        if not 0 < tokens < math.inf or not 0 < peak < math.inf or not 0 < share <= 1:
             raise KbertError(
                 "tokens and peak must be above 0 and share in (0, 1], not "
                 f"tokens={tokens}, peak={peak}, share={share}"
@@ -169,6 +169,9 @@ def cost(
             f"of masked={masked}, length={length} and max_position_embeddings="
             f"{max_position_embeddings} each must be at most the next"
         )
+    for rate in (hidden_dropout_prob, attention_probs_dropout_prob):
+        if not 0 <= rate < 1:
+            raise KbertError(f"dropout is a rate in [0, 1), not {rate!r}")
     if precision not in get_args(Precision):
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
 
@@ -192,7 +195,7 @@ def cost(
     layers = (
         num_hidden_layers * b * d + kept_by_layer if remat else num_hidden_layers * kept_by_layer
     )
-    kept_by_embeddings = 4 * d + (d if hidden_dropout_prob else 0)
+    kept_by_embeddings = 4 * d + (d if hidden_dropout_prob > 0 else 0)
     kept_by_heads = masked * (3 * b + 4) * d  # gathered, gelu's input, norm's input and output
     activations = tokens * (kept_by_embeddings + layers + b * d) + batch_size * kept_by_heads
     return Cost(

@@ -73,7 +73,7 @@ _HOPPER = {"float32": 67, "tensorfloat32": 494.5, "bfloat16": 989, "float16": 98
 
 DEVICES: dict[str, Device] = {
     "T4": _device(16, "Tesla T4", float32=8.1, float16=65),
-    "V100": _device(32, "Tesla V100-SXM2-16GB, Tesla V100-SXM2-32GB", float32=15.7, float16=125),
+    "V100": _device(16, "Tesla V100-SXM2-16GB, Tesla V100-SXM2-32GB", float32=15.7, float16=125),
     "A100-40GB": _device(40, "NVIDIA A100-SXM4-40GB, NVIDIA A100-PCIE-40GB", **_AMPERE),
     "A100-80GB": _device(80, "NVIDIA A100-SXM4-80GB, NVIDIA A100 80GB PCIe", **_AMPERE),
     "H100": _device(80, "NVIDIA H100 80GB HBM3", **_HOPPER),

@@ -277,6 +277,7 @@ def test_devices_are_found_by_what_drivers_call_them():
         ({"length": 513}, "length=513 and max_position_embeddings=512"),
         ({"masked": 257}, "masked=257, length=256"),
         ({"masked": -1}, "masked must be a whole number from 0, not -1"),
+        ({"hidden_dropout_prob": 1.0}, r"dropout is a rate in \[0, 1\), not 1.0"),
         ({"precision": "bf16"}, "precision is one of float32, mixed_bfloat16"),
     ],
 )
