@@ -74,6 +74,8 @@ def parse_arguments() -> argparse.Namespace:
         value = getattr(arguments, name)
         if value is not None and not value > 0:
             parser.error(f"--{name} is above 0, not {value}")
+    if min(arguments.lengths) < 1:
+        parser.error(f"--lengths are of 1 or more tokens, not {min(arguments.lengths)}")
     return arguments
 
 
