@@ -200,8 +200,8 @@ def export_with_tokenizer(model: KbertModel, folder: str | Path) -> None:
             return {**outputs, "input_ids": rows["input_ids"]}
 
         spec = tf.TensorSpec([None], tf.string)
-        whole.of_text = tf.function(run, input_signature=[spec])
-        whole.of_pair = tf.function(run, input_signature=[spec, spec])
+        whole.of_text = tf.function(run, input_signature=[spec], autograph=False)
+        whole.of_pair = tf.function(run, input_signature=[spec, spec], autograph=False)
         signatures = {"serving_default": whole.of_text, "pair": whole.of_pair}
         tf.saved_model.save(whole, str(folder), signatures)
 

@@ -68,11 +68,10 @@ def test_rows_in_a_dataset(tokenizer):
         ["국민에게 축구는", "나", "", "나 너 우리 나 너"],
         ["너", "국민에게 [MASK]", "", "나"],
     )
-    for length in (6, 9):
-        in_graph = GraphTokenizer(tokenizer, length)
-        dataset = tf.data.Dataset.from_tensor_slices((texts, pairs)).batch(4).map(in_graph)
-        assert_same_rows(next(iter(dataset)), tokenizer(texts, pairs, max_length=length))
-        assert_same_rows(in_graph(texts), tokenizer(texts, max_length=length))
+    in_graph = GraphTokenizer(tokenizer, 6)
+    dataset = tf.data.Dataset.from_tensor_slices((texts, pairs)).batch(4).map(in_graph)
+    assert_same_rows(next(iter(dataset)), tokenizer(texts, pairs, max_length=6))
+    assert_same_rows(in_graph(texts), tokenizer(texts, max_length=6))
     assert in_graph(tf.zeros([0], tf.string))["input_ids"].shape == (0, 0)
 
 
