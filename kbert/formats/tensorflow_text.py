@@ -76,6 +76,7 @@ class GraphTokenizer:
         becomes = {}
         for block in _blocks():
             becomes |= {c: new for c, new in written_out(engine, block).items() if new != c}
+        becomes |= {chr(code): jamo for code, jamo in tokenizer.spellings.items()}
         becomes |= {mark: f" {mark} " for mark in marks.values()}
         self._written, self._which = (tf.constant(table) for table in _table(becomes))
         before = {chr(code): new for code, new in replacements_of(tokenizer.rules).items()}

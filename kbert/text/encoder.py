@@ -34,6 +34,7 @@ class Encoder:
         whole_tokens: what is cut out of a text as it stands.
         form: the Unicode form that texts are brought into.
         rules: see `normalize.py`.
+        spellings: syllables that are taken apart; see `jamo.py`.
     """
 
     def __init__(
@@ -47,11 +48,12 @@ class Encoder:
         whole_tokens: list[str],
         form: Form,
         rules: tuple[str, ...],
+        spellings: dict[int, str],
     ):
         self._engine, self._ids, self._is_wordpiece = engine, ids, is_wordpiece
         self._unk_id, self._mask_id, self._whole_tokens = unk_id, mask_id, whole_tokens
         self._form: Form = form
-        self._replacements = replacements_of(rules)
+        self._replacements, self._spellings = replacements_of(rules), spellings
 
     def pieces(
         self, texts: list[str], places: Collection[str] = (), glued_to_mask: str = "word"
@@ -90,7 +92,7 @@ class Encoder:
         return BulkWordPiece(self._ids, self._engine, self._whole_tokens, self._unk_id)
 
     def _encode_in_bulk(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
-        as_it_is = self._form == "NFC" and not self._replacements
+        as_it_is = self._form == "NFC" and not self._replacements and not self._spellings
         if not as_it_is:
             texts = [self._normalize(text) for text in texts]
         return self._bulk.encode(texts, places, compose=as_it_is)
@@ -123,7 +125,8 @@ class Encoder:
         return Pieces(ids, starts, columns), normal
 
     def _normalize(self, text: str) -> str:
-        return normalize(text, self._form, self._replacements)
+        text = normalize(text, self._form, self._replacements)
+        return text.translate(self._spellings) if self._spellings else text
 
     def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
         """Turns offsets in the normal forms into offsets in the texts themselves."""
@@ -134,6 +137,10 @@ class Encoder:
                 continue
             mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
             places = np.array(alignment(replaced, self._form), np.int32)
+            if self._spellings:
+                composed = normalize(replaced, self._form)
+                sizes = [len(self._spellings.get(ord(c), c)) for c in composed]
+                places = np.repeat(places, sizes, axis=0)
             mine[:] = np.stack([places[mine[:, 0], 0], places[mine[:, 1] - 1, 1]], axis=1)
 
 

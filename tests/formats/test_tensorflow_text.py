@@ -9,6 +9,7 @@ from keras import ops
 import kbert
 from kbert import KbertError, Tokenizer
 from kbert.formats.tensorflow_text import GraphTokenizer, export_with_tokenizer
+from kbert.text.jamo import JAMO_TOKENS
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
@@ -42,6 +43,7 @@ SETTINGS = {  # each setting in both of its states at least once
     "uncased": {"lowercase": True, "strip_accents": None, "split_cjk": False},
     "ours": {"lowercase": True, "rules": ["middle_dots", "fillers", "width"]},
     "jamo": {"form": "NFKD"},
+    "fallback": {"jamo_fallback": True},
 }
 
 
@@ -50,7 +52,7 @@ def test_same_ids_on_random_strings(name):
     texts = characters(len(name), 2000)
     whole = "".join(texts)
     letters = sorted({c for f in ("NFC", "NFKD") for c in unicodedata.normalize(f, whole.lower())})
-    words = [*WORDS[:5], *letters, *(f"##{letter}" for letter in letters)]
+    words = [*WORDS[:5], *letters, *(f"##{letter}" for letter in letters), *JAMO_TOKENS]
     tokenizer = Tokenizer(dict.fromkeys(words), **SETTINGS[name])
     texts += [unicodedata.normalize("NFD", text) for text in texts[:200]]
     texts += ["", " ", "[MASK]", "가" * 100, "가" * 101, "[MASK]가[SEP][MASK", "a[UNK]a", "\0a\0"]
