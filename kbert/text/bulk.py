@@ -39,12 +39,19 @@ class BulkWordPiece:
         engine: the one to agree with.
         tokens: special and added tokens, which are cut out of a text as they stand.
         unk_id: the id of a word that the pieces do not cover.
+        spellings: syllables that are taken apart; see `jamo.py`.
     """
 
     def __init__(
-        self, ids: dict[str, int], engine: tokenizers.Tokenizer, tokens: list[str], unk_id: int
+        self,
+        ids: dict[str, int],
+        engine: tokenizers.Tokenizer,
+        tokens: list[str],
+        unk_id: int,
+        spellings: dict[int, str],
     ):
         self._engine, self._unk_id, self._tokens = engine, unk_id, tokens
+        self._spellings = spellings
         self._pattern = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
         self._token_codes = {token: _CODES + number for number, token in enumerate(tokens)}
         letters = sorted({*chain.from_iterable(ids), *tokens})  # the characters of paths
@@ -210,6 +217,7 @@ class BulkWordPiece:
         """Asks the engine what it makes of characters."""
         for character, written in written_out(self._engine, map(chr, codes.tolist())).items():
             code = ord(character)
+            written = self._spellings.get(code, written)
             found = [(_SPACE if c == " " else _LETTER, self._numbers.get(c, 0)) for c in written]
             if len(found) == 3 and written[0] == written[2] == " ":
                 found = [(_ALONE, found[1][1])]

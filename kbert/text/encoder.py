@@ -89,10 +89,12 @@ class Encoder:
 
     @cached_property
     def _bulk(self) -> BulkWordPiece:
-        return BulkWordPiece(self._ids, self._engine, self._whole_tokens, self._unk_id)
+        return BulkWordPiece(
+            self._ids, self._engine, self._whole_tokens, self._unk_id, self._spellings
+        )
 
     def _encode_in_bulk(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
-        as_it_is = self._form == "NFC" and not self._replacements and not self._spellings
+        as_it_is = self._form == "NFC" and not self._replacements
         if not as_it_is:
             texts = [self._normalize(text) for text in texts]
         return self._bulk.encode(texts, places, compose=as_it_is)
@@ -101,6 +103,9 @@ class Encoder:
         self, texts: list[str], places: set[str], glued_to_mask: str
     ) -> tuple[Pieces, list[str]]:
         normal = [self._normalize(text) for text in texts]
+        composed = normal
+        if self._spellings:
+            normal = [text.translate(self._spellings) for text in normal]
         if not places and glued_to_mask == "word":
             encodings = self._engine.encode_batch_fast(normal, add_special_tokens=False)
             found = [(encoding.ids, [], []) for encoding in encodings]
@@ -122,11 +127,22 @@ class Encoder:
             columns["word_ids"] = np.fromiter(words, np.int32)
         ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
         starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
-        return Pieces(ids, starts, columns), normal
+        pieces = Pieces(ids, starts, columns)
+        if self._spellings and "offsets" in places:
+            self._point_to_syllables(pieces, composed)
+        return pieces, composed
 
     def _normalize(self, text: str) -> str:
-        text = normalize(text, self._form, self._replacements)
-        return text.translate(self._spellings) if self._spellings else text
+        return normalize(text, self._form, self._replacements)
+
+    def _point_to_syllables(self, pieces: Pieces, composed: list[str]) -> None:
+        """Turns offsets in spelt texts into offsets in the texts before."""
+        spans = pieces.places["offsets"]
+        for i, text in enumerate(composed):
+            sizes = [len(self._spellings.get(ord(character), " ")) for character in text]
+            source = np.repeat(np.arange(len(text), dtype=np.int32), sizes)
+            mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
+            mine[:] = np.stack([source[mine[:, 0]], source[mine[:, 1] - 1] + 1], axis=1)
 
     def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
         """Turns offsets in the normal forms into offsets in the texts themselves."""
@@ -137,10 +153,6 @@ class Encoder:
                 continue
             mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
             places = np.array(alignment(replaced, self._form), np.int32)
-            if self._spellings:
-                composed = normalize(replaced, self._form)
-                sizes = [len(self._spellings.get(ord(c), c)) for c in composed]
-                places = np.repeat(places, sizes, axis=0)
             mine[:] = np.stack([places[mine[:, 0], 0], places[mine[:, 1] - 1, 1]], axis=1)
 
 
