@@ -44,12 +44,10 @@ class GraphTokenizer:
         KbertError: if tensorflow-text is not installed, the tokenizer is a unigram model, or
             `max_length` leaves no room.
 
-    Example:
-        >>> words = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 ##는".split()
-        >>> in_graph = GraphTokenizer(Tokenizer(words), max_length=8)
-        >>> in_graph(["국회에는 [MASK]", "국회"])["input_ids"].numpy()
-        array([[2, 5, 6, 7, 4, 3],
-               [2, 5, 3, 0, 0, 0]], dtype=int32)
+    Example, where tensorflow-text is installed::
+
+        in_graph = GraphTokenizer(model.tokenizer, max_length=128)
+        dataset = tf.data.TextLineDataset("texts.txt").batch(64).map(in_graph)
     """
 
     def __init__(self, tokenizer: Tokenizer, max_length: int | None = None):
@@ -168,7 +166,7 @@ def export_with_tokenizer(model: KbertModel, folder: str | Path) -> None:
     Its signature `serving_default` takes `text` (B,), and `pair` takes `text` and `pair` (B,). Both
     give what `KbertModel.export` says, and the `input_ids` (B, L) that the texts became, cut to
     the model's longest. What opens it needs the operations of tensorflow-text: in Python,
-    `import tensorflow_text` before `tf.saved_model.load`; TensorFlow Serving has them.
+    `import tensorflow_text` before `tf.saved_model.load`.
 
     Args:
         model: a model of kbert with a WordPiece tokenizer.
