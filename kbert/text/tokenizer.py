@@ -138,7 +138,14 @@ class Tokenizer:
                 f"{len(JAMO_TOKENS)} jamo in the vocabulary, which lacks {len(lacking)}: "
                 f"{' '.join(lacking[:3])}; train it with jamo_fallback=True"
             )
-        return spellings(self._ids)
+        found = spellings(self._ids)
+        spelt = [t for t in self.added_tokens if t.translate(found) != t]
+        if spelt:
+            raise KbertError(
+                f"the added tokens {spelt!r:.80} have syllables that jamo_fallback would take "
+                "apart: put each into the vocabulary, as it is and with ##, or leave them out"
+            )
+        return found
 
     def _build_engine(self) -> tokenizers.Tokenizer:
         if self.scores is None:

@@ -88,6 +88,8 @@ def test_it_is_saved(tmp_path):
 def test_what_cannot_fall_back():
     with pytest.raises(KbertError, match="lacks 86: ᄀ ᄁ ᄂ; train it"):
         Tokenizer(WORDS[:11], jamo_fallback=True)
+    with pytest.raises(KbertError, match=r"added tokens \['국회'\] have syllables"):
+        Tokenizer(WORDS, jamo_fallback=True, added_tokens=["국회", "국"])
     with pytest.raises(KbertError, match="composed text"):
         Tokenizer(WORDS, jamo_fallback=True, form="NFKD")
 
