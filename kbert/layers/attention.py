@@ -118,7 +118,7 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection = dense(hidden_size, "output_projection")
         self.built = True
 
-    def call(self, hidden, bias=None, training=None, return_weights=False):
+    def call(self, hidden, bias=None, training=None, return_weights=False, draw=None):
         """Lets every position take from every other.
 
         Args:
@@ -126,6 +126,7 @@ class SelfAttention(keras.layers.Layer):
             bias: what to add to the scores, from `padding_bias`, or None.
             training: whether to drop weights.
             return_weights: whether to return the weights, queries and keys too.
+            draw: a draw of `self.dropout`, if it is not to make one.
 
         Returns:
             (B, L, D); or a tuple of it, the weights (B, N, L, L), and the queries and keys
@@ -141,7 +142,7 @@ class SelfAttention(keras.layers.Layer):
         drops = bool(training) and self.dropout_rate > 0
         weights = None
         if drops or return_weights:
-            dropout = (lambda w: self.dropout(w, training=True)) if drops else None
+            dropout = (lambda w: self.dropout(w, training=True, draw=draw)) if drops else None
             context, weights = attention_reference(query, key, value, bias, dropout)
         else:
             context = attention(query, key, value, bias)

@@ -56,14 +56,15 @@ def _linear_with_gradients(inputs, kernel, bias):
     from jax.lax import optimization_barrier
 
     def gradients(upstream):
-        rows = optimization_barrier(ops.reshape(upstream, (-1, upstream.shape[-1])))  # (M, O)
+        rows = ops.reshape(upstream, (-1, upstream.shape[-1]))  # (M, O)
         flat = ops.reshape(inputs, (-1, inputs.shape[-1]))  # (M, I)
+        # Behind the barriers XLA neither joins nor rearranges what stands before them.
+        rows, ones = optimization_barrier((rows, ops.ones((1, flat.shape[0]), rows.dtype)))
         if flat.shape[1] <= rows.shape[1]:  # the factor that is transposed is copied
-            for_kernel = ops.matmul(ops.transpose(flat), rows)
+            for_kernel = optimization_barrier(ops.matmul(ops.transpose(flat), rows))
         else:
-            for_kernel = ops.transpose(ops.matmul(ops.transpose(rows), flat))
-        for_bias = ops.matmul(ops.ones((1, flat.shape[0]), rows.dtype), rows)[0]
+            for_kernel = ops.transpose(optimization_barrier(ops.matmul(ops.transpose(rows), flat)))
         for_inputs = ops.reshape(ops.matmul(rows, ops.transpose(kernel)), inputs.shape)
-        return for_inputs, for_kernel, for_bias
+        return for_inputs, for_kernel, ops.matmul(ones, rows)[0]
 
     return ops.add(ops.matmul(inputs, kernel), bias), gradients

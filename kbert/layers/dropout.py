@@ -41,15 +41,24 @@ class Dropout(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed) if rate > 0 else None
         self.built = True
 
-    def call(self, inputs, training=None):
-        """Drops elements of a tensor of any shape."""
+    def draw(self):
+        """What the next call's numbers come from, (2,) integers: the seed, and a count that rises.
+
+        None where nothing is dropped. A layer that is computed twice (remat) draws once.
+        """
+        return None if self.seed_generator is None else self.seed_generator.next()
+
+    def call(self, inputs, training=None, draw=None):
+        """Drops elements of a tensor of any shape; by a `draw()` of its own unless given one."""
         if self.seed_generator is None or not training:
             return inputs
-        if keras.backend.backend() == "torch" and inputs.device.type != "cpu":
-            return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
-        seed_and_count = self.seed_generator.next()
+        seed_and_count = self.draw() if draw is None else draw
         if keras.backend.backend() == "torch":
             seed, count = np.array(seed_and_count.tolist(), np.uint32)
+            if inputs.device.type != "cpu":
+                with np.errstate(over="ignore"):
+                    (key,), _ = _keys(seed, count, _mix_by_numpy)
+                return keras.random.dropout(inputs, self.rate, seed=int(key) >> 1)
             kept = ops.convert_to_tensor(_kept_by_numpy(inputs.shape, self.rate, seed, count))
         else:
             seed, count = ops.unstack(ops.cast(seed_and_count, "uint32"), 2)

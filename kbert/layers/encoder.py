@@ -84,7 +84,17 @@ class EncoderLayer(keras.layers.Layer):
             part.build(input_shape)
         self.built = True
 
-    def call(self, hidden, bias=None, training=None, return_weights=False):
+    def draws(self):
+        """A draw for each of the three dropouts, to pass to `call`."""
+        return (
+            self.self_attention.dropout.draw(),
+            self.attention_dropout.draw(),
+            self.feed_forward_dropout.draw(),
+        )
+
+    def call(
+        self, hidden, bias=None, training=None, return_weights=False, draws=(None, None, None)
+    ):
         """Runs the layer.
 
         Args:
@@ -92,22 +102,48 @@ class EncoderLayer(keras.layers.Layer):
             bias: what to add to attention scores, or None.
             training: whether to drop.
             return_weights: whether to return what the heads did, too.
+            draws: what `draws()` gave, if the layer is not to draw itself.
 
         Returns:
             (B, L, D); or a tuple of it, the attention weights (B, N, L, L), and the queries and
             keys (B, L, N, H).
         """
+        for_weights, for_attended, for_widened = draws
         attended = self.self_attention(
-            hidden, bias=bias, training=training, return_weights=return_weights
+            hidden, bias=bias, training=training, return_weights=return_weights, draw=for_weights
         )
         details = ()
         if return_weights:
             attended, *details = attended
-        hidden = self.attention_norm(hidden + self.attention_dropout(attended, training=training))
-        widened = self.feed_forward_dropout(self.feed_forward(hidden), training=training)
+        dropped = self.attention_dropout(attended, training=training, draw=for_attended)
+        hidden = self.attention_norm(hidden + dropped)
+        widened = self.feed_forward_dropout(
+            self.feed_forward(hidden), training=training, draw=for_widened
+        )
         hidden = self.feed_forward_norm(hidden + widened)
         return (hidden, *details) if return_weights else hidden
 
     def compute_output_shape(self, input_shape):
         """The shape does not change."""
         return input_shape
+
+
+def rematerialized(layer: EncoderLayer, hidden, bias):
+    """Runs a layer in training, keeping for the backward pass what went in and no more.
+
+    The backward pass computes the layer again. What it drops is drawn before, so that it is the
+    same both times.
+
+    Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+    """
+    draws = layer.draws()
+
+    def run(hidden):
+        return layer(hidden, bias=bias, training=True, draws=draws)
+
+    if keras.backend.backend() != "torch":
+        return keras.remat(run)(hidden)
+    from torch.utils.checkpoint import checkpoint
+
+    # Stopping early is by an exception, whose traceback Keras keeps with all that it refers to.
+    return checkpoint(run, hidden, use_reentrant=False, preserve_rng_state=False, early_stop=False)

@@ -15,7 +15,7 @@ from kbert.errors import KbertError
 from kbert.layers.activations import ACTIVATIONS
 from kbert.layers.attention import padding_bias
 from kbert.layers.embeddings import Embeddings
-from kbert.layers.encoder import EncoderLayer
+from kbert.layers.encoder import EncoderLayer, rematerialized
 from kbert.layers.initializers import sub_seed
 from kbert.layers.pooling import Pooler
 from kbert.models.base import FORMAT_VERSION, KbertModel, check_tokenizer
@@ -49,6 +49,8 @@ class Bert(KbertModel):
         embedding_size: width of the tables, if it is not `hidden_size` (ELECTRA's small models).
         position_offset: the row of the position table that the first token gets; in RoBERTa's
             family the id of padding + 1.
+        remat: whether, in training, layers keep only their input and are computed again in the
+            backward pass: a third more arithmetic, and memory that hardly grows with the layers.
         seed: of starting weights and dropout; equal seeds start equal on every backend.
 
     Attributes:
@@ -86,6 +88,7 @@ class Bert(KbertModel):
         hidden_act: str = "gelu",
         embedding_size: int | None = None,
         position_offset: int = 0,
+        remat: bool = False,
         seed: int = 0,
         name: str = "bert",
         dtype: str | None = None,
@@ -108,12 +111,14 @@ class Bert(KbertModel):
             "hidden_act": hidden_act,
             "embedding_size": embedding_size or hidden_size,
             "position_offset": position_offset,
+            "remat": remat,
             "seed": seed,
             "name": name,
         }
         _check(self._arguments)
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
+        self.remat = remat
         self.max_length = max_position_embeddings - position_offset
         self._tokenizer: Tokenizer | None = None
 
@@ -196,15 +201,19 @@ class Bert(KbertModel):
         hidden = self.embeddings(
             inputs["input_ids"], inputs.get("token_type_ids"), training=training
         )
-        hidden_states, attentions, queries, keys = [hidden], [], [], []
+        hidden_states, attentions, queries, keys = [], [], [], []
         for layer in self.encoder_layers:
+            if output_hidden_states:
+                hidden_states.append(hidden)
+            if self.remat and training and not output_attentions:
+                hidden = rematerialized(layer, hidden, bias)
+                continue
             hidden = layer(hidden, bias=bias, training=training, return_weights=output_attentions)
             if output_attentions:
                 hidden, weights, query, key = hidden
                 attentions.append(weights)
                 queries.append(query)
                 keys.append(key)
-            hidden_states.append(hidden)
 
         outputs: dict[str, Any] = {
             "last_hidden_state": hidden,
@@ -212,7 +221,7 @@ class Bert(KbertModel):
         if self.pooler is not None:
             outputs["pooler_output"] = self.pooler(hidden)
         if output_hidden_states:
-            outputs["hidden_states"] = hidden_states
+            outputs["hidden_states"] = [*hidden_states, hidden]
         if output_attentions:
             outputs |= {"attentions": attentions, "queries": queries, "keys": keys}
         return outputs
