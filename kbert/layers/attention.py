@@ -137,7 +137,7 @@ class SelfAttention(keras.layers.Layer):
         projected = self.query_key_value(hidden)  # (B, L, 3 D)
         shape = (-1, length or ops.shape(hidden)[1], 3, heads, head_size)
         projected = ops.reshape(projected, shape)  # (B, L, 3, N, H)
-        query, key, value = projected[:, :, 0], projected[:, :, 1], projected[:, :, 2]
+        query, key, value = ops.unstack(projected, 3, axis=2)  # (B, L, N, H)
 
         drops = bool(training) and self.dropout_rate > 0
         weights = None

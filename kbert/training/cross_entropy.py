@@ -35,15 +35,15 @@ def cross_entropy(labels, logits):
 
     @ops.custom_gradient
     def loss(logits):
-        words = ops.arange(logits.shape[-1], dtype="int32")  # (V,)
-        is_label = words == ops.cast(labels, "int32")[..., None]  # (..., V), never in memory
+        places = ops.cast(labels, "int32")[..., None]  # (..., 1)
         log_sums = ops.logsumexp(logits, axis=-1, keepdims=True)  # (..., 1)
-        at_label = ops.sum(ops.where(is_label, logits, 0.0), axis=-1)
+        at_label = ops.take_along_axis(logits, places, axis=-1)  # (..., 1)
 
         def gradient(upstream):
-            probabilities = ops.exp(logits - log_sums)
-            return (probabilities - ops.cast(is_label, logits.dtype)) * upstream[..., None]
+            words = ops.arange(logits.shape[-1], dtype="int32")  # (V,)
+            one_hot = ops.cast(words == places, logits.dtype)  # never in memory: XLA fuses it
+            return (ops.exp(logits - log_sums) - one_hot) * upstream[..., None]
 
-        return log_sums[..., 0] - at_label, gradient
+        return (log_sums - at_label)[..., 0], gradient
 
     return loss(logits)
