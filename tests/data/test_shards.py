@@ -1,11 +1,22 @@
 import numpy as np
 import pytest
 
-from kbert import Tokenizer
+from kbert import KbertError, Tokenizer
 from kbert.data.shards import EOJEOL, MORPHEME, encode_documents
 from kbert.text.morphemes import Morphemes
 
 TOKENS = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 ##서 나 ##는 간다 .".split()
+
+
+def test_encoding_keeps_the_boundaries():
+    tokenizer = Tokenizer([*TOKENS, "가", "##나"])
+    shard = encode_documents([["가나 가", "\u200b", "가"], ["\u200b"], ["가나"]], tokenizer)
+    assert shard.ids.tolist() == [12, 13, 12, 12, 12, 13]
+    assert shard.sentence_starts.tolist() == [0, 3, 4, 6]  # what gives no token is left out
+    assert shard.document_starts.tolist() == [0, 2, 3]
+    assert shard.ids.dtype == np.uint16
+    with pytest.raises(KbertError, match="empty"):
+        encode_documents([["\u200b"]], tokenizer)
 
 
 def test_marks_of_eojeols_and_morphemes():
