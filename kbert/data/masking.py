@@ -179,12 +179,12 @@ def _choose_words(
 ) -> np.ndarray:
     """(B, P) the tokens of the words with the lowest random numbers that fit; then L."""
     rows, length = lottery.shape
-    behind_special = np.ones_like(ordinary)
-    np.logical_not(ordinary[:, :-1], out=behind_special[:, 1:])
-    edges = np.flatnonzero(~ordinary | word_starts | behind_special)  # a word ends at the next
-    sizes = np.diff(edges, append=rows * length)
-    is_word = ordinary.ravel()[edges]
-    begins, sizes = edges[is_word], sizes[is_word]  # (W,)
+    begins_word = ordinary & word_starts
+    begins_word[:, 0] = ordinary[:, 0]
+    begins_word[:, 1:] |= ordinary[:, 1:] > ordinary[:, :-1]
+    edges = np.append(np.flatnonzero(begins_word | ~ordinary), rows * length)
+    is_word = ordinary.ravel()[edges[:-1]]
+    begins, sizes = edges[:-1][is_word], (edges[1:] - edges[:-1])[is_word]  # (W,)
     row, number = begins // length, lottery.ravel()[begins]
 
     left = wanted.copy()
@@ -194,26 +194,27 @@ def _choose_words(
     for words in (np.flatnonzero(soon), np.flatnonzero(~soon)):
         words = words[sizes[words] <= left[row[words]]]
         words = words[np.argsort(row[words] << 32 | number[words])]
-        while len(words):
-            of_row, size = row[words], sizes[words]
-            total = np.cumsum(size)
-            first = np.flatnonzero(np.diff(of_row, prepend=-1))  # of each row
-            before = np.repeat(total[first] - size[first], np.diff(first, append=len(words)))
-            fits = total - before <= left[of_row]
-            chosen.append(words[fits])
-            left -= np.bincount(of_row[fits], size[fits], rows).astype(int)
-            words = words[~fits]
-            words = words[sizes[words] <= left[row[words]]]
+        of_row, turn = row[words], _places_in_row(row[words], rows)
+        size = np.full((turn.max(initial=-1) + 1, rows), length + 1)  # of each row's next word
+        size[turn, of_row] = sizes[words]
+        for now in size:
+            now *= now <= left
+            left -= now
+        chosen.append(words[size[turn, of_row] > 0])
     # Rows whose words are all too long.
     words = np.flatnonzero((left == wanted)[row])
-    words = words[np.lexsort((number[words], row[words]))]
-    words = words[np.diff(row[words], prepend=-1) > 0]
+    words = words[np.argsort(row[words] << 32 | number[words])]
+    words = words[_places_in_row(row[words], rows) == 0]
     sizes[words] = np.minimum(sizes[words], places)
     words = np.concatenate([*chosen, words])
 
     tokens = np.sort(ranges(begins[words], sizes[words]))
-    of_row, place = np.divmod(tokens, length)
-    first = np.searchsorted(of_row, np.arange(rows))
+    of_row = tokens // length
     positions = np.full((rows, places), length)
-    positions[of_row, np.arange(len(tokens)) - first[of_row]] = place
+    positions[of_row, _places_in_row(of_row, rows)] = tokens - of_row * length
     return positions
+
+
+def _places_in_row(of_row: np.ndarray, rows: int) -> np.ndarray:
+    """How many before each are of the same row, where rows come in order."""
+    return np.arange(len(of_row)) - np.searchsorted(of_row, np.arange(rows))[of_row]
