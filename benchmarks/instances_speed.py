@@ -2,8 +2,8 @@
 
     KBERT_DATA=... python benchmarks/instances_speed.py [--megabytes 20] [--out speed.json]
 
-Encodes the beginning of `pretrain/kowiki.txt.xz` with KLUE-BERT's vocabulary, with marks of eojeols (and
-of morphemes, where python-mecab-ko is installed), and measures:
+Encodes the beginning of `pretrain/kowiki.txt.xz` with KLUE-BERT's vocabulary, eojeols marked (and
+morphemes, where python-mecab-ko is installed), and measures:
 
     plan      one epoch of next-sentence pairs, beside BERT's loop over one document after the other
     pack      one epoch of full rows

@@ -128,10 +128,10 @@ def mask_tokens(
     lottery = numbers[:, :-places].view(np.uint32)[:, :length]  # (B, L)
     fate, drawn = numbers[:, -places:] >> 32, numbers[:, -places:] & 0xFFFFFFFF  # (B, P)
 
-    is_ordinary = np.ones(len(tokenizer), bool)
-    is_ordinary[list(tokenizer.special_ids)] = False
-    ordinary = is_ordinary[input_ids]  # (B, L)
-    counts = np.count_nonzero(ordinary, axis=1)
+    ordinary = np.ones(input_ids.shape, bool)  # (B, L)
+    for special in tokenizer.special_ids:
+        ordinary &= input_ids != special
+    counts = ordinary.sum(axis=1, dtype=np.int32)
     wanted = np.minimum(np.maximum(np.rint(counts * rate), counts > 0), places).astype(int)  # (B,)
     if word_starts is None:
         positions = _choose_tokens(lottery, ordinary, wanted, places)
@@ -165,8 +165,8 @@ def _choose_tokens(
     low = np.uint32((1 << length.bit_length()) - 1)
     ticket = lottery & ~low | np.arange(length, dtype=np.uint32)
     ticket = np.where(ordinary, ticket, ~np.uint32(0))
-    lowest = np.sort(np.partition(ticket, min(places, length) - 1, axis=1)[:, :places], axis=1)
-    chosen = np.where(np.arange(lowest.shape[1]) < wanted[:, None], lowest & low, length)
+    lowest = np.sort(ticket, axis=1)[:, :places]  # (B, P)
+    chosen = np.where(np.arange(places) < wanted[:, None], lowest & low, np.uint32(length))
     return np.sort(chosen, axis=1).astype(np.int64)
 
 
