@@ -33,7 +33,7 @@ import numpy as np
 import kbert
 from kbert.data.batches import MARKS, PretrainingBatches
 from kbert.data.masking import mask_tokens, ordinary_ids
-from kbert.data.packed_rows import pack_sentences
+from kbert.data.packed_rows import pack_rows
 from kbert.data.rows import instance_rows
 from kbert.data.sentence_pairs import plan_pairs
 from kbert.data.shards import Shard, encode_documents
@@ -132,7 +132,8 @@ def main() -> None:
     calls: dict[str, Callable[[], Any]] = {
         "plan in a loop": lambda: pairs_in_a_loop(part, length, np.random.default_rng(0)),
         "plan": lambda: len(plan_pairs(shard, length, np.random.default_rng(0))),
-        "pack": lambda: len(pack_sentences(shard, length)),
+        "pack tokens": lambda: len(pack_rows(shard, length, "tokens")),
+        "pack sentences": lambda: len(pack_rows(shard, length, "sentences")),
         **{f"mask by {name}": lambda name=name: mask(name) for name in maskings},
         "batches, pretraining": batches,
         "batches, masked-lm": lambda: batches(objective="masked-lm"),

@@ -16,6 +16,7 @@ import numpy as np
 from kbert.backend import require_backend
 from kbert.data.instances import MASK, Instances, pair_planner, row_planner
 from kbert.data.masking import draws_per_row, mask_tokens, ordinary_ids
+from kbert.data.packed_rows import Packing
 from kbert.data.rows import check_shard, instance_rows
 from kbert.data.shards import EOJEOL, MORPHEME, Shard
 from kbert.data.sources import Mixture, Source
@@ -68,7 +69,7 @@ class PretrainingBatches(keras.utils.PyDataset):
         mask_share: of those, the share shown as [MASK].
         random_share: of those, the share shown as a random token.
         short_rate: the share of pairs that are made short on purpose.
-        across_documents: whether a full row may run into the next document (see
+        packing: where full rows are cut: "tokens", "sentences" or "documents" (see
             `data/packed_rows.py`).
         num_hosts: how many processes share each batch.
         host: which of them this is, from 0; it gets the B / num_hosts rows from
@@ -98,7 +99,7 @@ class PretrainingBatches(keras.utils.PyDataset):
         mask_share: float = 0.8,
         random_share: float = 0.1,
         short_rate: float = 0.1,
-        across_documents: bool = True,
+        packing: Packing = "tokens",
         num_hosts: int = 1,
         host: int = 0,
     ):
@@ -110,11 +111,13 @@ class PretrainingBatches(keras.utils.PyDataset):
                 f"num_hosts must divide batch_size and host be below it, not batch_size "
                 f"{batch_size}, num_hosts {num_hosts}, host {host}"
             )
-        if objective not in get_args(Objective) or masking not in MARKS:
-            raise KbertError(
-                f"objective is one of {', '.join(get_args(Objective))}, and masking one of "
-                f"{', '.join(MARKS)}, not {objective!r} and {masking!r}"
-            )
+        for name, value, choices in (
+            ("objective", objective, get_args(Objective)),
+            ("masking", masking, get_args(Masking)),
+            ("packing", packing, get_args(Packing)),
+        ):
+            if value not in choices:
+                raise KbertError(f"{name} is one of {', '.join(choices)}, not {value!r}")
         self.sources = [Source([sources])] if isinstance(sources, Shard) else list(sources)
         self.tokenizer, self.sequence_length = tokenizer, sequence_length
         self.batch_size, self.seed, self.first_step = batch_size, seed, first_step
@@ -127,7 +130,7 @@ class PretrainingBatches(keras.utils.PyDataset):
                 check_shard(shard, tokenizer, self._mark)
 
         pairs = pair_planner(sequence_length - (tokenizer.separators - 1), short_rate)
-        full = row_planner(sequence_length, across_documents)
+        full = row_planner(sequence_length, packing)
         asked = [objective == "pretraining" and source.next_sentence for source in self.sources]
         if not any(asked) and objective == "pretraining":
             raise KbertError(

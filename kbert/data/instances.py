@@ -25,7 +25,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from kbert.data.packed_rows import pack_sentences
+from kbert.data.packed_rows import Packing, pack_rows
 from kbert.data.sentence_pairs import plan_pairs
 from kbert.data.shards import Shard
 from kbert.data.sources import Source
@@ -57,9 +57,9 @@ def pair_planner(sequence_length: int, short_rate: float) -> Planner:
         shards: Sequence[Shard], index: int, documents: tuple[int, int], rng: np.random.Generator
     ) -> np.ndarray:
         other = index
-        if shards[index].num_documents < 2 and len(shards) > 1:
-            others = (each for each in range(len(shards)) if each != index)
-            other = max(others, key=lambda each: shards[each].num_documents)
+        if shards[index].num_documents < 2:
+            others = (i for i, shard in enumerate(shards) if i != index and shard.num_documents)
+            other = max(others, key=lambda i: shards[i].num_documents, default=index)
         strangers = None if other == index else shards[other]
         pairs = plan_pairs(shards[index], sequence_length, rng, short_rate, documents, strangers)
         instances = np.zeros(len(pairs), INSTANCE)
@@ -72,13 +72,14 @@ def pair_planner(sequence_length: int, short_rate: float) -> Planner:
     return plan
 
 
-def row_planner(sequence_length: int, across_documents: bool) -> Planner:
-    """Plans full rows of running text, as `pack_sentences` does."""
+def row_planner(sequence_length: int, packing: Packing) -> Planner:
+    """Plans full rows of running text, as `pack_rows` does; the first row is of any length."""
 
     def plan(
         shards: Sequence[Shard], index: int, documents: tuple[int, int], rng: np.random.Generator
     ) -> np.ndarray:
-        packed = pack_sentences(shards[index], sequence_length, documents, across_documents)
+        first_row = int(rng.integers(3, max(sequence_length, 3) + 1))
+        packed = pack_rows(shards[index], sequence_length, packing, documents, first_row)
         packed = packed[rng.permutation(len(packed))]
         instances = np.zeros(len(packed), INSTANCE)
         instances["shard"], instances["label"] = index, NOT_A_PAIR
@@ -108,11 +109,11 @@ class Instances:
     Example:
         >>> starts = np.array([0, 4, 9, 12])  # two documents, of two sentences and of one
         >>> shard = Shard(np.zeros(12, np.uint16), starts, np.array([0, 2, 3]))
-        >>> rows = Instances(Source([shard]), row_planner(14, across_documents=True), seed=0)
+        >>> rows = Instances(Source([shard]), row_planner(14, "sentences"), seed=0)
         >>> len(rows)
         2
         >>> rows[np.array([0, 1, 2])][["first_start", "first_end"]].tolist()
-        [(9, 12), (0, 9), (9, 12)]
+        [(0, 9), (9, 12), (9, 12)]
     """
 
     def __init__(

@@ -154,10 +154,12 @@ def sources(made):
     ]
 
 
-def test_full_rows_undone_are_the_text(made):
+@pytest.mark.parametrize("packing", ["tokens", "sentences", "documents"])
+def test_full_rows_undone_are_the_text(made, packing):
     """Masked LM: every token of the shard once an epoch, with a [SEP] between documents."""
     shard, tokenizer = made
-    batches = PretrainingBatches(*made, **{**SETTINGS, "batch_size": 1}, objective="masked-lm")
+    settings = {**SETTINGS, "batch_size": 1, "objective": "masked-lm", "packing": packing}
+    batches = PretrainingBatches(*made, **settings)
     starts = shard.sentence_starts[shard.document_starts]
     stream = []  # the shard, with a [SEP] behind every document
     for begin, end in pairwise(starts):
@@ -276,7 +278,13 @@ def test_causal_rows_by_hand():
     tokenizer = Tokenizer(WORDS)
     shard = encode_documents([["w0 w1"], ["w2"]], tokenizer)
     batches = PretrainingBatches(
-        shard, tokenizer, sequence_length=7, batch_size=1, seed=0, objective="causal"
+        shard,
+        tokenizer,
+        sequence_length=7,
+        batch_size=1,
+        seed=0,
+        objective="causal",
+        packing="sentences",
     )
     x, y, weights = batches[0]
     cls, sep, pad = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id
@@ -311,7 +319,8 @@ def test_arguments_that_cannot_be(made):
         ({"num_hosts": 3}, "must divide batch_size"),
         ({"num_hosts": 2, "host": 2}, "host be below it"),
         ({"objective": "mlm"}, "not 'mlm'"),
-        ({"masking": "word"}, "not 'token'|and 'word'"),
+        ({"masking": "word"}, "masking is one of token, eojeol, morpheme, not 'word'"),
+        ({"packing": "full"}, "packing is one of tokens, sentences, documents, not 'full'"),
         ({"mask_rate": 2}, "rates must be"),
     ):
         with pytest.raises(KbertError, match=message):

@@ -3,7 +3,7 @@ import pytest
 
 from kbert import KbertError
 from kbert.data.instances import INSTANCE, Instances, pair_planner, row_planner
-from kbert.data.packed_rows import pack_sentences
+from kbert.data.packed_rows import pack_rows
 from kbert.data.shards import Shard
 from kbert.data.sources import Source
 from kbert.labels import IS_RANDOM, NOT_A_PAIR
@@ -36,7 +36,7 @@ class Counted:
 
 
 def test_blocks_are_all_documents_once(source):
-    plan = Counted(row_planner(32, True))
+    plan = Counted(row_planner(32, "sentences"))
     len(Instances(source, plan, **SMALL))
     for index, shard in enumerate(source.shards):
         runs = sorted(documents for shard_index, documents in plan.asked if shard_index == index)
@@ -47,14 +47,16 @@ def test_blocks_are_all_documents_once(source):
 
 
 def test_every_full_row_comes_once_an_epoch(source):
-    rows = Instances(source, row_planner(32, True), **SMALL)
+    rows = Instances(source, row_planner(32, "sentences"), **SMALL)
     size = len(rows)
-    plan = Counted(row_planner(32, True))
+    plan = Counted(row_planner(32, "sentences"))
     len(Instances(source, plan, **SMALL))
     expected = sorted(
         (index, start, end)
         for index, run in plan.asked
-        for start, end in pack_sentences(source.shards[index], 32, run)[["start", "end"]].tolist()
+        for start, end in pack_rows(source.shards[index], 32, "sentences", run)[
+            ["start", "end"]
+        ].tolist()
     )
     orders = []
     for epoch in range(3):
@@ -63,6 +65,21 @@ def test_every_full_row_comes_once_an_epoch(source):
         assert (found["label"] == NOT_A_PAIR).all()
         orders.append(found["first_start"].tolist())
     assert orders[0] != orders[1] != orders[2] != sorted(orders[2])
+
+
+def test_full_rows_are_cut_elsewhere_in_every_epoch(source):
+    rows = Instances(source, row_planner(32, "tokens"), **SMALL)
+    size, blocks = len(rows), len(rows.quotas)
+    cuts = []
+    for epoch in range(3):
+        found = rows[np.arange(epoch * size, (epoch + 1) * size)]
+        tokens = (found["first_end"] - found["first_start"]).sum()
+        whole = sum(len(shard.ids) for shard in source.shards)
+        # Of a block one row at most is left out, or comes twice.
+        assert abs(int(tokens) - whole) <= (30 * blocks if epoch else 0)
+        cuts.append({(shard, start) for shard, start in found[["shard", "first_start"]].tolist()})
+    for one, two in ((cuts[0], cuts[1]), (cuts[1], cuts[2])):
+        assert len(one & two) < blocks + 0.15 * size  # every block's beginning, and by chance
 
 
 def test_an_instance_is_found_alone(source):
@@ -82,7 +99,7 @@ def test_an_instance_is_found_alone(source):
 
 
 def test_an_instance_far_out_needs_one_group_only(source):
-    plan = Counted(row_planner(32, True))
+    plan = Counted(row_planner(32, "sentences"))
     rows = Instances(source, plan, **SMALL)
     blocks = len(rows.quotas)
     assert blocks > 12 and len(plan.asked) == blocks  # counted, once
@@ -123,6 +140,20 @@ def test_quotas_of_a_large_source_are_estimated(source):
 
 def test_no_text_and_no_second_document():
     with pytest.raises(KbertError, match="comments is empty"):
-        Instances(Source([], name="comments"), row_planner(32, True), seed=0)
+        Instances(Source([], name="comments"), row_planner(32, "sentences"), seed=0)
     with pytest.raises(KbertError, match="only one"):
         len(Instances(Source([a_shard(1, 0)]), pair_planner(48, 0.1), seed=0))
+    nothing = Shard(np.zeros(0, np.uint16), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    with pytest.raises(KbertError, match="the corpus is empty"):
+        Instances(Source([nothing]), pair_planner(48, 0.1), seed=0)
+    with pytest.raises(KbertError, match="only one"):
+        len(Instances(Source([a_shard(1, 0), nothing]), pair_planner(48, 0.1), seed=0))
+
+
+def test_an_empty_shard_among_others_changes_nothing():
+    nothing = Shard(np.zeros(0, np.uint16), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    text = a_shard(9, 1)
+    with_it = Instances(Source([text, nothing]), pair_planner(48, 0.1), seed=0)
+    without = Instances(Source([text]), pair_planner(48, 0.1), seed=0)
+    numbers = np.arange(2 * len(without))
+    np.testing.assert_array_equal(with_it[numbers], without[numbers])
