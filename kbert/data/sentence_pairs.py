@@ -55,7 +55,8 @@ def plan_pairs(
         either text and at most `sequence_length` - 3 in both.
 
     Raises:
-        KbertError: if there is only one document, or the row is too short for a pair.
+        KbertError: if there is only one document, the row is too short for a pair, or the share
+            is none.
 
     Example:
         >>> starts = np.array([0, 4, 9, 12])  # two documents, of two sentences and of one
@@ -73,6 +74,8 @@ def plan_pairs(
         raise KbertError(
             f"sequence_length {sequence_length} is too short for a pair: 5 at the least"
         )
+    if not 0 <= short_rate <= 1:
+        raise KbertError(f"short_rate is a share in [0, 1], not {short_rate}")
     begin, end = documents or (0, shard.num_documents)
     document_starts = np.asarray(shard.document_starts[begin : end + 1])
     offset = document_starts[0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kbert.data.shards import Shard
+from kbert.errors import KbertError
 
 _PERIOD = 10_000  # rows, after which the order of the sources repeats
 
@@ -43,6 +44,9 @@ class Mixture:
         shares: (M,) of each source, in any unit. A share of less than one row in 10,000 is
             rounded up to that.
 
+    Raises:
+        KbertError: if there is no source, or a share is not above 0.
+
     Attributes:
         counts: (M,) how many rows of each source a period has.
 
@@ -55,6 +59,8 @@ class Mixture:
 
     def __init__(self, shares: Sequence[float]):
         parts = np.array(shares, float)
+        if not len(parts) or not (np.isfinite(parts) & (parts > 0)).all():
+            raise KbertError(f"weights must be above 0, and there must be one, not {shares}")
         self.counts = np.maximum(np.rint(parts / parts.sum() * _PERIOD), 1).astype(np.int64)
         # A source with n rows has them in the middle of n equal parts of the period.
         moments = np.concatenate([(np.arange(count) + 0.5) / count for count in self.counts])

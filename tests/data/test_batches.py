@@ -92,7 +92,7 @@ def test_every_epoch_is_masked_and_paired_anew(made):
 
 
 def test_no_batches(made):
-    for change in ({"steps": 0}, {"batch_size": 0}):
+    for change in ({"steps": 0}, {"batch_size": 0}, {"first_step": -1}):
         with pytest.raises(KbertError, match="must be 1 or more"):
             PretrainingBatches(*made, **{**SETTINGS, **change})
 
@@ -317,14 +317,23 @@ def test_rates_are_settings(made):
 def test_arguments_that_cannot_be(made):
     for change, message in (
         ({"num_hosts": 3}, "must divide batch_size"),
-        ({"num_hosts": 2, "host": 2}, "host be below it"),
+        ({"num_hosts": 2, "host": 2}, "host be from 0"),
+        ({"num_hosts": 0}, "must divide batch_size"),
+        ({"short_rate": 1.5}, "short_rate is a share"),
+        ({"sequence_length": 4}, "5 at the least"),
+        ({"sequence_length": 2, "objective": "masked-lm"}, "3 at the least"),
         ({"objective": "mlm"}, "not 'mlm'"),
         ({"masking": "word"}, "masking is one of token, eojeol, morpheme, not 'word'"),
         ({"packing": "full"}, "packing is one of tokens, sentences, documents, not 'full'"),
         ({"mask_rate": 2}, "rates must be"),
     ):
         with pytest.raises(KbertError, match=message):
-            PretrainingBatches(*made, **SETTINGS, **change)[0]
+            PretrainingBatches(*made, **{**SETTINGS, **change})[0]
+    for sources in ([], [Source([made[0]], weight=0)], [Source([made[0]], weight=float("nan"))]):
+        with pytest.raises(KbertError, match="weights must be above 0"):
+            PretrainingBatches(sources, made[1], **SETTINGS, objective="masked-lm")
+    with pytest.raises(KbertError, match="comments is empty"):
+        PretrainingBatches([Source([], name="comments")], made[1], **SETTINGS)
 
 
 def test_a_wrong_id_deep_in_a_shard_is_found_when_it_is_used(made):
