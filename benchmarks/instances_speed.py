@@ -32,6 +32,7 @@ import numpy as np
 
 import kbert
 from kbert.data.batches import MARKS, PretrainingBatches
+from kbert.data.instances import Instances, pair_planner
 from kbert.data.masking import mask_tokens, ordinary_ids
 from kbert.data.packed_rows import pack_rows
 from kbert.data.rows import instance_rows
@@ -101,8 +102,7 @@ def main() -> None:
     part_tokens = int(part.sentence_starts[part.document_starts[-1]])
     settings = {"sequence_length": length, "batch_size": size, "seed": 0}
     source = [Source([shard])]
-    row_batches = PretrainingBatches(source, tokenizer, **settings)
-    instances = row_batches._instances[0][np.arange(8 * size)]
+    instances = Instances(source[0], pair_planner(length, 0.1), seed=0)[np.arange(8 * size)]
     replacements = ordinary_ids(tokenizer)
     rows = {
         name: [
