@@ -5,6 +5,7 @@ import pytest
 
 from kbert import KbertError, Tokenizer
 from kbert.data.batches import PretrainingBatches
+from kbert.data.corpus import read_documents
 from kbert.data.shards import EOJEOL, MORPHEME, Shard, encode_documents
 from kbert.data.sources import Source
 
@@ -357,3 +358,29 @@ def test_shards_mapped_from_disk_give_the_same(made, tmp_path):
     in_memory = PretrainingBatches(shard, tokenizer, **settings)
     for step in range(len(mapped)):
         same(mapped[step], in_memory[step])
+
+
+@pytest.mark.real_data
+def test_words_keep_the_rate_over_real_text(real_data):
+    tokenizer = Tokenizer.from_file(real_data / "vocabs" / "klue-bert-base.vocab.txt")
+    text = read_documents([real_data / "heldout" / "kowiki.txt"])
+    shard = encode_documents(text, tokenizer, eojeols=True)
+    shares = {}
+    for masking in ("token", "eojeol"):
+        batches = PretrainingBatches(
+            shard,
+            tokenizer,
+            sequence_length=128,
+            batch_size=64,
+            seed=0,
+            objective="masked-lm",
+            masking=masking,
+        )
+        masked = ordinary = 0
+        for x, y, weights in (batches[step] for step in range(len(batches))):
+            masked += weights.sum()
+            ordinary += (~np.isin(unmasked(x, y, weights), tokenizer.special_ids)).sum()
+        shares[masking] = masked / ordinary
+    # 15% of a row of 126 is 18.9, which rounds to 19: 15.08%.
+    assert shares["token"] == pytest.approx(19 / 126, abs=2e-3)
+    assert shares["eojeol"] == pytest.approx(shares["token"], abs=5e-4)
