@@ -24,6 +24,7 @@ _HOME = {
     "load": "formats.load",
     "export_huggingface": "formats.huggingface_export",
     "push_to_hub": "formats.huggingface_export",
+    "export_with_tokenizer": "formats.tensorflow_text",
     "from_keras_hub": "formats.keras_hub",
     "to_keras_hub": "formats.keras_hub",
     "FillMask": "pipelines.fill_mask",
@@ -43,6 +44,7 @@ __all__ = [
     "NextSentence",
     "Tokenizer",
     "export_huggingface",
+    "export_with_tokenizer",
     "from_keras_hub",
     "load",
     "push_to_hub",
@@ -56,6 +58,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.formats.keras_hub import from_keras_hub as from_keras_hub
     from kbert.formats.keras_hub import to_keras_hub as to_keras_hub
     from kbert.formats.load import load as load
+    from kbert.formats.tensorflow_text import export_with_tokenizer as export_with_tokenizer
     from kbert.models.bert import Bert as Bert
     from kbert.models.classification import (
         BertForSequenceClassification as BertForSequenceClassification,

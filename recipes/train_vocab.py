@@ -50,6 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--min-count", type=int, default=1, help="of a word to be counted; 2 is faster")
     add("--limit-alphabet", type=int, help="the most characters; default a tenth of the size")
     add("--syllables", action="store_true", help="have the 2,350 of KS X 1001 in any case")
+    add("--jamo", action="store_true", help="spell rarer syllables with jamo: none is [UNK]")
     add("--unused", type=int, default=0, help="[unused] tokens at the end; KLUE-BERT has 500")
     add("--special-tokens", nargs="+", default=list(SPECIAL_TOKENS), help="in the order of ids")
     add("--morphemes", help="mecab, kiwi, okt, komoran, ...: train on morphemes, as KLUE-BERT")
@@ -99,10 +100,11 @@ def main() -> None:
         limit_alphabet=arguments.limit_alphabet,
         characters=ksx1001_syllables() if arguments.syllables else (),
         both_places=bool(arguments.morphemes),
+        jamo_fallback=arguments.jamo,
         unused=arguments.unused,
         special_tokens=arguments.special_tokens,
     )
-    tokenizer = Tokenizer(vocabulary, lowercase=arguments.lowercase)
+    tokenizer = Tokenizer(vocabulary, lowercase=arguments.lowercase, jamo_fallback=arguments.jamo)
 
     # 2. A report, beside other vocabularies.
     texts = list(islice(documents(arguments, arguments.heldout or arguments.corpus), REPORT_TEXTS))

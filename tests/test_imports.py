@@ -24,6 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "labels": set(),
     "sizes": set(),
+    "cost": {"errors"},
+    "devices": {"errors"},
     "backend": set(),
     "console": set(),
     "run_folder": set(),
@@ -38,7 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipelines": {"backend", "text", "models", "formats"},
     "__main__": {"formats"},
 }
-WITHOUT_KERAS = {*EVERYWHERE, "backend", "console", "run_folder", "text", "data", "tasks"}
+WITHOUT_KERAS = {*EVERYWHERE, "backend", "console", "cost", "devices", "run_folder"}
+WITHOUT_KERAS |= {"text", "data", "tasks"}
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 OUTSIDE = {"recipes", "demos", "notebooks", "benchmarks", "tests"}
 

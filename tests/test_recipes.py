@@ -198,3 +198,54 @@ def test_plot(tmp_path):
     log.write_text("\n".join(lines[:9]), encoding="utf-8")
     done = run("plot_log.py", "--log", log, "--out", tmp_path / "b.png")
     assert b"has 9 steps" in done.stderr
+
+
+def test_cost():
+    """Needs no backend; a T4 has no bfloat16, so it is reckoned in float16."""
+    nowhere = {"KERAS_BACKEND": "none"}
+    done = run("cost.py", "--size", "base", "--device", "T4", "--steps", 1_000_000, **nowhere)
+    assert done.returncode == 0, done.stderr.decode()
+    shown = done.stdout.decode("utf-8")
+    assert "111,243,010 parameters" in shown and "131.1 billion tokens" in shown
+    assert "T4           16 GB mixed_float16      65.0" in shown and "34.4 days" in shown
+    # Twice the rate at half the share: the same time.
+    other = run("cost.py", "--peak", 130, "--memory", 16, "--share", 0.2, **nowhere)
+    assert "34.4 days" in other.stdout.decode("utf-8")
+    every = run("cost.py", "--arithmetic", "tensorfloat32", **nowhere).stdout.decode("utf-8")
+    rows = [line.split() for line in every.splitlines()]
+    assert ["T4", "16", "GB", "tensorfloat32", "-"] in rows  # it has no such units
+    assert ["A100-40GB", "40", "GB", "tensorfloat32", "156.0"] in [row[:5] for row in rows]
+
+
+def test_largest_batch_is_the_largest():
+    spec = importlib.util.spec_from_file_location("recipe", ROOT / "recipes" / "cost.py")
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+
+    def cost_of(rows: int):
+        return recipe.cost(
+            vocab_size=32000, **kbert.SIZES["base"], batch_size=rows, length=128, remat=True
+        )
+
+    for memory in (1e9, 8e9, 16e9):
+        rows = recipe.largest_batch(cost_of, memory)
+        held = cost_of(max(rows, 1)).training_memory.total
+        assert (held <= 0.9 * memory) == (rows > 0)
+        assert cost_of(rows + 1).training_memory.total > 0.9 * memory
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--device", "T4", "--arithmetic", "mixed_bfloat16"], "no published rate for 'mixed_bf"),
+        (["--batch-size", 0], "batch_size must be a whole number from 1, not 0"),
+        (["--share", 40], "share=40.0"),
+        (["--peak", 100], "--peak and --memory go together"),
+        (["--peak", 100, "--memory", -1], "--memory is in GB, above 0, not -1.0"),
+        (["--device", "T5"], "invalid choice: 'T5'"),
+    ],
+)
+def test_cost_of_what_cannot_be(arguments, message):
+    done = run("cost.py", *arguments)
+    assert done.returncode != 0 and not done.stdout
+    assert message in done.stderr.decode("utf-8") and b"Traceback" not in done.stderr

@@ -67,8 +67,8 @@ def export_huggingface(
     config = config_of(model, model_type)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(_tensors(model, model_type), folder / "model.safetensors", {"format": "pt"})
     model.tokenizer.save_huggingface(folder)
+    save_file(_tensors(model, model_type), folder / "model.safetensors", {"format": "pt"})
     for name, text in (
         ("config.json", json.dumps(config, ensure_ascii=False, indent=2) + "\n"),
         ("README.md", model_card(model)),

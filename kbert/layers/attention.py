@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from kbert.layers.dense import Dense
+from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 # Added to the score of a padded key. Beside any real score its exp() is exactly 0, in float32,
@@ -98,9 +99,7 @@ class SelfAttention(keras.layers.Layer):
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
         self.seed = seed
-        self.dropout = keras.layers.Dropout(
-            dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy
-        )
+        self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
 
     def build(self, input_shape):
         """Makes the two projections: D -> 3 D for Q, K, V, and D -> D for the output."""

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from kbert.errors import KbertError
+from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 
@@ -60,9 +61,7 @@ class Embeddings(keras.layers.Layer):
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
         )
-        self.dropout = keras.layers.Dropout(
-            dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy
-        )
+        self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
 
     def build(self, input_shape=None):
         """Makes the tables, each (rows, E), and the projection if there is one."""

@@ -9,6 +9,7 @@ Shapes: B batch, L length, D hidden, N heads, H head size.
 import keras
 
 from kbert.layers.attention import SelfAttention
+from kbert.layers.dropout import Dropout
 from kbert.layers.feed_forward import FeedForward
 from kbert.layers.initializers import sub_seed
 
@@ -48,8 +49,8 @@ class EncoderLayer(keras.layers.Layer):
         def norm(name: str) -> keras.layers.LayerNormalization:
             return keras.layers.LayerNormalization(epsilon=layer_norm_eps, dtype=policy, name=name)
 
-        def drop(name: str) -> keras.layers.Dropout:
-            return keras.layers.Dropout(dropout, seed=sub_seed(seed, name), dtype=policy, name=name)
+        def drop(name: str) -> Dropout:
+            return Dropout(dropout, seed=sub_seed(seed, name), dtype=policy, name=name)
 
         self.self_attention = SelfAttention(
             num_attention_heads,

@@ -7,6 +7,8 @@ import keras
 from keras import ops
 
 from kbert.layers.activations import activation
+from kbert.layers.dense import linear
+from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 
@@ -86,13 +88,14 @@ class MaskedLMHead(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
         self.built = True
 
-    def call(self, hidden, embedding_table, positions=None):
+    def call(self, hidden, embedding_table, positions=None, training=None):
         """Scores words.
 
         Args:
             hidden: (B, L, D).
             embedding_table: the token embeddings, (V, E).
             positions: (B, P) integers in [0, L), or None for all positions.
+            training: whether gradients will be asked for.
 
         Returns:
             Logits, (B, P, V), or (B, L, V) without positions; float32.
@@ -102,6 +105,8 @@ class MaskedLMHead(keras.layers.Layer):
         hidden = self.layer_norm(activation(self.hidden_act, self.transform(hidden)))
         table = embedding_table if self.tied else self.decoder
         decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)
+        if hidden.dtype == self.bias.dtype:
+            return linear(hidden, decoder, ops.convert_to_tensor(self.bias), training)
         return ops.cast(ops.matmul(hidden, decoder), "float32") + ops.cast(self.bias, "float32")
 
     def compute_output_shape(self, hidden_shape, embedding_table_shape=None, positions_shape=None):
@@ -132,9 +137,7 @@ class LabelHead(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.num_labels = num_labels
-        self.dropout = keras.layers.Dropout(
-            dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy
-        )
+        self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
         initializer = TruncatedNormal(initializer_range, seed=sub_seed(seed, "dense"))
         self.dense = keras.layers.Dense(
             num_labels, kernel_initializer=initializer, dtype=self.dtype_policy, name="dense"

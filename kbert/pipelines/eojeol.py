@@ -31,6 +31,7 @@ from kbert.models.base import KbertModel
 from kbert.pipelines.encode import to_rows, tokenizer_of
 from kbert.pipelines.left_to_right import Filled, Form, fill_left_to_right
 from kbert.text import josa
+from kbert.text.normalize import nfc
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.vocabulary import CONTINUATION
 
@@ -135,7 +136,7 @@ class EojeolForms:
 
     def one_word(self, question: int, blank: Blank, index: int, ids: list[int]) -> EojeolForm:
         """A word that is given, by its pieces."""
-        particle = josa.agree("".join(self.pieces[piece] for piece in ids), blank.particle)
+        particle = josa.agree(self._word(ids), blank.particle)
         choices = [np.arange(len(self.pieces)) == piece for piece in ids]
         return self._form(question, blank, index, choices, particle)
 
@@ -157,11 +158,14 @@ class EojeolForms:
             self._endings[written, particle] = np.array(endings)
         return self._endings[written, particle]
 
+    def _word(self, ids: list[int]) -> str:
+        return nfc("".join(self.pieces[piece] for piece in ids))  # jamo make syllables
+
     def word(self, filled: Filled) -> Word:
         """The word that a filling is."""
         form = filled.form
         assert isinstance(form, EojeolForm)
-        text = "".join(self.pieces[piece] for piece in filled.ids)
+        text = self._word(filled.ids)
         return Word(filled.ids, text, form.particle)
 
     def is_whole(self, filled: Filled) -> bool:

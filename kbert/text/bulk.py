@@ -20,6 +20,7 @@ from itertools import chain
 import numpy as np
 import tokenizers
 
+from kbert.text.characters import written_out
 from kbert.text.normalize import may_compose, nfc
 from kbert.text.rows import Pieces, concatenate, ranges
 from kbert.text.trie import Trie
@@ -38,12 +39,19 @@ class BulkWordPiece:
         engine: the one to agree with.
         tokens: special and added tokens, which are cut out of a text as they stand.
         unk_id: the id of a word that the pieces do not cover.
+        spellings: syllables that are taken apart; see `jamo.py`.
     """
 
     def __init__(
-        self, ids: dict[str, int], engine: tokenizers.Tokenizer, tokens: list[str], unk_id: int
+        self,
+        ids: dict[str, int],
+        engine: tokenizers.Tokenizer,
+        tokens: list[str],
+        unk_id: int,
+        spellings: dict[int, str],
     ):
         self._engine, self._unk_id, self._tokens = engine, unk_id, tokens
+        self._spellings = spellings
         self._pattern = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
         self._token_codes = {token: _CODES + number for number, token in enumerate(tokens)}
         letters = sorted({*chain.from_iterable(ids), *tokens})  # the characters of paths
@@ -207,22 +215,17 @@ class BulkWordPiece:
 
     def _meet(self, codes: np.ndarray) -> None:
         """Asks the engine what it makes of characters."""
-        for code in codes.tolist():
-            character = chr(code)
-            cleaned = self._engine.normalizer.normalize_str(character)
-            found = [(self._kind(c), self._numbers.get(c, 0)) for c in cleaned]
-            if len(found) == 3 and cleaned[0] == cleaned[2] == " ":  # hanja, with spaces around
+        for character, written in written_out(self._engine, map(chr, codes.tolist())).items():
+            code = ord(character)
+            written = self._spellings.get(code, written)
+            found = [(_SPACE if c == " " else _LETTER, self._numbers.get(c, 0)) for c in written]
+            if len(found) == 3 and written[0] == written[2] == " ":
                 found = [(_ALONE, found[1][1])]
             kind, self._chars[code] = found[0] if len(found) == 1 else (_SEVERAL, 0)
             self._several[code] = found
             self._may_compose[code] = may_compose(character)
             # Last: another thread that sees the kind finds the rest.
             self._kinds[code] = kind if found else _DELETED
-
-    def _kind(self, character: str) -> int:
-        """What the engine makes of a cleaned character between two letters."""
-        words = self._engine.pre_tokenizer.pre_tokenize_str(f"a{character}a")
-        return {1: _LETTER, 2: _SPACE, 3: _ALONE}[len(words)]
 
 
 def _join(texts: list[str]) -> tuple[str, np.ndarray, np.ndarray]:

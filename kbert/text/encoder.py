@@ -34,6 +34,7 @@ class Encoder:
         whole_tokens: what is cut out of a text as it stands.
         form: the Unicode form that texts are brought into.
         rules: see `normalize.py`.
+        spellings: syllables that are taken apart; see `jamo.py`.
     """
 
     def __init__(
@@ -47,11 +48,12 @@ class Encoder:
         whole_tokens: list[str],
         form: Form,
         rules: tuple[str, ...],
+        spellings: dict[int, str],
     ):
         self._engine, self._ids, self._is_wordpiece = engine, ids, is_wordpiece
         self._unk_id, self._mask_id, self._whole_tokens = unk_id, mask_id, whole_tokens
         self._form: Form = form
-        self._replacements = replacements_of(rules)
+        self._replacements, self._spellings = replacements_of(rules), spellings
 
     def pieces(
         self, texts: list[str], places: Collection[str] = (), glued_to_mask: str = "word"
@@ -87,7 +89,9 @@ class Encoder:
 
     @cached_property
     def _bulk(self) -> BulkWordPiece:
-        return BulkWordPiece(self._ids, self._engine, self._whole_tokens, self._unk_id)
+        return BulkWordPiece(
+            self._ids, self._engine, self._whole_tokens, self._unk_id, self._spellings
+        )
 
     def _encode_in_bulk(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
         as_it_is = self._form == "NFC" and not self._replacements
@@ -99,6 +103,9 @@ class Encoder:
         self, texts: list[str], places: set[str], glued_to_mask: str
     ) -> tuple[Pieces, list[str]]:
         normal = [self._normalize(text) for text in texts]
+        composed = normal
+        if self._spellings:
+            normal = [text.translate(self._spellings) for text in normal]
         if not places and glued_to_mask == "word":
             encodings = self._engine.encode_batch_fast(normal, add_special_tokens=False)
             found = [(encoding.ids, [], []) for encoding in encodings]
@@ -120,10 +127,22 @@ class Encoder:
             columns["word_ids"] = np.fromiter(words, np.int32)
         ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
         starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
-        return Pieces(ids, starts, columns), normal
+        pieces = Pieces(ids, starts, columns)
+        if self._spellings and "offsets" in places:
+            self._point_to_syllables(pieces, composed)
+        return pieces, composed
 
     def _normalize(self, text: str) -> str:
         return normalize(text, self._form, self._replacements)
+
+    def _point_to_syllables(self, pieces: Pieces, composed: list[str]) -> None:
+        """Turns offsets in spelt texts into offsets in the texts before."""
+        spans = pieces.places["offsets"]
+        for i, text in enumerate(composed):
+            sizes = [len(self._spellings.get(ord(character), " ")) for character in text]
+            source = np.repeat(np.arange(len(text), dtype=np.int32), sizes)
+            mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
+            mine[:] = np.stack([source[mine[:, 0]], source[mine[:, 1] - 1] + 1], axis=1)
 
     def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
         """Turns offsets in the normal forms into offsets in the texts themselves."""

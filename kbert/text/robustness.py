@@ -54,3 +54,26 @@ def robustness_report(tokenizer: Tokenizer, texts: list[str]) -> dict[str, dict[
             "same": float(np.mean([a == b for a, b in zip(found, original, strict=True)])),
         }
     return report
+
+
+def as_table(report: dict[str, dict[str, float]]) -> str:
+    """A report as a table, for a terminal or a Markdown page.
+
+    Example:
+        >>> print(as_table({"as it is": {"same": 1.0}, "full-width": {"same": 0.125}}))
+        |            | same  |
+        |------------|-------|
+        | as it is   | 1.000 |
+        | full-width | 0.125 |
+    """
+    heads = ["", *next(iter(report.values()))]
+    rows = [[name, *(f"{value:.3f}" for value in found.values())] for name, found in report.items()]
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    lines = [
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        + " |"
+        for cells in [heads, *rows]
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])

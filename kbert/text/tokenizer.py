@@ -22,7 +22,9 @@ from kbert.errors import KbertError
 from kbert.text import huggingface_files, sentencepiece, tokenizer_files, wordpiece
 from kbert.text import special_tokens as roles
 from kbert.text.encoder import Encoder
-from kbert.text.normalize import FORMS, RULES, Form
+from kbert.text.jamo import JAMO_TOKENS, spellings
+from kbert.text.morphemes import Analyser
+from kbert.text.normalize import FORMS, RULES, Form, nfc
 from kbert.text.rows import Pieces, fill_rows, plan_rows, row_lengths
 from kbert.text.vocabulary import (
     check_unique,
@@ -52,6 +54,8 @@ class Tokenizer:
             `<s> A </s></s> B </s>`.
         form: "NFC", or "NFKD" for a vocabulary of jamo.
         rules: which of "middle_dots", "fillers" and "width" to follow; see `text/normalize.py`.
+        jamo_fallback: whether a syllable that the vocabulary lacks, at the beginning of words or
+            within, is spelt with its jamo, which the vocabulary then has; see `text/jamo.py`.
         scores: the log-probability of each token, of a unigram model; None is WordPiece.
         charsmap: a unigram model's own table of normalisation.
 
@@ -79,6 +83,7 @@ class Tokenizer:
         roberta_pairs: bool = False,
         form: Form = "NFC",
         rules: Iterable[str] = (),
+        jamo_fallback: bool = False,
         scores: Iterable[float] | None = None,
         charsmap: bytes = b"",
     ):
@@ -110,6 +115,8 @@ class Tokenizer:
         self.roberta_pairs, self.form = roberta_pairs, form
         self.scores = None if scores is None else list(scores)
         self.charsmap = charsmap
+        self.jamo_fallback = jamo_fallback
+        self.spellings = self._spellings() if jamo_fallback else {}
         self._engine = self._build_engine()
         self._encoder = Encoder(
             self._engine,
@@ -120,7 +127,25 @@ class Tokenizer:
             whole_tokens=[*self.special_tokens.values(), *self.added_tokens],
             form=form,
             rules=self.rules,
+            spellings=self.spellings,
         )
+
+    def _spellings(self) -> dict[int, str]:
+        lacking = [token for token in JAMO_TOKENS if token not in self._ids]
+        if lacking or self.scores is not None or self.form != "NFC":
+            raise KbertError(
+                "jamo_fallback is for WordPiece over composed text (form='NFC') with all "
+                f"{len(JAMO_TOKENS)} jamo in the vocabulary, which lacks {len(lacking)}: "
+                f"{' '.join(lacking[:3])}; train it with jamo_fallback=True"
+            )
+        found = spellings(self._ids)
+        spelt = [t for t in self.added_tokens if t.translate(found) != t]
+        if spelt:
+            raise KbertError(
+                f"the added tokens {spelt!r:.80} have syllables that jamo_fallback would take "
+                "apart: put each into the vocabulary, as it is and with ##, or leave them out"
+            )
+        return found
 
     def _build_engine(self) -> tokenizers.Tokenizer:
         if self.scores is None:
@@ -192,11 +217,44 @@ class Tokenizer:
 
     @classmethod
     def train(
-        cls, texts: Iterable[str], vocab_size: int, *, lowercase: bool = False, **settings: Any
+        cls,
+        texts: Iterable[str],
+        vocab_size: int,
+        *,
+        lowercase: bool = False,
+        jamo_fallback: bool = False,
+        morphemes: Analyser | None = None,
+        min_count: int = 1,
+        processes: int = 1,
+        **settings: Any,
     ) -> "Tokenizer":
-        """Trains a vocabulary on texts; see `train_vocabulary` for its settings and errors."""
-        words = count_words(texts, lowercase=lowercase)
-        return cls(train_vocabulary(words, vocab_size, **settings), lowercase=lowercase)
+        """Trains a vocabulary on texts.
+
+        Args:
+            texts: texts of any length; an iterator is read once.
+            vocab_size: tokens wanted.
+            lowercase: whether to lowercase, now and in use.
+            jamo_fallback: whether syllables beyond the alphabet are spelt with their jamo, now and
+                in use.
+            morphemes: see `count_words`; the characters of morphemes get both places
+                (`both_places`), unless that is set.
+            min_count: see `count_words`.
+            processes: see `count_words`.
+            **settings: those of `train_vocabulary`.
+
+        Raises:
+            KbertError: as `count_words` and `train_vocabulary`.
+        """
+        words = count_words(
+            texts,
+            lowercase=lowercase,
+            morphemes=morphemes,
+            min_count=min_count,
+            processes=processes,
+        )
+        settings = {"both_places": morphemes is not None, **settings}
+        vocabulary = train_vocabulary(words, vocab_size, jamo_fallback=jamo_fallback, **settings)
+        return cls(vocabulary, lowercase=lowercase, jamo_fallback=jamo_fallback)
 
     def save(self, folder: str | Path) -> None:
         """Writes everything into a folder, which is made if need be, for `from_file`."""
@@ -209,7 +267,15 @@ class Tokenizer:
 
         Its tokenizer gives the same ids, but for text that is not composed (NFC): where the
         settings are a `BertTokenizer`'s, it is one, and that class composes nothing.
+
+        Raises:
+            KbertError: with `jamo_fallback`, for which `tokenizers` has no quick step.
         """
+        if self.jamo_fallback:
+            raise KbertError(
+                "Hugging Face's tokenizers cannot spell some syllables with jamo and others not: "
+                "save a tokenizer with jamo_fallback in kbert's own files (Tokenizer.save)"
+            )
         huggingface_files.write_folder(
             folder,
             self._build_engine(),
@@ -235,6 +301,7 @@ class Tokenizer:
             "added_tokens": list(self.added_tokens),
             "rules": list(self.rules),
             "roberta_pairs": self.roberta_pairs,
+            "jamo_fallback": self.jamo_fallback,
         }
         return settings | {name: value for name, value in given.items() if value}
 
@@ -403,7 +470,8 @@ class Tokenizer:
         if skip_special_tokens:
             specials = set(self.special_tokens.values())
             tokens = [token for token in tokens if token not in specials]
-        return self._engine.decoder.decode(tokens)
+        text = self._engine.decoder.decode(tokens)
+        return nfc(text) if self.jamo_fallback else text
 
     def token(self, index: int) -> str:
         """The token of an id."""

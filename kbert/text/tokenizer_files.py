@@ -29,6 +29,7 @@ _SETTINGS = {  # name: the types its value may have
     "strip_accents": (bool, type(None)),
     "split_cjk": (bool,),
     "roberta_pairs": (bool,),
+    "jamo_fallback": (bool,),
     "form": (str,),
     "special_tokens": (dict,),
     "added_tokens": (list,),

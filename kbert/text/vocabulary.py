@@ -18,6 +18,14 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.text.byte_pairs import BytePairs
+from kbert.text.jamo import (
+    FINALS,
+    FIRST_SYLLABLE,
+    INITIALS,
+    SYLLABLES,
+    VOWELS,
+    spelt_codes,
+)
 from kbert.text.word_counts import count_words
 
 __all__ = [
@@ -87,6 +95,7 @@ def train_vocabulary(
     limit_alphabet: int | None = None,
     characters: Iterable[str] = (),
     both_places: bool = False,
+    jamo_fallback: bool = False,
     unused: int = 0,
     special_tokens: Sequence[str] = SPECIAL_TOKENS,
 ) -> list[str]:
@@ -104,6 +113,9 @@ def train_vocabulary(
             is never [UNK]: `ksx1001_syllables()`.
         both_places: whether each character gets both places, wherever it stands in the words. For
             morphemes: what begins one (에서) continues a word (국회에서) when no analyser runs.
+        jamo_fallback: whether words with a syllable beyond the alphabet are kept, the syllable
+            spelt with its jamo: for `Tokenizer(..., jamo_fallback=True)`. The 67 jamo get 86
+            places, and every syllable of the alphabet gets both.
         unused: how many tokens `[unused0]`, `[unused1]`, ... to keep free at the end, for words
             that a user adds later; KLUE-BERT has 500.
         special_tokens: the first tokens, in the order of their ids.
@@ -125,8 +137,10 @@ def train_vocabulary(
     if not words:
         raise KbertError("the corpus has no words to train a vocabulary on: it is empty")
     limit = limit_alphabet or max(1500, vocab_size // 10)
-    codes, weights = _usable_words(words, limit)
-    symbols, places = _symbols(codes, characters, both_places)
+    characters = list(characters)
+    whole = characters if jamo_fallback else None
+    codes, weights = _usable_words(words, limit, whole)
+    symbols, places = _symbols(codes, characters, both_places, jamo_fallback)
     needed = len(special_tokens) + len(places) + unused
     if vocab_size < needed:
         raise KbertError(
@@ -150,8 +164,15 @@ def train_vocabulary(
     return tokens
 
 
-def _usable_words(words: Counter[str], limit: int) -> tuple[np.ndarray, np.ndarray]:
+def _usable_words(
+    words: Counter[str], limit: int, whole: list[str] | None
+) -> tuple[np.ndarray, np.ndarray]:
     """The words that are neither too long nor have a rare character, as one array.
+
+    Args:
+        words: how often each occurs.
+        limit: how many characters are not rare.
+        whole: None, or syllables that are not rare in any case, and then the rare ones are spelt.
 
     Returns:
         (cells,) the code points of a space, a word, a space, a word, ..., a space; and (cells,)
@@ -175,6 +196,12 @@ def _usable_words(words: Counter[str], limit: int) -> tuple[np.ndarray, np.ndarr
     ranked = np.argsort(-totals, kind="stable")[: limit + 1]  # equals by code point
     allowed = np.zeros(_CODES, bool)
     allowed[ranked] = True
+    if whole is not None:
+        allowed[[ord(character) for character in whole]] = True
+        codes, weights = _spell_rare(codes, weights, allowed)
+        allowed[[ord(jamo) for jamo in (*INITIALS, *VOWELS, *FINALS)]] = True
+        between = np.flatnonzero(codes == _SPACE)
+        lengths = np.diff(between)
     usable = np.logical_and.reduceat(allowed[codes], between[:-1]) & (
         lengths <= MAX_WORD_LENGTH + 1
     )
@@ -182,8 +209,25 @@ def _usable_words(words: Counter[str], limit: int) -> tuple[np.ndarray, np.ndarr
     return codes[kept], weights[kept]
 
 
+def _spell_rare(
+    codes: np.ndarray, weights: np.ndarray, allowed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same cells, with the jamo of each syllable that is not allowed in its place."""
+    is_syllable = (codes >= FIRST_SYLLABLE) & (codes < FIRST_SYLLABLE + SYLLABLES)
+    rare = np.flatnonzero(is_syllable & ~allowed[codes])
+    jamo, counts = spelt_codes(codes[rare])
+    sizes = np.ones(len(codes), np.int64)
+    sizes[rare] = counts
+    first = (np.cumsum(sizes) - sizes)[rare]
+    codes, weights = np.repeat(codes, sizes), np.repeat(weights, sizes)
+    for place in range(3):
+        spelt = counts > place
+        codes[first[spelt] + place] = jamo[spelt, place]
+    return codes, weights
+
+
 def _symbols(
-    codes: np.ndarray, characters: Iterable[str], both_places: bool
+    codes: np.ndarray, characters: Iterable[str], both_places: bool, jamo_fallback: bool
 ) -> tuple[np.ndarray, list[str]]:
     """Code points as the ids of (place, character), from 1; and what each id stands for.
 
@@ -198,6 +242,13 @@ def _symbols(
         present[[ord(character), ord(character) + _CODES]] = True
     if both_places:
         present |= np.roll(present, _CODES)
+    if jamo_fallback:
+        begins = present[FIRST_SYLLABLE : FIRST_SYLLABLE + SYLLABLES]
+        within = present[_CODES + FIRST_SYLLABLE : _CODES + FIRST_SYLLABLE + SYLLABLES]
+        begins |= within
+        within |= begins
+        present[[ord(jamo) for jamo in INITIALS]] = True
+        present[[_CODES + ord(jamo) for jamo in (*INITIALS, *VOWELS, *FINALS)]] = True
     present[[_SPACE, _SPACE + _CODES]] = False
     ids = np.cumsum(present, dtype=np.int32)
     ids[_SPACE] = 0

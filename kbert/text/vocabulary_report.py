@@ -22,9 +22,9 @@ def vocabulary_report(tokenizer: Tokenizer, texts: Iterable[str], longest: int =
         `tokens`: the vocabulary's size; `tokens_per_eojeol`; `unk_rate` and `unk_eojeols`: the
         share of tokens that are [UNK], and of eojeols that have one; `used`: the share of the
         vocabulary that the texts use; `syllables` and `ksx1001_syllables`: how many of the
-        11,172 possible and of the 2,350 common ones can be written wherever they stand (`가` and
-        `##가`); `lengths`: how many tokens have each number of characters; `longest`: the longest
-        tokens in Hangul. Rates are in [0, 1].
+        11,172 possible and of the 2,350 common ones can be written wherever they stand (as `가`
+        and `##가`, or with jamo); `lengths`: how many tokens have each number of characters;
+        `longest`: the longest tokens in Hangul. Rates are in [0, 1].
 
     Raises:
         KbertError: if the texts are empty.
@@ -56,6 +56,8 @@ def vocabulary_report(tokenizer: Tokenizer, texts: Iterable[str], longest: int =
     hangul = {token for token in bare if all("가" <= character <= "힣" for character in token)}
 
     def covered(syllables: list[str]) -> int:
+        if tokenizer.jamo_fallback:
+            return len(syllables)
         return sum(s in vocabulary and CONTINUATION + s in vocabulary for s in syllables)
 
     return {

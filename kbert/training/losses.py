@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kbert.errors import KbertError
+from kbert.training.cross_entropy import cross_entropy
 
 Objective = Literal["pretraining", "masked-lm", "next-sentence"]
 
@@ -21,8 +22,7 @@ class CrossEntropy(keras.losses.Loss):
 
     Labels and weights have the shape of the logits without the last axis. A weight of 0 takes an
     entry out of the sum and out of the count: a filling position costs nothing. It is what
-    Keras's SparseCategoricalCrossentropy computes, without the array of one-hot labels
-    (B, P, V) that Keras makes on JAX.
+    Keras's SparseCategoricalCrossentropy computes, in less time and memory.
 
     Example:
         >>> import numpy as np
@@ -37,11 +37,23 @@ class CrossEntropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """(B, P), (B, P, V) -> (B, P)."""
-        labels, logits = ops.cast(y_true, "int32"), ops.cast(y_pred, "float32")
-        if keras.backend.backend() != "jax":
-            return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-        at_label = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
-        return ops.logsumexp(logits, axis=-1) - at_label
+        return cross_entropy(ops.cast(y_true, "int32"), ops.cast(y_pred, "float32"))
+
+
+def is_right(y_true, y_pred):
+    """1 where no label has a higher logit than the right one, else 0: (B, P), (B, P, V) -> (B, P).
+
+    Of equal logits the right one counts as the highest. Finding the highest value takes XLA half
+    the time that finding its place does.
+
+    Example:
+        >>> import numpy as np
+        >>> float(is_right(np.array(1), np.array([0.2, 0.7, 0.1], "float32")))
+        1.0
+    """
+    labels, logits = ops.cast(y_true, "int32"), ops.convert_to_tensor(y_pred)
+    at_label = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+    return ops.cast(at_label >= ops.max(logits, axis=-1), "float32")
 
 
 def objective(task: Objective) -> dict[str, Any]:
@@ -63,7 +75,7 @@ def objective(task: Objective) -> dict[str, Any]:
     """
 
     def accuracy():
-        return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return keras.metrics.MeanMetricWrapper(is_right, name="accuracy")
 
     parts: dict[str, Any] = {"masked-lm": "mlm", "next-sentence": "nsp"}
     jit_compile = keras.backend.backend() != "torch"

@@ -21,6 +21,23 @@ def test_the_formula(shape, use_bias, activation):
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 5, 3), (4, 11)])
+def test_the_gradients(shape):
+    """By hand: dW = x^T dy, db = the sum of dy, for a loss whose dy is known."""
+    rng = np.random.default_rng(1)
+    inputs = rng.normal(size=shape).astype("float32")
+    truth = rng.normal(size=(*shape[:-1], 7)).astype("float32")
+    layer = Dense(7)
+    model = keras.Sequential([keras.Input(shape[1:]), layer])
+    model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=False)
+    kernel, bias = (ops.convert_to_numpy(weight) for weight in layer.weights)
+    model.train_on_batch(inputs, truth)
+    upstream = 2 * (inputs @ kernel + bias - truth) / truth.size
+    flat, rows = inputs.reshape(-1, shape[-1]), upstream.reshape(-1, 7)
+    np.testing.assert_allclose(layer.get_weights()[0], kernel - flat.T @ rows, atol=1e-5)
+    np.testing.assert_allclose(layer.get_weights()[1], bias - rows.sum(axis=0), atol=1e-5)
+
+
 def test_bfloat16_and_low_rank_adapters_as_in_keras():
     """What Keras's own Dense does beside its formula, on the same weights."""
     inputs = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")

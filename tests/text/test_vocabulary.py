@@ -142,3 +142,18 @@ def test_files(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(KbertError, match="empty"):
         read_vocabulary(path)
+
+
+def spaced(text: str) -> list[str]:
+    return text.replace("에서", " 에서").split()
+
+
+def test_train_is_counting_and_training():
+    texts = ["국회에서 국회"] * 3 + ["정부에서"]
+    words = count_words(texts, morphemes=spaced, min_count=2)
+    assert words == Counter({"국회": 6, "에서": 4})
+    expected = train_vocabulary(words, 15, both_places=True)
+    trained = Tokenizer.train(texts, 15, morphemes=spaced, min_count=2)
+    assert trained.vocabulary == expected and "##에" in expected
+    plain = Tokenizer.train(texts, 11, morphemes=spaced, min_count=2, both_places=False)
+    assert plain.vocabulary[5:] == ["국", "에", "##서", "##회", "국회", "에서"]

@@ -1,0 +1,38 @@
+"""What a WordPiece engine makes of single characters, asked of itself.
+
+BERT's cleaning and its cuts look at one character at a time. So a table of what becomes of each
+says all about them, and there is no table of Unicode here that could differ from the engine's.
+"""
+
+from collections.abc import Iterable
+
+import tokenizers
+
+
+def written_out(engine: tokenizers.Tokenizer, characters: Iterable[str]) -> dict[str, str]:
+    """What cleaning makes of each character, with spaces around what is a word of its own.
+
+    Args:
+        engine: from `wordpiece.build_engine`.
+        characters: any number, without surrogates.
+
+    Example:
+        >>> from kbert.text.wordpiece import build_engine
+        >>> settings = {"lowercase": True, "strip_accents": False, "split_cjk": True}
+        >>> written_out(build_engine({"[UNK]": 0}, "[UNK]", **settings), "가A.漢\u200b\u3000")
+        {'가': '가', 'A': 'a', '.': ' . ', '漢': ' 漢 ', '\u200b': '', '\u3000': ' '}
+    """
+    asked = list(characters)
+    # Each goes by itself, between signs that nothing else becomes or joins.
+    cleaned = engine.normalizer.normalize_str("".join(f"{c}|" for c in asked if c != "|"))
+    found = iter(cleaned.split("|"))
+    become = {c: "|" if c == "|" else next(found) for c in asked}
+    letters = sorted({letter for text in become.values() for letter in text})
+    cuts = engine.pre_tokenizer.pre_tokenize_str("".join(f"a{letter}" for letter in letters) + "a")
+    words = [word for word, _ in cuts]
+    alone = {word for word in words if len(word) == 1} - {"a"}
+    spaces = set(letters) - set("".join(words))
+    table = str.maketrans(
+        {**dict.fromkeys(spaces, " "), **{letter: f" {letter} " for letter in alone}}
+    )
+    return {c: text.translate(table) for c, text in become.items()}
