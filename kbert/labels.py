@@ -3,3 +3,4 @@
 # Next-sentence prediction: does the second text follow the first? (google-research/bert)
 IS_NEXT = 0
 IS_RANDOM = 1
+NOT_A_PAIR = -1  # it has no second text, so nobody asks

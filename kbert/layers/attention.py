@@ -21,13 +21,16 @@ PADDED = -3e4
 
 
 def padding_bias(attention_mask, dtype: str):
-    """Turns a mask (B, L), 1 token and 0 padding, into what is added to scores: (B, 1, 1, L).
+    """Turns a mask, 1 token and 0 padding, into what is added to scores.
 
-    A row that is all padding is left unmasked: its output means nothing, but is never NaN.
+    (B, L), the same for every position, becomes (B, 1, 1, L); (B, L, L), in which row i says what
+    position i may look at, becomes (B, 1, L, L). A row that is all padding is left unmasked: its
+    output means nothing, but is never NaN.
     """
     mask = ops.cast(attention_mask, "float32")
-    has_tokens = ops.max(mask, axis=-1, keepdims=True)  # (B, 1)
-    return ops.cast((1.0 - mask) * has_tokens * PADDED, dtype)[:, None, None, :]
+    has_tokens = ops.max(mask, axis=-1, keepdims=True)  # (B, 1) or (B, L, 1)
+    bias = ops.cast((1.0 - mask) * has_tokens * PADDED, dtype)
+    return bias[:, None] if len(bias.shape) == 3 else bias[:, None, None, :]
 
 
 def attention(query, key, value, bias=None):

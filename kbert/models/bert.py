@@ -183,7 +183,8 @@ class Bert(KbertModel):
         Args:
             inputs: a dict with `input_ids` and, if wanted, `token_type_ids` (0 first text, 1
                 second) and `attention_mask` (1 token, 0 padding), all (B, L) integers; or
-                `input_ids` alone. Other keys are ignored.
+                `input_ids` alone. Other keys are ignored. An `attention_mask` (B, L, L) says for
+                each position which others it may look at.
             training: whether to drop.
             output_hidden_states: whether to return every layer's output.
             output_attentions: whether to return what every head did.

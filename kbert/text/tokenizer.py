@@ -10,7 +10,7 @@ Shapes: B rows, L length in tokens, special tokens included.
 Source: google-research/bert, tokenization.py; Wu et al. 2016, section 4.1 (WordPiece).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from kbert.text.encoder import Encoder
 from kbert.text.jamo import JAMO_TOKENS, spellings
 from kbert.text.morphemes import Analyser
 from kbert.text.normalize import FORMS, RULES, Form, nfc
-from kbert.text.rows import fill_rows, plan_rows, row_lengths
+from kbert.text.rows import Pieces, fill_rows, plan_rows, row_lengths
 from kbert.text.vocabulary import (
     check_unique,
     count_words,
@@ -335,8 +335,22 @@ class Tokenizer:
             >>> Tokenizer(tokens).encode_flat(["국회에", "", "국회"])
             (array([5, 6, 5], dtype=int32), array([0, 2, 2, 3]))
         """
-        pieces = self._encoder.pieces(texts)
+        pieces = self.encode_pieces(texts)
         return pieces.ids, pieces.starts
+
+    def encode_pieces(self, texts: list[str], places: Collection[str] = ()) -> Pieces:
+        """Turns many texts into one array of ids, as `encode_flat`, and tells where they stand.
+
+        Args:
+            texts: any number.
+            places: which of "offsets", "word_ids" and "eojeol_ids" to give; see `__call__`.
+
+        Example:
+            >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국회", "##에"]
+            >>> Tokenizer(tokens).encode_pieces(["국회에 국회"], ["eojeol_ids"]).places
+            {'eojeol_ids': array([0, 0, 1], dtype=int32)}
+        """
+        return self._encoder.pieces(texts, places)
 
     def __call__(
         self,

@@ -68,7 +68,20 @@ def gradients(function, parts):
     return [part.grad for part in parts]
 
 
-@pytest.mark.parametrize("mask", [None, MASK, np.array([[1] * 5, [0] * 5], "int32")])
+CAUSAL = np.tril(np.ones((5, 5), "int32")) * MASK[:, None]  # (2, 5, 5)
+
+
+@pytest.mark.parametrize("function", [attention, attention_reference])
+def test_a_mask_of_its_own_for_every_position(function):
+    query, key, value = arrays()
+    got = function(query, key, value, padding_bias(CAUSAL, "float32"))
+    got = ops.convert_to_numpy(got[0] if isinstance(got, tuple) else got)
+    for position in range(5):
+        expected = by_hand(query, key, value, CAUSAL[:, position])
+        np.testing.assert_allclose(got[:, position], expected[:, position], atol=2e-6)
+
+
+@pytest.mark.parametrize("mask", [None, MASK, np.array([[1] * 5, [0] * 5], "int32"), CAUSAL])
 def test_fused_and_reference_agree_in_value_and_gradient(mask):
     bias = None if mask is None else padding_bias(mask, "float32")
     parts = arrays(seed=1)

@@ -140,6 +140,20 @@ def test_a_padded_position_changes_nothing(small, inputs):
     assert np.isfinite(number(bert(empty)["last_hidden_state"])).all()
 
 
+def test_left_to_right(small, inputs):
+    """With a causal mask a position's vector is that of the text that ends there."""
+    bert = Bert(**small)
+    ids = inputs["input_ids"]
+    causal = np.broadcast_to(np.tril(np.ones((7, 7), "int8")), (2, 7, 7))
+    hidden = number(bert({"input_ids": ids, "attention_mask": causal})["last_hidden_state"])
+    for end in range(1, 8):
+        prefix = {"input_ids": ids[:, :end], "attention_mask": causal[:, :end, :end]}
+        alone = number(bert(prefix)["last_hidden_state"])
+        np.testing.assert_allclose(hidden[:, end - 1], alone[:, -1], atol=2e-6)
+    both_ways = number(bert({"input_ids": ids})["last_hidden_state"])
+    assert np.abs(both_ways[:, 0] - hidden[:, 0]).max() > 1e-3
+
+
 def test_optional_inputs(small, inputs):
     bert = Bert(**small)
     ids = inputs["input_ids"]

@@ -14,6 +14,7 @@ from kbert import (
 )
 from kbert.data.batches import PretrainingBatches
 from kbert.data.shards import encode_documents
+from kbert.data.sources import Source
 from kbert.training.losses import CrossEntropy, is_right, objective
 from kbert.training.optimizers import BERT_PRETRAINING, AdamW, LinearWarmupDecay, adamw
 from kbert.training.progress import TrainingProgress
@@ -194,7 +195,7 @@ def test_a_logged_step_is_its_own_and_no_running_mean(small, batches, tmp_path):
 
 # The first six losses, as PyTorch computed them. Adam divides by the gradient's own size, so what
 # rounds differently in a nearly zero gradient shows in the fourth decimal after some steps.
-LOSSES = [4.4449406, 4.0575018, 4.6477451, 4.8816156, 4.1617293, 4.3734627]
+LOSSES = [4.2800469, 4.1767244, 4.8717513, 4.5641031, 3.6798353, 4.4725409]
 
 
 def test_same_losses_on_every_backend(small, batches):
@@ -226,6 +227,31 @@ def test_each_head_alone(small, batches, model_class, task, part):
     x, y, weights = batches[0]
     logs = model.train_on_batch(x, y[part], weights[part], return_dict=True)
     assert np.isfinite(logs["loss"]) and 0 <= logs["accuracy"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("model_class", "aim"),
+    [
+        (BertForPreTraining, "pretraining"),
+        (BertForMaskedLM, "masked-lm"),
+        (BertForMaskedLM, "causal"),
+    ],
+)
+def test_every_objective_of_the_batches_is_fitted_as_it_is(small, tokenizer, model_class, aim):
+    documents = [["국민의 국회에 나 너 우리.", "축구는 재미있다.", "법률을 의결한다."] * 3] * 2
+    texts = Source([encode_documents(documents, tokenizer)])
+    comments = Source([encode_documents([["재미있다."]] * 9, tokenizer)], next_sentence=False)
+    settings = {"sequence_length": 16, "batch_size": 4, "seed": 1, "steps": 40, "objective": aim}
+    batches = PretrainingBatches([texts, comments], tokenizer, **settings)
+    model = model_class(
+        **{**small, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    )
+    task = "pretraining" if aim == "pretraining" else "masked-lm"
+    model.compile(adamw(1e-2, 40, warmup_steps=4), **objective(task))
+    before = model.evaluate(batches, verbose=0, return_dict=True)["loss"]
+    model.fit(batches, shuffle=False, verbose=0)
+    after = model.evaluate(batches, verbose=0, return_dict=True)["loss"]
+    assert after < 0.8 * before
 
 
 def test_no_such_task():
