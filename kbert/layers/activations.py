@@ -3,24 +3,10 @@
 Source: Hendrycks and Gimpel 2016, "Gaussian Error Linear Units".
 """
 
-import math
-
-import keras
 from keras import ops
 
-
-def gelu(x):
-    """The exact one: x * Phi(x), by the error function.
-
-    JAX's and TensorFlow's own take its complement, whose two branches cost XLA a pass each.
-    """
-    if keras.backend.backend() == "torch":
-        return ops.gelu(x, approximate=False)
-    return 0.5 * x * (1.0 + ops.erf(x * math.sqrt(0.5)))
-
-
 ACTIVATIONS = {
-    "gelu": gelu,
+    "gelu": lambda x: ops.gelu(x, approximate=False),  # x * Phi(x)
     "gelu_new": lambda x: ops.gelu(x, approximate=True),  # by a tanh, as in GPT-2 and BigBird
     "relu": ops.relu,
     "tanh": ops.tanh,
