@@ -105,7 +105,7 @@ class MaskedLMHead(keras.layers.Layer):
         hidden = self.layer_norm(activation(self.hidden_act, self.transform(hidden)))
         table = embedding_table if self.tied else self.decoder
         decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)
-        if hidden.dtype == self.bias.dtype:
+        if keras.backend.standardize_dtype(hidden.dtype) == "float32":
             return linear(hidden, decoder, ops.convert_to_tensor(self.bias), training)
         return ops.cast(ops.matmul(hidden, decoder), "float32") + ops.cast(self.bias, "float32")
 

@@ -34,8 +34,9 @@ class _BertWithMaskedLM(BertWithHead):
         )
         self.mlm.build((None, None, config["hidden_size"]))
 
-    def _masked_lm_logits(self, inputs, hidden):
-        return self.mlm(hidden, self.bert.embeddings.token_table, _positions(inputs))
+    def _masked_lm_logits(self, inputs, hidden, training):
+        table = self.bert.embeddings.token_table
+        return self.mlm(hidden, table, _positions(inputs), training=training)
 
     def _masked_lm_spec(self, inputs) -> keras.KerasTensor:
         positions = _positions(inputs)
@@ -80,7 +81,7 @@ class BertForPreTraining(_BertWithMaskedLM):
         """
         outputs = self.bert(inputs, training=training)
         return {
-            "mlm": self._masked_lm_logits(inputs, outputs["last_hidden_state"]),
+            "mlm": self._masked_lm_logits(inputs, outputs["last_hidden_state"], training),
             "nsp": self.nsp(outputs["pooler_output"]),
         }
 
@@ -110,7 +111,7 @@ class BertForMaskedLM(_BertWithMaskedLM):
     def call(self, inputs, training=None):
         """Scores masked words: logits as `mlm` of `BertForPreTraining`."""
         hidden = self.bert(inputs, training=training)["last_hidden_state"]
-        return self._masked_lm_logits(inputs, hidden)
+        return self._masked_lm_logits(inputs, hidden, training)
 
     def compute_output_spec(self, inputs, training=None):
         """What `call` returns, as a symbol."""
