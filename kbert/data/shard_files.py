@@ -131,7 +131,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise KbertError(f"{path}: larger than {_MOST_BYTES:,} bytes")
     manifest = read_json_object(path.read_bytes(), str(path), max_bytes=_MOST_BYTES)
     version = manifest.get("format_version")
-    if _is_count(version) and version > FORMAT_VERSION:
+    if isinstance(version, int) and version > FORMAT_VERSION:
         raise KbertError(
             f"{path}: format version {version}, and this kbert reads up to {FORMAT_VERSION}: "
             "update kbert"

@@ -98,9 +98,14 @@ def _kiwi() -> Any:
 def _ends(text: str) -> Iterator[int]:
     """The places where a sentence ends and the next begins."""
     start, taken = 0, 0
-    insides = _INSIDE.finditer(text)
-    inside = next(insides, None)
+    insides: Iterator[re.Match] | None = None
+    inside = None
     for match in _CANDIDATE.finditer(text):
+        if match.end() == len(text):
+            return  # the text ends here, whether a sentence does or not
+        if insides is None:
+            insides = _INSIDE.finditer(text)
+            inside = next(insides, None)
         while inside and inside.end() <= match.start():
             inside = next(insides, None)
         around = inside if inside and inside.start() < match.start() else None
