@@ -113,8 +113,8 @@ def read_paragraphs(path: Path, encoding: str = "utf-8", field: str = "text") ->
 def _files_in(folder: Path) -> Iterator[Path]:
     inside = sorted(folder.rglob("*"))
     datasets = {path for path in inside if is_saved_dataset(path)}
-    files = [path for path in inside if path.is_file() and _kind(path)]
-    found = sorted([*datasets, *(file for file in files if not datasets & {*file.parents})])
+    files = {path for path in inside if path.is_file() and _kind(path)}
+    found = sorted(path for path in datasets | files if not datasets & {*path.parents})
     if not found:
         raise KbertError(f"{folder}: the folder has no file that ends in {_known()}")
     yield from found
