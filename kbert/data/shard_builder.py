@@ -100,7 +100,8 @@ def build_shards(
     """
     folder = Path(folder)
     check_encoding(encoding)
-    if sentences not in SPLITTERS or characters < 1 or (duplicate_lines or 1) < 1:
+    least = characters if duplicate_lines is None else min(characters, duplicate_lines)
+    if sentences not in SPLITTERS or least < 1:
         raise KbertError(
             f"sentences is one of {', '.join(SPLITTERS)}, and characters and duplicate_lines are "
             f"numbers from 1, not {sentences!r:.40}, {characters!r:.40}, {duplicate_lines!r:.40}"
