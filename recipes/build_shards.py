@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from kbert import KbertError, Tokenizer
 from kbert.console import console
 from kbert.data.engines import local, on_ray
-from kbert.data.shard_builder import CHARACTERS, SPLITTERS, build_shards
+from kbert.data.shard_builder import CHARACTERS, build_shards
+from kbert.data.shard_steps import SPLITTERS
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -54,11 +55,12 @@ def main() -> None:
     engine = on_ray() if arguments.engine == "ray" else local(arguments.processes)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with engine as run, Progress(*columns, TimeElapsedColumn(), console=screen) as progress:
-        bars: dict[str, int] = {}
+        bars = {}
 
         def watch(step: str, done: int, of: int) -> None:
-            bar = bars.setdefault(step, progress.add_task(step) if step not in bars else 0)
-            progress.update(bar, completed=done, total=of)
+            if step not in bars:
+                bars[step] = progress.add_task(step)
+            progress.update(bars[step], completed=done, total=of)
 
         manifest = build_shards(
             arguments.corpus,

@@ -8,27 +8,24 @@ so it may run in any process of any machine, in any order, and gives the same by
 writing one file that says that it is done. A run that was killed leaves out what is done.
 
 A unit is some `characters` of whole documents, all from one group of files; a group is a file, or
-as many small ones as make a unit. Documents keep the order of the files.
+as many small ones as make a unit. Documents keep the order of the files. `shard_steps.py` has the
+steps.
 
 Memory of a process: some 60 bytes a character of a unit, and what a file needs to be read (see
 `read_documents`). Disk, until the end: the text itself, once or twice.
 """
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from kbert.data.atomic_files import write_array, write_json, write_text
+from kbert.data.atomic_files import write_json
 from kbert.data.cleaning import MIN_HANGUL, clean
-from kbert.data.corpus import Document, check_encoding, corpus_files, read_paragraphs
-from kbert.data.duplicates import MIN_LENGTH, SHARES, drop, find_later, hash_unit, share_of
+from kbert.data.corpus import check_encoding, corpus_files
+from kbert.data.duplicates import MIN_LENGTH, SHARES
 from kbert.data.engines import Run
 from kbert.data.shard_files import (
     FORMAT_VERSION,
@@ -37,18 +34,23 @@ from kbert.data.shard_files import (
     file_entry,
     open_shards,
     vocabulary_entry,
-    write_shard,
 )
-from kbert.data.shards import encode_documents
+from kbert.data.shard_steps import (
+    PLAN,
+    SPLITTERS,
+    UNITS,
+    clean_unit,
+    compare_share,
+    encode_unit,
+    read_group,
+    read_json,
+)
 from kbert.errors import KbertError
 from kbert.text.morphemes import Morphemes, import_analyser
-from kbert.text.sentences import split_sentences, split_sentences_by_kiwi
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.tokenizer_files import TOKENIZER_FILES
 
 CHARACTERS = 8_000_000
-SPLITTERS = {"rule": split_sentences, "kiwi": split_sentences_by_kiwi, "lines": str.splitlines}
-_PLAN, _UNITS = "plan.json", "units.json"
 
 Watch = Callable[[str, int, int], None]  # of a step, how many are done, how many there are
 
@@ -130,6 +132,7 @@ def build_shards(
         "inputs": [{"name": path.name, "bytes": _size(path)} for path in files],
     }
     if _is_finished(folder, plan):
+        shutil.rmtree(folder / WORK, ignore_errors=True)  # if it was killed at the very end
         return open_shards(folder).manifest
     work = folder / WORK
     groups = _groups(files, characters)
@@ -142,14 +145,14 @@ def build_shards(
         for done, _ in enumerate(run(task, str(folder), left), len(names) - len(left) + 1):
             watch(step, done, len(names))
 
-    do("read", _read, [f"{number:05d}" for number in range(len(groups))])
-    done = sorted((work / "read").glob("*.json"))  # of the groups, in the order of the corpus
-    units = [unit for path in done for unit in _json(path)["units"]]
-    write_json(work / _UNITS, units, work)
-    do("clean", _clean, units)
+    numbers = [f"{number:05d}" for number in range(len(groups))]
+    do("read", read_group, numbers)
+    units = [unit for group in numbers for unit in read_json(work / "read" / f"{group}.json")]
+    write_json(work / UNITS, units, work)
+    do("clean", clean_unit, units)
     if duplicate_documents or duplicate_lines:
-        do("compare", _compare, [f"{share:02d}" for share in range(SHARES)])
-    do("encode", _encode, units)
+        do("compare", compare_share, [f"{share:02d}" for share in range(SHARES)])
+    do("encode", encode_unit, units)
     return _finish(folder, plan, units)
 
 
@@ -195,12 +198,12 @@ def _check_same(folder: Path, former: dict[str, Any], plan: dict[str, Any]) -> N
 
 def _begin(folder: Path, plan: dict[str, Any], tokenizer: Tokenizer) -> None:
     work = folder / WORK
-    if (work / _PLAN).is_file():
-        _check_same(folder, _json(work / _PLAN), plan)
+    if (work / PLAN).is_file():
+        _check_same(folder, read_json(work / PLAN), plan)
         return
     work.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder)
-    write_json(work / _PLAN, plan, work)
+    write_json(work / PLAN, plan, work)
 
 
 def _groups(files: list[Path], characters: int) -> list[list[str]]:
@@ -224,7 +227,7 @@ def _finish(folder: Path, plan: dict[str, Any], units: list[str]) -> dict[str, A
             files[path.name] = file_entry(path)
     for unit in units:
         for step in ("clean", "encode"):
-            done = _json(work / step / f"{unit}.json")
+            done = read_json(work / step / f"{unit}.json")
             counts.update(done["counts"])
         files |= done["files"]
         if done["files"]:
@@ -237,133 +240,3 @@ def _finish(folder: Path, plan: dict[str, Any], units: list[str]) -> dict[str, A
     write_json(folder / MANIFEST, manifest, work)
     shutil.rmtree(work)
     return manifest
-
-
-# The steps: each a function of (folder, name).
-
-
-def _read(folder: str, group: str) -> None:
-    """A group of files into units of text: a line a paragraph, a blank line behind a document."""
-    work, plan = Path(folder, WORK), _plan(folder)
-    settings, units = plan["settings"], []
-    parts: list[str] = []
-    size, path = 0, ""
-
-    def end_unit() -> None:
-        unit = f"{group}-{len(units):05d}"
-        try:
-            write_text(work / "read" / f"{unit}.txt", "\n\n".join(parts), work)
-        except UnicodeEncodeError as error:
-            raise KbertError(f"{path}: a text holds a lone surrogate ({error})") from None
-        units.append(unit)
-        parts.clear()
-
-    for path in plan["groups"][int(group)]:
-        for lines in read_paragraphs(Path(path), settings["encoding"], settings["field"]):
-            text = "\n".join(stripped for line in lines if (stripped := line.strip()))
-            if text:
-                parts.append(text)
-                size += len(text)
-            if size >= settings["characters"]:
-                end_unit()
-                size = 0
-    if parts:
-        end_unit()
-    write_json(work / "read" / f"{group}.json", {"units": units}, work)
-
-
-def _clean(folder: str, unit: str) -> None:
-    """A unit without what cleaning drops, and the hashes of what it keeps."""
-    work, settings = Path(folder, WORK), _plan(folder)["settings"]
-    read = work / "read" / f"{unit}.txt"
-    documents, counts = clean(
-        _documents(read), boilerplate=settings["boilerplate"], min_hangul=settings["min_hangul"]
-    )
-    text = "\n\n".join("\n".join(document) for document in documents)
-    write_text(work / "clean" / f"{unit}.txt", text, work)
-    if settings["duplicate_documents"] or settings["duplicate_lines"]:
-        hashes = hash_unit(
-            documents,
-            lines=settings["duplicate_lines"] is not None,
-            whole=settings["duplicate_documents"],
-            min_length=settings["duplicate_lines"] or 1,
-        )
-        write_array(work / "clean" / f"{unit}.npy", hashes, work)
-    came = {f"{name}_read": counts.pop(name) for name in ("documents", "lines")}
-    write_json(work / "clean" / f"{unit}.json", {"counts": {**came, **counts}}, work)
-    read.unlink()
-
-
-def _compare(folder: str, share: str) -> None:
-    """Who came later, among the hashes of a share."""
-    work = Path(folder, WORK)
-    hashes = [
-        np.array(share_of(np.load(work / "clean" / f"{unit}.npy", mmap_mode="r"), int(share)))
-        for unit in _units(folder)
-    ]
-    write_array(work / "compare" / f"{share}.npy", find_later(hashes), work)
-    write_json(work / "compare" / f"{share}.json", {}, work)
-
-
-def _encode(folder: str, unit: str) -> None:
-    """A unit without duplicates, as a shard."""
-    work, settings = Path(folder, WORK), _plan(folder)["settings"]
-    documents = _documents(work / "clean" / f"{unit}.txt")
-    counts: Counter[str] = Counter()
-    if settings["duplicate_documents"] or settings["duplicate_lines"]:
-        number, places = _units(folder).index(unit), []
-        for path in sorted((work / "compare").glob("*.npy")):
-            later = np.load(path, mmap_mode="r")
-            start, end = np.searchsorted(later["unit"], [number, number + 1])
-            places.append(later["place"][start:end])
-        documents, counts = drop(documents, np.concatenate(places))
-    split = SPLITTERS[settings["sentences"]]
-    documents = [[one for line in document for one in split(line)] for document in documents]
-    name = settings["morphemes"] and settings["morphemes"]["name"]
-    shard = encode_documents(
-        documents,
-        _tokenizer(folder),
-        eojeols=settings["eojeols"],
-        morphemes=_analyser(name) if name else None,
-        may_be_empty=True,
-    )
-    files = write_shard(Path(folder), work, unit, shard) if len(shard.ids) else {}
-    size = {
-        "tokens": len(shard.ids),
-        "sentences": shard.num_sentences,
-        "documents": shard.num_documents,
-    }
-    done = {"counts": counts, "shard": size, "files": files}
-    write_json(work / "encode" / f"{unit}.json", done, work)
-
-
-def _documents(path: Path) -> list[Document]:
-    text = path.read_bytes().decode()  # not read_text, which makes a line break of a lone \r
-    return [document.split("\n") for document in text.split("\n\n")] if text else []
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
-
-
-# What a process keeps from one task to the next.
-
-
-@cache
-def _plan(folder: str) -> dict[str, Any]:
-    return _json(Path(folder, WORK, _PLAN))
-
-
-@cache
-def _units(folder: str) -> list[str]:
-    return _json(Path(folder, WORK, _UNITS))
-
-
-@cache
-def _tokenizer(folder: str) -> Tokenizer:
-    return Tokenizer.from_file(folder)
-
-
-@cache
-def _analyser(name: str) -> Morphemes:
-    return Morphemes(name)
