@@ -42,7 +42,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--keep-duplicate-documents", action="store_true")
     add("--sentences", choices=SPLITTERS, default="rule", help="lines: a line is a sentence")
     add("--no-eojeols", action="store_true", help="leave out the marks for whole-word masking")
-    add("--morphemes", help="mecab, kiwi, ...: mark morphemes too; some 30 times as long")
+    add("--morphemes", help="mecab, kiwi, ...: mark morphemes too; some 20 times as long")
     add("--characters", type=int, default=CHARACTERS, help="of text in a shard")
     add("--processes", type=int, default=os.cpu_count() or 1)
     add("--engine", choices=("local", "ray"), default="local", help="ray: a cluster that is there")

@@ -11,7 +11,7 @@ A step reads what the steps before it wrote into `work/`, and `work/plan.json`; 
 
 import json
 from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,8 @@ def compare_share(folder: str, share: str) -> None:
 
 def encode_unit(folder: str, unit: str) -> None:
     """A unit without duplicates, as a shard."""
-    work, settings = Path(folder, WORK), _plan(folder)["settings"]
+    work, plan = Path(folder, WORK), _plan(folder)
+    settings = plan["settings"]
     documents = _documents(work / "clean" / f"{unit}.txt")
     counts: Counter[str] = Counter()
     if settings["duplicate_documents"] or settings["duplicate_lines"]:
@@ -112,7 +113,7 @@ def encode_unit(folder: str, unit: str) -> None:
     name = settings["morphemes"] and settings["morphemes"]["name"]
     shard = encode_documents(
         documents,
-        _tokenizer(folder),
+        _tokenizer(folder, plan["vocabulary"]["sha256"]),
         eojeols=settings["eojeols"],
         morphemes=_analyser(name) if name else None,
         may_be_empty=True,
@@ -137,21 +138,29 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
-# What a process keeps from one task to the next.
+# What a process keeps from one task to the next. It may live longer than a folder, so none of it is
+# kept by the folder's name alone.
 
 
-@cache
 def _plan(folder: str) -> dict[str, Any]:
-    return read_json(Path(folder, WORK, PLAN))
+    return _as_read(Path(folder, WORK, PLAN))
 
 
-@cache
 def _all_units(folder: str) -> list[str]:
-    return read_json(Path(folder, WORK, UNITS))
+    return _as_read(Path(folder, WORK, UNITS))
 
 
-@cache
-def _tokenizer(folder: str) -> Tokenizer:
+def _as_read(path: Path) -> Any:
+    return _read_once(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path, changed: int) -> Any:
+    return read_json(path)
+
+
+@lru_cache(maxsize=2)
+def _tokenizer(folder: str, sha256: str) -> Tokenizer:
     return Tokenizer.from_file(folder)
 
 

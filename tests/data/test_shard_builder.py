@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,6 +227,15 @@ def test_texts_that_cannot_be_and_an_empty_corpus(tokenizer, tmp_path):
     manifest = build_shards([tmp_path / "b.txt"], tokenizer, tmp_path / "u", run, characters=1)
     assert [shard["name"] for shard in manifest["shards"]] == ["00000-00001"]
     assert len(open_shards(tmp_path / "u").shards) == 1
+
+
+def test_a_folder_made_again_in_one_process_is_made_anew(corpus, tokenizer, tmp_path):
+    small, counts = corpus / "b300.txt", []
+    for vocabulary in (tokenizer.vocabulary, tokenizer.vocabulary[:30]):
+        manifest = build_shards([small], Tokenizer(vocabulary), tmp_path / "s", run)
+        counts.append(manifest["counts"]["tokens"])
+        shutil.rmtree(tmp_path / "s")
+    assert counts[0] > counts[1]  # more words are [UNK] as a whole
 
 
 def test_morphemes_are_marked(corpus, tokenizer, tmp_path):
