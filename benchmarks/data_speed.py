@@ -92,7 +92,7 @@ def measure(command: list[str]) -> dict:
                 peak = max(peak, sum(one.memory_full_info().uss for one in family))
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 pass
-            time.sleep(0.1)
+            time.sleep(0.5)
 
     threading.Thread(target=watch, daemon=True).start()
     output, _ = process.communicate()

@@ -77,7 +77,7 @@ def split_sentences(text: str) -> list[str]:
         sentences.append(text[start:end])
         start = end
     sentences.append(text[start:])
-    return [" ".join(sentence.split()) for sentence in sentences if sentence.strip()]
+    return [_spaced(sentence) for sentence in sentences if sentence.strip()]
 
 
 def split_sentences_by_kiwi(text: str) -> list[str]:
@@ -87,7 +87,15 @@ def split_sentences_by_kiwi(text: str) -> list[str]:
         KbertError: if kiwipiepy is not installed.
     """
     sentences = (sentence.text for sentence in _kiwi().split_into_sents(text))
-    return [" ".join(sentence.split()) for sentence in sentences if sentence.strip()]
+    return [_spaced(sentence) for sentence in sentences if sentence.strip()]
+
+
+def _spaced(sentence: str) -> str:
+    """White space as single spaces."""
+    sentence = sentence.strip()
+    if sentence.isprintable() and "  " not in sentence:  # no white space but spaces: the fast way
+        return sentence
+    return " ".join(sentence.split())
 
 
 @cache

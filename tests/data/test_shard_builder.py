@@ -148,6 +148,34 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(corpus, tokenizer, expect
     assert contents(out) == expected
 
 
+class PowerCutError(Exception):
+    pass
+
+
+def test_a_run_that_stops_at_any_write_goes_on(corpus, tokenizer, tmp_path, monkeypatch):
+    files = [corpus / f"b{number}.txt" for number in range(300, 304)]
+    settings = {"characters": 300, "duplicate_documents": False, "duplicate_lines": None}
+    calls = 0
+
+    def fsync(descriptor, at=None):
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise PowerCutError
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    build_shards(files, tokenizer, tmp_path / "whole", run, **settings)
+    expected, writes = contents(tmp_path / "whole"), calls
+    assert len(expected) > 10 and writes > 40
+    for at in range(1, writes + 1):  # before each file has its name, and just after
+        monkeypatch.setattr(os, "fsync", lambda descriptor, at=at: fsync(descriptor, at))
+        out, calls = tmp_path / str(at), 0
+        with pytest.raises(PowerCutError):
+            build_shards(files, tokenizer, out, run, **settings)
+        build_shards(files, tokenizer, out, run, **settings)
+        assert contents(out) == expected
+
+
 def children(pid):
     """The processes that a process has started (Linux)."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
@@ -267,6 +295,12 @@ def test_ray_gives_the_same_bytes(corpus, tokenizer, expected, tmp_path, monkeyp
     try:
         monkeypatch.setenv("RAY_ADDRESS", cluster.stdout.readline().strip())
         finish(start(corpus, tokenizer, tmp_path / "s", "--engine", "ray"))
+        bad = tmp_path / "bad.jsonl"
+        bad.write_text('{"body": ""}', encoding="utf-8")
+        failed = start(bad, tokenizer, tmp_path / "t", "--engine", "ray")
+        errors = failed.communicate()[1].decode()
     finally:
         cluster.communicate("\n", timeout=60)
     assert contents(tmp_path / "s") == expected
+    assert failed.returncode == 1 and "Traceback" not in errors
+    assert 'bad.jsonl, line 1: expected {"text": "..."}' in errors
