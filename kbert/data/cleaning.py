@@ -39,12 +39,13 @@ _REPORTER = re.compile(
     r"[가-힣]{2,4} ?(?:인턴|수습|선임)?(?:기자|특파원)?"
     r"[ =(\[<]*[\w.+-]{1,40}@[\w-]{1,40}(?:\.[\w-]{1,20})+[)\]>]*"
 )
-_NOTICE = re.compile(
-    r"(?:ⓒ|©|\(c\)|copyright\W{0,3}(?:ⓒ|©|\(c\)|by|\d{4})|all rights reserved|저작권자\W).*"
-    r"|.*무단 ?(?:전재|복제|배포|수집).*금지\W*",
+_NOTICE = re.compile(  # no sentence: ⓒ is a list mark too, and statutes speak of the 저작권자
+    r"(?!.*[다요죠까]\W*$)(?:"
+    r"(?:ⓒ|©|copyright\W{0,3}(?:ⓒ|©|\(c\)|by|\d{4})|all rights reserved|저작권자\W).*"
+    r"|.*무단 ?(?:전재|복제|배포|수집).*금지\W*)",
     re.IGNORECASE,
 )
-_SIGNS = ("@", "ⓒ", "©", "(c)", "(C)", "opyright", "OPYRIGHT", "ights", "IGHTS", "저작권자", "무단")
+_SIGNS = ("@", "ⓒ", "©", "opyright", "OPYRIGHT", "ights", "IGHTS", "저작권자", "무단")
 
 
 def clean(

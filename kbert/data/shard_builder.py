@@ -11,8 +11,8 @@ A unit is some `characters` of whole documents, all from one group of files; a g
 as many small ones as make a unit. Documents keep the order of the files. `shard_steps.py` has the
 steps.
 
-Memory of a process: some 60 bytes a character of a unit, and what a file needs to be read (see
-`read_documents`). Disk, until the end: the text itself, once or twice.
+Memory of a process: some 25 bytes a character of a unit (200 MB), and what a file needs to be read
+(see `read_documents`). Disk, until the end: the text itself, once or twice.
 """
 
 import shutil
