@@ -30,5 +30,5 @@ test-%: .venv-test/installed
 .venv-test/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/python -m pip install -q torch==2.13.0
-	.venv-test/bin/python -m pip install -q -e ".[jax,tensorflow,konlpy,morphemes,demo,viz,onnx,keras-hub,tensorflow-text,test]"
+	.venv-test/bin/python -m pip install -q -e ".[jax,tensorflow,konlpy,morphemes,data,ray,demo,viz,tensorboard,onnx,keras-hub,tensorflow-text,test]"
 	touch $@

@@ -59,6 +59,7 @@ def encode_documents(
     *,
     eojeols: bool = False,
     morphemes: Morphemes | None = None,
+    may_be_empty: bool = False,
 ) -> Shard:
     """Encodes documents; a sentence or document that gives no token is left out.
 
@@ -68,6 +69,7 @@ def encode_documents(
         eojeols: whether to mark the tokens that begin an eojeol.
         morphemes: an analyser, to mark also those that begin a morpheme; it takes far longer than
             all the rest.
+        may_be_empty: whether no token at all is no error.
 
     Raises:
         KbertError: if no token remains.
@@ -110,7 +112,7 @@ def encode_documents(
             count = 0
     encode_waiting()
     flat = np.concatenate(ids)
-    if not len(flat):
+    if not len(flat) and not may_be_empty:
         raise KbertError("the corpus is empty: it has no text to train on")
     return Shard(
         flat,

@@ -77,7 +77,7 @@ def split_sentences(text: str) -> list[str]:
         sentences.append(text[start:end])
         start = end
     sentences.append(text[start:])
-    return [" ".join(sentence.split()) for sentence in sentences if sentence.strip()]
+    return [_spaced(sentence) for sentence in sentences if sentence.strip()]
 
 
 def split_sentences_by_kiwi(text: str) -> list[str]:
@@ -87,7 +87,15 @@ def split_sentences_by_kiwi(text: str) -> list[str]:
         KbertError: if kiwipiepy is not installed.
     """
     sentences = (sentence.text for sentence in _kiwi().split_into_sents(text))
-    return [" ".join(sentence.split()) for sentence in sentences if sentence.strip()]
+    return [_spaced(sentence) for sentence in sentences if sentence.strip()]
+
+
+def _spaced(sentence: str) -> str:
+    """White space as single spaces."""
+    sentence = sentence.strip()
+    if sentence.isprintable() and "  " not in sentence:  # no white space but spaces: the fast way
+        return sentence
+    return " ".join(sentence.split())
 
 
 @cache
@@ -98,9 +106,14 @@ def _kiwi() -> Any:
 def _ends(text: str) -> Iterator[int]:
     """The places where a sentence ends and the next begins."""
     start, taken = 0, 0
-    insides = _INSIDE.finditer(text)
-    inside = next(insides, None)
+    insides: Iterator[re.Match] | None = None
+    inside = None
     for match in _CANDIDATE.finditer(text):
+        if match.end() == len(text):
+            return  # the text ends here, whether a sentence does or not
+        if insides is None:
+            insides = _INSIDE.finditer(text)
+            inside = next(insides, None)
         while inside and inside.end() <= match.start():
             inside = next(insides, None)
         around = inside if inside and inside.start() < match.start() else None

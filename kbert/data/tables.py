@@ -1,0 +1,81 @@
+"""Texts from tables: Parquet files, and datasets that Hugging Face's `datasets` saved on disk.
+
+Both need an extra, `pip install kbert[data]`, which is loaded when such a table is met.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kbert.errors import KbertError
+
+_ROWS_AT_ONCE = 1000
+
+
+def is_saved_dataset(path: Path) -> bool:
+    """Whether a folder is one that `Dataset.save_to_disk` or `DatasetDict.save_to_disk` wrote."""
+    return (path / "dataset_dict.json").is_file() or (
+        (path / "state.json").is_file() and (path / "dataset_info.json").is_file()
+    )
+
+
+def parquet_texts(path: Path, field: str) -> Iterator[str]:
+    """The column `field` of a Parquet file, in order; rows without a text are passed over.
+
+    Raises:
+        KbertError: if pyarrow is missing, the file is damaged, or it has no such column of texts.
+    """
+    parquet = _import("pyarrow.parquet", str(path))
+    try:
+        with parquet.ParquetFile(path) as file:
+            _check_field(path, field, file.schema_arrow.names)
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=[field]):
+                yield from _texts(batch.column(0).to_pylist(), path, field)
+    except KbertError:
+        raise
+    except (OSError, ValueError) as error:  # pyarrow's own are of these
+        raise KbertError(f"{path}: a damaged Parquet file ({error})") from error
+
+
+def saved_dataset_texts(path: Path, field: str) -> Iterator[str]:
+    """The column `field` of a saved dataset, split by split, in order.
+
+    Raises:
+        KbertError: if `datasets` is missing, the folder is damaged, or it has no such column.
+    """
+    datasets = _import("datasets", str(path))
+    try:
+        loaded = datasets.load_from_disk(str(path))
+        parts = loaded.values() if isinstance(loaded, dict) else [loaded]
+        for part in parts:
+            _check_field(path, field, part.column_names)
+            for batch in part.select_columns([field]).iter(_ROWS_AT_ONCE):
+                yield from _texts(batch[field], path, field)
+    except KbertError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KbertError(f"{path}: a damaged dataset ({error})") from error
+
+
+def _texts(values: list[Any], path: Path, field: str) -> Iterator[str]:
+    for value in values:
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            raise KbertError(f"{path}: the column {field!r} holds no texts, but {value!r:.60}")
+        yield value
+
+
+def _check_field(path: Path, field: str, names: list[str]) -> None:
+    if field not in names:
+        raise KbertError(f"{path}: no column {field!r}; name one of {names} with --field")
+
+
+def _import(module: str, where: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise KbertError(
+            f"{where}: to read it takes `pip install kbert[data]` ({error})"
+        ) from error
