@@ -1,4 +1,4 @@
-"""The folder of a run: made if need be, never emptied unasked, and used by one process at a time."""
+"""The folder of a run: made if need be, never emptied unasked, used by one run at a time."""
 
 import json
 import os

@@ -34,7 +34,7 @@ def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> 
         # With weights that sum to 1, a loss is a mean, whether it is compiled as one or as a sum.
         shares = {part: np.float32(1 / (w.sum() or 1.0)) * w for part, w in parts.items()}
         model.reset_metrics()
-        logs = model.test_on_batch(x, y, shares if "" not in shares else shares[""], return_dict=True)
+        logs = model.test_on_batch(x, y, shares.get("", shares), return_dict=True)
         for part, weight in parts.items():
             total = float(weight.sum())
             totals[part] = totals.get(part, 0.0) + total

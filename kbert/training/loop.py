@@ -1,7 +1,7 @@
 """The loop around `fit`: one call for each interval between checkpoints, exact when it is resumed.
 
-    step = resume(...)                       0, or that of the newest checkpoint that is whole
-    fit | evaluate | save | fit | ...        until the last step, a signal, or a loss that is no number
+    step = resume(...)                  0, or that of the newest checkpoint that is whole
+    fit | save | evaluate | fit ...     until the last step, a signal, or a loss that is no number
 
 What a step does depends on the variables of model and optimizer, which the checkpoint holds, and
 on its batch, which is a function of the step. So a run that was ended and goes on takes the same

@@ -141,7 +141,10 @@ class TrainingProgress:
         speed = self.tokens_per_second()
         if speed:
             share = f" ({100 * speed / self.peak[self._stage]:.0f}% of peak)" if self.peak else ""
-            shown += [f"{speed:,.0f} tokens/s{share}", f"{_clock(self._tokens_left() / speed)} left"]
+            shown += [
+                f"{speed:,.0f} tokens/s{share}",
+                f"{_clock(self._tokens_left() / speed)} left",
+            ]
         return "  ".join(shown)
 
     def _tokens_left(self) -> int:

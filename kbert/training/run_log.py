@@ -9,7 +9,7 @@ from typing import Any
 
 
 class RunLog:
-    """Appends JSON lines to a file, each with its `step`.
+    r"""Appends JSON lines to a file, each with its `step`.
 
     A process that is killed may leave half a line, and lines of steps that are taken again:
     both are cut off when the log is opened.
@@ -25,12 +25,12 @@ class RunLog:
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "log.jsonl")
-        >>> _ = path.write_text('{"step": 1}\\n{"step": 2}\\n{"st')
+        >>> _ = path.write_text('{"step": 1}\n{"step": 2}\n{"st')
         >>> log = RunLog(path, last_step=1)
         >>> log.write({"step": 2, "loss": 0.5})
         >>> log.close()
         >>> path.read_text()
-        '{"step": 1}\\n{"step": 2, "loss": 0.5}\\n'
+        '{"step": 1}\n{"step": 2, "loss": 0.5}\n'
     """
 
     def __init__(self, path: Path, last_step: int, window: int = 1):

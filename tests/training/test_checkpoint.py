@@ -222,7 +222,7 @@ def test_a_full_disk_leaves_the_old_one_whole(state, tmp_path, room):
     former = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, former[1]))
     try:
-        with pytest.raises(KbertError, match="step 10 could not be saved .*File too large"):
+        with pytest.raises(KbertError, match=r"step 10 could not be saved .*File too large"):
             save_checkpoint(tmp_path, 10, state, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, former)
@@ -258,9 +258,7 @@ def test_another_model_is_refused_before_anything_is_changed(small, tmp_path):
 def test_other_kinds_of_numbers_are_refused(state, tmp_path):
     save_checkpoint(tmp_path, 5, state, {})
     found, _ = find_checkpoint(tmp_path)
-    state["model.001.bias"] = keras.Variable(
-        np.zeros(3, "int32"), dtype="int32", trainable=False
-    )
+    state["model.001.bias"] = keras.Variable(np.zeros(3, "int32"), dtype="int32", trainable=False)
     with pytest.raises(KbertError, match=r"model.001.bias has numbers of F32, not I32"):
         restore(found, state)
 
@@ -274,5 +272,5 @@ def test_settings_that_differ_are_named_with_both_values():
         r"is '8 tokens'",
     ):
         check_same(former, {"seed": 1, "vocabulary": "8 tokens"}, "runs/a")
-    with pytest.raises(KbertError, match="dropout None, and this is 0.1"):
+    with pytest.raises(KbertError, match=r"dropout None, and this is 0\.1"):
         check_same(former, {"dropout": 0.1}, "runs/a")
