@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+import numpy as np
+
 from kbert.data.shards import Shard
 from kbert.text.tokenizer import Tokenizer
 
@@ -26,7 +28,7 @@ def text_fingerprint(shard: Shard) -> str:
     digest = hashlib.sha256()
     for array in (shard.ids, shard.sentence_starts, shard.document_starts):
         digest.update(f"{array.dtype.str} {array.shape} ".encode())
-        digest.update(array)
+        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
     return (
         f"{len(shard.ids):,} tokens in {shard.num_documents:,} documents, "
         f"sha256 {digest.hexdigest()[:_DIGITS]}"

@@ -168,7 +168,8 @@ def _signals() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield heard  # only the main thread may handle signals
         return
-    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    asking = (int(signal.SIGTERM), int(signal.SIGINT))
+    former = {number: signal.getsignal(number) for number in asking}
 
     def hear(number: int, frame: object) -> None:
         heard.append(number)

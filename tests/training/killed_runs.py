@@ -3,8 +3,8 @@
     make torture                                                 200 kills on each backend
     python tests/training/killed_runs.py --kills 200             on the backend that Keras takes
 
-Processes are ended by SIGKILL, at random moments: while they start, train, save or finish. A run that
-got through all the same must have the log of the one that was left alone, and the state to the bit:
+Processes are ended by SIGKILL, at random moments: while they start, train, save or finish. A run
+that got through must have the log of the one that was left alone, and its state to the bit:
 weights, AdamW's moments and random numbers. The first difference ends the script with an error.
 Starting a process takes most of the time: 10 to 20 seconds a kill on 2 cores.
 """

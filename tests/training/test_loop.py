@@ -199,7 +199,7 @@ def test_other_settings_are_refused(whole):
 
 def test_a_loss_that_is_no_number_ends_the_run(make_batches, tmp_path):
     class Bad(keras.utils.PyDataset):
-        good = make_batches()
+        good = make_batches(12)
 
         def __len__(self):
             return 12
@@ -208,7 +208,7 @@ def test_a_loss_that_is_no_number_ends_the_run(make_batches, tmp_path):
             x, y, weights = self.good[index]
             return x, y, {**weights, "nsp": weights["nsp"] * (np.inf if index == 7 else 1)}
 
-    stages = [Stage(make_batches(), 2, 4, 16), Stage(Bad(), 12, 4, 16)]
+    stages = [Stage(make_batches(12), 2, 4, 12), Stage(Bad(), 12, 4, 12)]
     with pytest.raises(
         KbertError, match=r"loss of step 10 is (nan|inf): batch 7 of stage 2 .* of step 9, is kept"
     ):
@@ -230,20 +230,22 @@ def test_intervals_compile_once(make_batches, tmp_path):
 
     model.call = counted
     after = After(1, lambda: at_step_1.extend(traced))
-    run(model, [Stage(make_batches(), 6, 4, 16)], tmp_path, also=[after], save_every=1)
+    run(model, [Stage(make_batches(12), 6, 4, 12)], tmp_path, also=[after], save_every=1)
     assert len(traced) == len(at_step_1) >= 1
 
 
 # Gradient accumulation.
 
 
-def test_micro_batches_are_one_large_batch(make_batches, tmp_path):
-    """Without dropout, whose random numbers differ with the shape."""
-    without = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+# Dropout draws other numbers for other shapes.
+WITHOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "rate": 1e-3}
+
+
+def test_micro_batches_are_one_large_batch_and_continue_to_the_bit(make_batches, tmp_path):
+    stages = [Stage(make_batches(batch_size=8), 6, 8, 16)]
     figures, weights = [], []
     for parts in (1, 4):
-        model = compiled(6, parts, rate=1e-3, **without)
-        stages = [Stage(make_batches(batch_size=8), 6, 8, 16)]
+        model = compiled(6, parts, **WITHOUT)
         run(model, stages, tmp_path / str(parts), micro_batches=parts)
         figures.append(losses(tmp_path / str(parts)))
         weights.append([keras.ops.convert_to_numpy(v.value) for v in model.trainable_variables])
@@ -254,25 +256,12 @@ def test_micro_batches_are_one_large_batch(make_batches, tmp_path):
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=3e-5)
 
-
-def test_a_run_in_micro_batches_continues_to_the_bit(make_batches, tmp_path):
-    stages = [Stage(make_batches(batch_size=6), 6, 6, 16)]
-    whole = compiled(6, 3)
-    run(whole, stages, tmp_path / "whole", micro_batches=3)
+    options = {"micro_batches": 4, "save_every": 2}
     with pytest.raises(KilledError):
-        run(
-            compiled(6, 3),
-            stages,
-            tmp_path / "broken",
-            also=[After(4, killed)],
-            micro_batches=3,
-            save_every=2,
-        )
-    model = compiled(6, 3)
-    assert run(model, stages, tmp_path / "broken", micro_batches=3, save_every=2)[1] == 2
-    assert values(model) == values(whole) and losses(tmp_path / "broken") == losses(
-        tmp_path / "whole"
-    )
+        run(compiled(6, 4, **WITHOUT), stages, tmp_path, also=[After(5, killed)], **options)
+    again = compiled(6, 4, **WITHOUT)
+    assert run(again, stages, tmp_path, **options) == (True, 4, [])
+    assert values(again) == values(model) and losses(tmp_path) == figures[1]
 
 
 def test_weights_count_every_masked_token_the_same(make_batches):
