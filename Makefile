@@ -30,7 +30,7 @@ test-%: .venv-test/installed
 .venv-test/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/python -m pip install -q torch==2.13.0
-	.venv-test/bin/python -m pip install -q -e ".[jax,tensorflow,konlpy,morphemes,demo,viz,onnx,keras-hub,test]"
+	.venv-test/bin/python -m pip install -q -e ".[jax,tensorflow,konlpy,morphemes,demo,viz,tensorboard,onnx,keras-hub,test]"
 	touch $@
 
 # 200 runs killed on each backend, and continued: hours.

@@ -28,7 +28,7 @@ def text_fingerprint(shard: Shard) -> str:
     digest = hashlib.sha256()
     for array in (shard.ids, shard.sentence_starts, shard.document_starts):
         digest.update(f"{array.dtype.str} {array.shape} ".encode())
-        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+        digest.update(np.ascontiguousarray(array).data)
     return (
         f"{len(shard.ids):,} tokens in {shard.num_documents:,} documents, "
         f"sha256 {digest.hexdigest()[:_DIGITS]}"
