@@ -33,7 +33,7 @@ class TensorBoardFiles:
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         self._writer = EventFileWriter(str(folder))
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        self._writer.add_event(self._event(wall_time=time.time(), step=step, session_log=start))
+        self._writer.add_event(self._event(wall_time=time.time(), step=step + 1, session_log=start))
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
         """Adds the figures of a step, each under its name."""
