@@ -21,7 +21,7 @@ from pathlib import Path
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "pretrain_ko.py"
 STEPS, SAVE_EVERY = 40, 4
-SENTENCES = [
+SENTENCES = [  # of the constitution
     "대한민국은 민주공화국이다.",
     "대한민국의 주권은 국민에게 있고, 모든 권력은 국민으로부터 나온다.",
     "국회는 국민의 보통 선거에 의하여 선출된 국회의원으로 구성한다.",
