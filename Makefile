@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BACKENDS ?= jax torch tensorflow
 
-.PHONY: quickstart test
+.PHONY: quickstart test torture
 
 quickstart: .venv/installed
 	.venv/bin/python recipes/pretrain_ko.py
@@ -32,3 +32,9 @@ test-%: .venv-test/installed
 	.venv-test/bin/python -m pip install -q torch==2.13.0
 	.venv-test/bin/python -m pip install -q -e ".[jax,tensorflow,konlpy,morphemes,data,ray,demo,viz,tensorboard,onnx,keras-hub,tensorflow-text,test]"
 	touch $@
+
+# 200 runs killed on each backend, and continued: hours.
+torture: .venv-test/installed
+	for backend in $(BACKENDS); do \
+	  KERAS_BACKEND=$$backend .venv-test/bin/python tests/training/killed_runs.py --kills 200 || exit 1; \
+	done

@@ -7,13 +7,16 @@ Without --corpus it takes KoNLPy's two small corpora (`pip install kbert[konlpy]
 defaults are for them: size tiny, some 4.5 minutes on 2 cores with JAX. Expect an MLM loss far below
 the unigram baseline's 6.5 and half of ten blanks or more filled rightly: it learns them by heart.
 
-The run's folder gets vocab.txt, settings.json, log.jsonl (a line a step) and model.keras.
+The run's folder gets vocab.txt, settings.json, log.jsonl (a line a step), checkpoints, curves.png
+and model.keras. The same command with the same --out continues a run that was ended
+(docs/pretraining.md).
 Source: Devlin et al. 2018, "BERT", sections 3.1 and A.2; `--preset bert` has its settings.
 """
 
 import argparse
-import json
+import math
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -28,15 +31,32 @@ import keras
 
 from kbert import BertForPreTraining
 from kbert.console import console
+from kbert.cost import cost
 from kbert.data.baseline import unigram_loss
 from kbert.data.batches import PretrainingBatches
 from kbert.data.corpus import Document, read_documents
+from kbert.data.fingerprint import text_fingerprint, vocabulary_fingerprint
 from kbert.data.konlpy_corpora import konlpy_documents
+from kbert.data.one_masked import one_masked_batches
 from kbert.data.shards import encode_documents
-from kbert.run_folder import check_folder, claim_folder, next_folder
+from kbert.run_folder import (
+    check_folder,
+    claim_folder,
+    locked_folder,
+    next_folder,
+    read_settings,
+    write_settings,
+)
+from kbert.training.checkpoint import check_same
+from kbert.training.curves import draw_curves
+from kbert.training.evaluation import mean_scores
+from kbert.training.loop import HELDOUT_LOG, Evaluation, resume, train
 from kbert.training.losses import objective
 from kbert.training.optimizers import BERT_PRETRAINING, adamw
+from kbert.training.peak import matmul_rate
 from kbert.training.progress import TrainingProgress
+from kbert.training.stages import Stage
+from kbert.training.tensorboard import TensorBoardFiles
 
 QUICK = {
     "batch_size": 32,
@@ -48,6 +68,9 @@ QUICK = {
     "dropout": 0.0,
 }
 PRESETS = {"quick": QUICK, "bert": BERT_PRETRAINING}
+# What a run that continues must have in common with the one that began. The text and the
+# vocabulary count by what is in them, not by where they are.
+FIXED = "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -63,28 +86,73 @@ def parse_arguments() -> argparse.Namespace:
         "--preset", choices=sorted(PRESETS), default="quick", help="of what follows"
     )
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--batch-size", type=int, help="rows of a step")
     parser.add_argument("--sequence-length", type=int, help="in tokens, special tokens included")
+    parser.add_argument(
+        "--stages",
+        nargs="+",
+        metavar="LENGTH:BATCH:STEPS",
+        help="instead of those three: BERT's are 128:256:900000 512:256:100000",
+    )
+    parser.add_argument("--micro-batches", type=int, default=1, help="parts of a step, for memory")
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--warmup-steps", type=int)
     parser.add_argument("--weight-decay", type=float)
     parser.add_argument("--dropout", type=float)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", help="a folder that is new or empty; default runs/quickstart")
+    parser.add_argument("--save-every", type=int, default=1000, help="steps between checkpoints")
+    parser.add_argument("--heldout", nargs="+", help="text to evaluate on; each file is a source")
+    parser.add_argument("--evaluate-every", type=int, default=1000, help="in steps")
+    parser.add_argument("--tensorboard", action="store_true", help="write its files, too")
+    parser.add_argument(
+        "--out", help="a folder that is new, empty, or a run to continue; default runs/quickstart"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a former run in --out")
     arguments = parser.parse_args()
+    shape = (arguments.sequence_length, arguments.batch_size, arguments.steps)
+    if arguments.stages and any(shape):
+        parser.error("--stages stands for --sequence-length, --batch-size and --steps")
     for name, value in PRESETS[arguments.preset].items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
+    stages = arguments.stages or [
+        f"{arguments.sequence_length}:{arguments.batch_size}:{arguments.steps}"
+    ]
+    try:
+        arguments.stages = [tuple(map(int, stage.split(":"))) for stage in stages]
+        for length, rows, steps in arguments.stages:
+            if min(length, rows, steps, arguments.micro_batches) < 1:
+                raise ValueError(f"{length}:{rows}:{steps}")
+    except ValueError as error:
+        parser.error(f"a stage is LENGTH:BATCH:STEPS, as 128:256:900000 ({error})")
+    arguments.steps = sum(steps for _, _, steps in arguments.stages)
     arguments.out = arguments.out or str(next_folder("runs/quickstart"))
     return arguments
 
 
 def main() -> None:
     arguments, screen = parse_arguments(), console()
-    check_folder(arguments.out, arguments.overwrite)
+    with locked_folder(arguments.out) as folder:
+        pretrain(arguments, folder, screen)
 
-    # 1. Documents: lists of sentences.
+
+def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> None:
+    # 1. The folder: new, or a run to continue, with the same settings as it was begun with.
+    former = None if arguments.overwrite else read_settings(folder)
+    fixed = {name: getattr(arguments, name) for name in FIXED.split()}
+    if former is None or "text" not in former:
+        former = None
+        check_folder(folder, arguments.overwrite)
+    else:
+        check_same(former, fixed, f"the run in {folder}")
+        if (folder / "model.keras").exists():
+            screen.print(
+                f"The run in {folder} is finished, with {arguments.steps:,} steps. Name another "
+                "--out for a new one, or pass --overwrite to replace it."
+            )
+            return
+
+    # 2. Documents: lists of sentences.
     if arguments.corpus:
         documents = list(read_documents(arguments.corpus, arguments.encoding))
     else:
@@ -92,31 +160,38 @@ def main() -> None:
     if not documents:
         raise kbert.KbertError(f"the corpus is empty: {', '.join(arguments.corpus)}")
 
-    # 2. A vocabulary, and the documents as ids.
+    # 3. A vocabulary, the documents as ids, and the batches of each stage.
     if arguments.vocab:
         tokenizer = kbert.Tokenizer.from_file(arguments.vocab)
     else:
         sentences = chain.from_iterable(documents)
         tokenizer = kbert.Tokenizer.train(sentences, arguments.vocab_size)
     shard = encode_documents(documents, tokenizer)
+    fixed |= {"vocabulary": vocabulary_fingerprint(tokenizer), "text": text_fingerprint(shard)}
+    if former is not None:
+        check_same(former, fixed, f"the run in {folder}")
     baseline = unigram_loss(shard, tokenizer)
-    batches = PretrainingBatches(
-        shard,
-        tokenizer,
-        sequence_length=arguments.sequence_length,
-        batch_size=arguments.batch_size,
-        seed=arguments.seed,
-        steps=arguments.steps,
-    )
+    stages = []
+    for index, (length, rows, steps) in enumerate(arguments.stages):
+        batches = PretrainingBatches(
+            shard,
+            tokenizer,
+            sequence_length=length,
+            batch_size=rows,
+            seed=arguments.seed + index,
+            steps=steps,
+        )
+        stages.append(Stage(batches, steps, rows, length))
 
-    # 3. The model. BERT's 0.02 is for its width of 768; a narrower one starts with larger weights,
+    # 4. The model. BERT's 0.02 is for its width of 768; a narrower one starts with larger weights,
     #    so that what goes through a layer keeps its size. (Without this, tiny learns later.)
     size = kbert.SIZES[arguments.size]
+    longest = max(stage.sequence_length for stage in stages)
     model = kbert.BertForPreTraining(
         vocab_size=len(tokenizer),
         **size,
         initializer_range=0.02 * (768 / size["hidden_size"]) ** 0.5,
-        max_position_embeddings=arguments.sequence_length,
+        max_position_embeddings=longest,
         hidden_dropout_prob=arguments.dropout,
         attention_probs_dropout_prob=arguments.dropout,
         seed=arguments.seed,
@@ -127,35 +202,71 @@ def main() -> None:
         arguments.steps,
         warmup_steps=arguments.warmup_steps,
         weight_decay=arguments.weight_decay,
+        micro_batches=arguments.micro_batches,
     )
-    model.compile(optimizer, **objective("pretraining"))
+    model.compile(optimizer, **objective("pretraining", arguments.micro_batches))
 
-    # 4. Training.
-    folder = claim_folder(arguments.out, arguments.overwrite)
+    # 5. Training, from the first step or where the run was ended.
+    if former is None:
+        claim_folder(folder, arguments.overwrite)
+        versions = {name: version(name) for name in ("kbert", "keras", "numpy", "tokenizers")}
+        made_by = {"backend": keras.backend.backend(), "versions": versions}
+        write_settings(folder, {**vars(arguments), **fixed, **made_by})
+    elif former["backend"] != keras.backend.backend():
+        screen.print(
+            f"The run was begun on {former['backend']}, and goes on on {keras.backend.backend()}: "
+            "from here on its figures are not to the bit those that it would have had."
+        )
     tokenizer.save(folder)
-    settings = {
-        **vars(arguments),
-        "backend": keras.backend.backend(),
-        "versions": {name: version(name) for name in ("kbert", "keras", "numpy", "tokenizers")},
-    }
-    (folder / "settings.json").write_text(
-        json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-    )
     screen.print(
         f"{len(documents):,} documents, {shard.num_sentences:,} sentences, {len(shard.ids):,} "
         f"tokens, a vocabulary of {len(tokenizer):,}; BERT {arguments.size}, "
         f"{model.count_params():,} parameters, on {keras.backend.backend()}"
     )
-    progress = TrainingProgress(
-        screen,
-        folder / "log.jsonl",
-        arguments.steps,
-        arguments.batch_size * arguments.sequence_length,
-    )
-    model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[progress])
+    first_step = resume(model, folder, fixed, screen.print)
+    if first_step:
+        screen.print(f"Going on after step {first_step:,}.")
+    rate = matmul_rate(model.compute_dtype)
+    peak = []
+    for stage in stages:
+        of_step = cost(
+            vocab_size=len(tokenizer),
+            **size,
+            batch_size=stage.rows,
+            length=stage.sequence_length,
+            max_position_embeddings=longest,
+        )
+        peak.append(rate * of_step.tokens / of_step.training_flops)
+    also = []
+    if arguments.tensorboard:
+        also = [TensorBoardFiles(folder / "tensorboard", first_step)]
+    log = folder / "log.jsonl"
+    with TrainingProgress(screen, log, stages, first_step, peak=peak, also=also) as progress:
+        finished = train(
+            model,
+            stages,
+            progress,
+            folder,
+            fixed,
+            save_every=arguments.save_every,
+            evaluate=evaluation(arguments, tokenizer, screen) if arguments.heldout else None,
+            evaluate_every=arguments.evaluate_every,
+            micro_batches=arguments.micro_batches,
+        )
+    if not finished:
+        screen.print(
+            f"Ended by a signal after step {progress.step:,}, which is saved. The same command "
+            f"with --out {folder} goes on from there."
+        )
+        return
     model.save(folder / "model.keras")
+    try:
+        heldout = folder / HELDOUT_LOG
+        draw_curves(log, folder / "curves.png", heldout=heldout, baseline=baseline)
+    except kbert.KbertError as error:
+        screen.print(f"No picture of the curves: {error}.")
 
-    # 5. What it learned, asked of the file.
+    # 6. What it learned, asked of the file.
     show_what_it_learned(
         screen, folder / "model.keras", documents, progress, baseline, arguments.seed
     )
@@ -165,6 +276,35 @@ def main() -> None:
         "('국회는 [MASK]을 의결한다.'))\"\n"
         f"  pip install kbert[demo] && python demos/fill_mask.py --model {folder / 'model.keras'}"
     )
+
+
+def evaluation(
+    arguments: argparse.Namespace, tokenizer: kbert.Tokenizer, screen: Console
+) -> Evaluation:
+    """What to ask of each file of held-out text: pairs, masked, and one token at a time."""
+    length, rows, _ = arguments.stages[0]
+    sources = {}
+    for path in map(Path, arguments.heldout):
+        shard = encode_documents(read_documents([path], arguments.encoding), tokenizer)
+        settings = {"batch_size": rows, "seed": arguments.seed}
+        pairs = PretrainingBatches(shard, tokenizer, sequence_length=length, **settings)
+        ones = one_masked_batches(shard, tokenizer, sequence_length=min(length, 64), **settings)
+        sources[path.name.partition(".")[0]] = pairs, ones
+
+    def evaluate(model: keras.Model) -> Mapping[str, Mapping[str, float]]:
+        figures = {}
+        for source, (pairs, ones) in sources.items():
+            scores = mean_scores(model, pairs)
+            scores["pseudo_perplexity"] = math.exp(mean_scores(model, ones)["mlm_loss"])
+            figures[source] = scores
+            screen.print(
+                f"held-out {source}: MLM loss {scores['mlm_loss']:.3f}, accuracy "
+                f"{100 * scores['mlm_accuracy']:.1f}%, pseudo-perplexity "
+                f"{scores['pseudo_perplexity']:.1f}; NSP {100 * scores['nsp_accuracy']:.1f}%"
+            )
+        return figures
+
+    return evaluate
 
 
 def show_what_it_learned(

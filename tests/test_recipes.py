@@ -45,7 +45,8 @@ def test_from_raw_text_to_a_shared_model(corpus):
     console = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii:strict"}
     done = run("pretrain_ko.py", *settings, **console)
     assert done.returncode == 0, done.stderr.decode()
-    names = ["log.jsonl", "model.keras", "settings.json", "tokenizer_settings.json", "vocab.txt"]
+    names = ["checkpoints", "heldout.jsonl", "log.jsonl", "model.keras", "settings.json"]
+    names += ["tokenizer_settings.json", "vocab.txt"]
     assert sorted(path.name for path in folder.iterdir()) == names
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
@@ -60,10 +61,12 @@ def test_from_raw_text_to_a_shared_model(corpus):
     assert model.tokenizer.vocabulary == kbert.Tokenizer.from_file(folder).vocabulary
     assert len(kbert.FillMask(model)("대한민국의 [MASK]은 국민에게 있고", top_k=3)) == 3
 
-    # Again: never overwritten unasked; on request, with the same bytes and losses.
+    # Again: it is finished; never overwritten unasked; on request, with the same bytes and losses.
     again = run("pretrain_ko.py", *settings)
-    assert again.returncode != 0 and b"holds a former run" in again.stderr
-    assert b"Traceback" not in again.stderr
+    assert again.returncode == 0 and b"is finished, with 4 steps" in again.stdout
+    other = run("pretrain_ko.py", *settings, "--learning-rate", 1e-4)
+    assert other.returncode != 0 and b"Traceback" not in other.stderr
+    assert b"was begun with learning_rate 0.003, and this is 0.0001" in other.stderr
     vocabulary = (folder / "vocab.txt").read_bytes()
     again = run("pretrain_ko.py", *settings, "--overwrite")
     assert again.returncode == 0, again.stderr.decode()
@@ -78,6 +81,58 @@ def test_from_raw_text_to_a_shared_model(corpus):
     strange = run("pretrain_ko.py", *settings, "--overwrite")
     assert strange.returncode != 0 and "mine.txt" in strange.stderr.decode()
     assert (folder / "model.keras").exists()
+
+
+def recipe_main(monkeypatch, name: str, *arguments: object) -> None:
+    """Runs a recipe in this process, which has loaded the backend."""
+    spec = importlib.util.spec_from_file_location("recipe", ROOT / "recipes" / name)
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+    recipe.main()
+
+
+def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):
+    """For a run that is not finished, and before anything is trained; both values are named."""
+    folder = corpus.parent / "실행"
+    settings = ["--vocab-size", 140, "--stages", "16:4:2", "24:2:1", "--warmup-steps", 1]
+    settings += ["--micro-batches", 2, "--heldout", corpus, "--evaluate-every", 2, "--out", folder]
+    recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", corpus, *settings)
+    assert "held-out 말뭉치: MLM loss" in capsys.readouterr().out
+    lines = [json.loads(line) for line in (folder / "heldout.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 3]
+    scores = lines[1]["sources"]["말뭉치"]
+    assert scores["loss"] == pytest.approx(scores["mlm_loss"] + scores["nsp_loss"])
+    assert 1 < scores["pseudo_perplexity"] < 1000 and 0 <= scores["nsp_accuracy"] <= 1
+
+    (folder / "model.keras").unlink()  # as if it had been killed before that was written
+    other = corpus.with_name("other.txt")
+    other.write_text(corpus.read_text("utf-8") + "\n\n" + SENTENCES[0], encoding="utf-8")
+    vocabulary = corpus.with_name("vocab.txt")
+    vocabulary.write_text((folder / "vocab.txt").read_text("utf-8") + "국민##\n", "utf-8")
+    for text, more, message in (
+        (other, [], "was begun with .*text '.* tokens in 4 documents, .*and this is '.* in 5 docu"),
+        (corpus, ["--vocab", vocabulary], "with vocabulary '140 tokens, .* this is '141 tokens"),
+    ):
+        with pytest.raises(kbert.KbertError, match=message):
+            recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", text, *settings, *more)
+    recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", corpus, *settings)
+    assert "Going on after step 3." in capsys.readouterr().out
+    assert (folder / "model.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--stages", "128:8"], "a stage is LENGTH:BATCH:STEPS"),
+        (["--stages", "128:8:0"], "a stage is LENGTH:BATCH:STEPS"),
+        (["--stages", "128:8:9", "--steps", "9"], "--stages stands for"),
+    ],
+)
+def test_stages_that_cannot_be(monkeypatch, capsys, options, message):
+    with pytest.raises(SystemExit):
+        recipe_main(monkeypatch, "pretrain_ko.py", *options)
+    assert message in capsys.readouterr().err
 
 
 def test_train_vocab_gives_the_same_bytes(corpus):
@@ -128,13 +183,9 @@ def test_bad_corpora(tmp_path, monkeypatch, content, arguments, message):
     path.write_bytes(content)
     folder.mkdir()
     (folder / "vocab.txt").write_text("a former run", encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("recipe", ROOT / "recipes" / "pretrain_ko.py")
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
     options = ["--corpus", path, "--steps", 1, "--out", folder, "--overwrite", *arguments]
-    monkeypatch.setattr(sys, "argv", ["pretrain_ko.py", *map(str, options)])
     with pytest.raises(kbert.KbertError, match=message):
-        recipe.main()
+        recipe_main(monkeypatch, "pretrain_ko.py", *options)
     assert (folder / "vocab.txt").read_text() == "a former run"  # an error costs nothing
 
 

@@ -32,8 +32,13 @@ class CrossEntropy(keras.losses.Loss):
         0.6931
     """
 
-    def __init__(self, name: str = "cross_entropy", **kwargs: Any):
-        super().__init__(name=name, reduction="mean_with_sample_weight", **kwargs)
+    def __init__(
+        self,
+        name: str = "cross_entropy",
+        reduction: str = "mean_with_sample_weight",
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true, y_pred):
         """(B, P), (B, P, V) -> (B, P)."""
@@ -56,11 +61,13 @@ def is_right(y_true, y_pred):
     return ops.cast(at_label >= ops.max(logits, axis=-1), "float32")
 
 
-def objective(task: Objective) -> dict[str, Any]:
+def objective(task: Objective, micro_batches: int = 1) -> dict[str, Any]:
     """What to pass to `compile` beside the optimizer.
 
     Args:
         task: "pretraining" (both heads; the losses are summed), "masked-lm" or "next-sentence".
+        micro_batches: in how many parts a step is computed. Where it is more than one, losses are
+            sums, and the weights say how much each part counts (`kbert/training/stages.py`).
 
     Returns:
         `loss`, `weighted_metrics` and `jit_compile` (XLA, which Keras leaves off for TensorFlow
@@ -77,13 +84,16 @@ def objective(task: Objective) -> dict[str, Any]:
     def accuracy():
         return keras.metrics.MeanMetricWrapper(is_right, name="accuracy")
 
+    def loss_of_part():
+        return CrossEntropy(reduction="sum") if micro_batches > 1 else CrossEntropy()
+
     parts: dict[str, Any] = {"masked-lm": "mlm", "next-sentence": "nsp"}
     jit_compile = keras.backend.backend() != "torch"
     if task == "pretraining":
-        loss: Any = {part: CrossEntropy() for part in parts.values()}
+        loss: Any = {part: loss_of_part() for part in parts.values()}
         metrics: Any = {part: [accuracy()] for part in parts.values()}
     elif task in parts:
-        loss, metrics = CrossEntropy(), [accuracy()]
+        loss, metrics = loss_of_part(), [accuracy()]
     else:
         raise KbertError(f"task is 'pretraining', 'masked-lm' or 'next-sentence', not {task!r}")
     return {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}

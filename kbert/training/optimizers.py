@@ -28,6 +28,7 @@ class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         peak: the highest rate, reached after `warmup_steps`.
         warmup_steps: steps of rising; the first step has rate peak / warmup_steps.
         total_steps: steps until the rate is 0.
+        micro_batches: how many of the optimizer's iterations make a step.
 
     Example:
         >>> rate = LinearWarmupDecay(1.0, warmup_steps=2, total_steps=4)
@@ -35,11 +36,14 @@ class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         [0.5, 1.0, 0.67, 0.33]
     """
 
-    def __init__(self, peak: float, warmup_steps: int, total_steps: int):
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int, micro_batches: int = 1):
         self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
+        self.micro_batches = micro_batches
 
     def __call__(self, step):
-        """The rate of a step, counted from 0."""
+        """The rate of an iteration, counted from 0."""
+        if self.micro_batches > 1:
+            step = ops.floor_divide(step, self.micro_batches)
         step = ops.cast(step, "float32")
         rising = (step + 1) / max(self.warmup_steps, 1)
         falling = (self.total_steps - step) / max(self.total_steps - self.warmup_steps + 1, 1)
@@ -51,6 +55,7 @@ class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,
             "total_steps": self.total_steps,
+            "micro_batches": self.micro_batches,
         }
 
 
@@ -112,6 +117,7 @@ def adamw(
     warmup_steps: int = 0,
     weight_decay: float = 0.01,
     max_gradient_norm: float = 1.0,
+    micro_batches: int = 1,
 ) -> AdamW:
     """AdamW with BERT's settings: no decay on biases and norms, gradients clipped by their norm.
 
@@ -121,17 +127,19 @@ def adamw(
         warmup_steps: of those, steps of rising.
         weight_decay: how much of a weight is taken off it a step, times the rate.
         max_gradient_norm: gradients whose common norm is larger are scaled down to it.
+        micro_batches: of how many batches the gradients are averaged for one step.
 
     Example:
         >>> optimizer = adamw(1e-4, total_steps=1000, warmup_steps=100)
     """
     optimizer = AdamW(
-        LinearWarmupDecay(learning_rate, warmup_steps, total_steps),
+        LinearWarmupDecay(learning_rate, warmup_steps, total_steps, micro_batches),
         weight_decay=weight_decay,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-6,
         global_clipnorm=max_gradient_norm,
+        gradient_accumulation_steps=micro_batches if micro_batches > 1 else None,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

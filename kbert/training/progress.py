@@ -1,115 +1,167 @@
 """What a run shows while it trains, and what it leaves behind: a line of `log.jsonl` a step."""
 
-import json
 import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Protocol
 
-import keras
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-_LOGGED = ("loss", "mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy")
+from kbert.training.run_log import RunLog
+from kbert.training.stages import Stage
+
+_EVERY_SECONDS = 10  # how often a line is shown where there is no terminal
 
 
-class TrainingProgress(keras.callbacks.Callback):
+class Figures(Protocol):
+    """What also takes a step's figures, as TensorBoard's files do."""
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        """Takes the figures of a step."""
+        ...
+
+    def close(self) -> None:
+        """There are no more."""
+        ...
+
+
+class TrainingProgress:
     """Shows a bar, or lines where there is no terminal, and logs every step.
 
-    Keras's own figures are means since the epoch began; here each step's are its own, and what
-    is shown is a mean of the last steps.
+    Used in a `with` statement, which opens and closes bar and log.
 
     Args:
         console: where to show.
         log_file: a JSON line is written to it for each step: `step`, the losses and accuracies,
-            and `seconds` since the start.
-        total_steps: how many steps the run has.
-        tokens_per_step: B * L, padding included, for the tokens per second.
+            and `seconds` since the start, of all the processes that took part.
+        stages: the run's.
+        first_step: how many steps were taken before, whose lines are in the log.
         window: of how many of the last steps the mean is shown.
+        peak: tokens a second of each stage if the device did nothing but the step's matrix
+            products, at the highest rate that it reaches in one; None where it is not known.
+        also: takes the figures, too.
     """
 
     def __init__(
         self,
         console: Console,
         log_file: Path,
-        total_steps: int,
-        tokens_per_step: int,
+        stages: Sequence[Stage],
+        first_step: int = 0,
         window: int = 50,
+        peak: Sequence[float] | None = None,
+        also: Sequence[Figures] = (),
     ):
-        super().__init__()
         self.console, self.log_file = console, log_file
-        self.total_steps, self.tokens_per_step, self.window = total_steps, tokens_per_step, window
-        self.history: list[dict[str, float]] = []
+        self.stages, self.window, self.peak, self.also = stages, window, peak, also
+        self.step, self.total_steps = first_step, sum(stage.steps for stage in stages)
+        self._timed: deque[tuple[int, float]] = deque(maxlen=window)  # tokens, seconds
+        self._stage = -1
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def __enter__(self) -> "TrainingProgress":
         """Opens the log and the bar."""
-        self._file = self.log_file.open("w", encoding="utf-8", newline="\n")
+        self._log = RunLog(self.log_file, self.step, self.window)
+        self._recent = self._log.recent
+        before = self._recent[-1]["seconds"] if self._recent else 0.0
         self._progress = Progress(
             BarColumn(30),
             MofNCompleteColumn(),
             TextColumn("{task.description}"),
-            TimeRemainingColumn(compact=True),
             console=self.console,
             disable=not self.console.is_terminal,
             refresh_per_second=2,
         )
-        self._task = self._progress.add_task("compiling", total=self.total_steps)
+        self._task = self._progress.add_task(
+            "compiling", total=self.total_steps, completed=self.step
+        )
         self._progress.start()
-        self._begin = self._shown = time.perf_counter()
+        self._begin = time.perf_counter() - before
+        self._shown = self._mark = time.perf_counter()
+        return self
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Forgets the step before, so that this step's figures are its own."""
-        self.model.reset_metrics()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Logs the step."""
-        now = time.perf_counter()
-        step = len(self.history) + 1
-        figures = {
-            name: round(float((logs or {})[name]), 6) for name in _LOGGED if name in (logs or {})
-        }
-        line = {"step": step, **figures, "seconds": round(now - self._begin, 3)}
-        self.history.append(line)
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-        self._progress.update(self._task, completed=step, description=self._describe())
-        quiet = not self.console.is_terminal
-        if quiet and (now - self._shown > 10 or step in (1, self.total_steps)):
-            self._shown = now
-            self.console.print(
-                f"step {step}/{self.total_steps}  {self._describe()}  {self._left()}"
-            )
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Closes the bar and the log."""
         self._progress.stop()
-        self._file.close()
+        self._log.close()
+        for each in self.also:
+            each.close()
+
+    def interval(self, stage: int) -> None:
+        """Steps of a stage begin. What came since the last step was no training, and is not timed.
+
+        The first step of a stage compiles, and is not timed either.
+        """
+        self._compiles, self._stage = stage != self._stage, stage
+        self._mark = time.perf_counter()
+
+    def record(self, figures: Mapping[str, float]) -> None:
+        """Logs and shows the next step, which ended now."""
+        now = time.perf_counter()
+        if not self._compiles:
+            self._timed.append((self.stages[self._stage].tokens_per_step, now - self._mark))
+        self._compiles, self._mark = False, now
+        self.step += 1
+        rounded = {name: round(value, 6) for name, value in figures.items()}
+        line = {"step": self.step, **rounded, "seconds": round(now - self._begin, 3)}
+        self._log.write(line)
+        for each in self.also:
+            each.write(self.step, figures)
+        if self.console.is_terminal:
+            self._progress.update(self._task, completed=self.step, description=self._describe())
+        elif now - self._shown > _EVERY_SECONDS or self.step in (1, self.total_steps):
+            self._shown = now
+            self.console.print(f"step {self.step}/{self.total_steps}  {self._describe()}")
+
+    def sync(self) -> None:
+        """Forces the log to the disk."""
+        self._log.sync()
 
     def mean(self, name: str) -> float:
         """The mean of a figure over the last steps."""
-        recent = self.history[-self.window :]
-        return sum(line[name] for line in recent) / len(recent)
+        return sum(line[name] for line in self._recent) / len(self._recent)
 
     def tokens_per_second(self) -> float:
-        """Of the last steps; the first step, which compiles, does not count."""
-        recent = self.history[-self.window :]
-        if len(recent) < 2:
-            return 0.0
-        return (
-            self.tokens_per_step
-            * (len(recent) - 1)
-            / (recent[-1]["seconds"] - recent[0]["seconds"])
-        )
+        """Of the last steps, padding included; 0 where none was timed yet."""
+        seconds = sum(seconds for _, seconds in self._timed)
+        return sum(tokens for tokens, _ in self._timed) / seconds if seconds else 0.0
 
     def _describe(self) -> str:
-        shown = f"loss {self.mean('loss'):.3f}"
+        shown = [f"loss {self.mean('loss'):.3f}"]
         for name, label in (("mlm_accuracy", "MLM"), ("nsp_accuracy", "NSP")):
-            if name in self.history[-1]:
-                shown += f"  {label} {100 * self.mean(name):.1f}%"
-        return f"{shown}  {self.tokens_per_second():,.0f} tokens/s"
-
-    def _left(self) -> str:
+            if name in self._recent[-1]:
+                shown.append(f"{label} {100 * self.mean(name):.1f}%")
         speed = self.tokens_per_second()
-        if not speed:
-            return ""
-        seconds = (self.total_steps - len(self.history)) * self.tokens_per_step / speed
-        return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
+        if speed:
+            share = f" ({100 * speed / self.peak[self._stage]:.0f}% of peak)" if self.peak else ""
+            shown += [
+                f"{speed:,.0f} tokens/s{share}",
+                f"{_clock(self._tokens_left() / speed)} left",
+            ]
+        return "  ".join(shown)
+
+    def _tokens_left(self) -> int:
+        end, left = 0, 0
+        for stage in self.stages:
+            end += stage.steps
+            left += max(0, min(stage.steps, end - self.step)) * stage.tokens_per_step
+        return left
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    Example:
+        >>> _clock(75), _clock(360_000)
+        ('1:15', '100:00:00')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

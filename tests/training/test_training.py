@@ -15,9 +15,11 @@ from kbert import (
 from kbert.data.batches import PretrainingBatches
 from kbert.data.shards import encode_documents
 from kbert.data.sources import Source
+from kbert.training.loop import train
 from kbert.training.losses import CrossEntropy, is_right, objective
 from kbert.training.optimizers import BERT_PRETRAINING, AdamW, LinearWarmupDecay, adamw
 from kbert.training.progress import TrainingProgress
+from kbert.training.stages import Stage
 
 
 def number(tensor):
@@ -164,8 +166,10 @@ def test_a_model_learns_by_fit_unchanged(small, batches, tmp_path):
         **{**small, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     )
     model.compile(adamw(1e-2, 40, warmup_steps=4), **objective("pretraining"))
-    progress = TrainingProgress(Console(quiet=True), tmp_path / "log.jsonl", 40, 4 * 16, window=5)
-    model.fit(batches, shuffle=False, verbose=0, callbacks=[progress])
+    stages = [Stage(batches, 40, 4, 16)]
+    log = tmp_path / "log.jsonl"
+    with TrainingProgress(Console(quiet=True), log, stages, window=5) as progress:
+        assert train(model, stages, progress, tmp_path, {})
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 41))
     assert lines[0]["loss"] == pytest.approx(lines[0]["mlm_loss"] + lines[0]["nsp_loss"], abs=1e-4)
@@ -178,9 +182,9 @@ def test_a_logged_step_is_its_own_and_no_running_mean(small, batches, tmp_path):
     model = BertForPreTraining(**{**small, "hidden_dropout_prob": 0.0})
     # A rate of nothing: the weights stay, so every step's loss can be computed afterwards.
     model.compile(adamw(1e-30, 40), **objective("pretraining"))
-    progress = TrainingProgress(Console(quiet=True), tmp_path / "log.jsonl", 40, 4 * 16)
-    model.fit(batches, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=[progress])
-    del progress
+    stages = [Stage(batches, 3, 4, 16)]
+    with TrainingProgress(Console(quiet=True), tmp_path / "log.jsonl", stages) as progress:
+        train(model, stages, progress, tmp_path, {})
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     exact = BertForPreTraining(**{**small, "hidden_dropout_prob": 0.0})
     losses = []

@@ -1,0 +1,35 @@
+"""A few words that tell a vocabulary, or a text in ids, from any other."""
+
+import hashlib
+import json
+
+import numpy as np
+
+from kbert.data.shards import Shard
+from kbert.text.tokenizer import Tokenizer
+
+_DIGITS = 16  # of the sha256
+
+
+def vocabulary_fingerprint(tokenizer: Tokenizer) -> str:
+    """Equal for tokenizers that give equal ids.
+
+    Example:
+        >>> vocabulary_fingerprint(Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+        '5 tokens, sha256 ...'
+    """
+    described = json.dumps([tokenizer.settings, list(tokenizer.vocabulary)], sort_keys=True)
+    digest = hashlib.sha256(described.encode()).hexdigest()
+    return f"{len(tokenizer):,} tokens, sha256 {digest[:_DIGITS]}"
+
+
+def text_fingerprint(shard: Shard) -> str:
+    """Equal for texts with equal ids, sentences and documents."""
+    digest = hashlib.sha256()
+    for array in (shard.ids, shard.sentence_starts, shard.document_starts):
+        digest.update(f"{array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return (
+        f"{len(shard.ids):,} tokens in {shard.num_documents:,} documents, "
+        f"sha256 {digest.hexdigest()[:_DIGITS]}"
+    )

@@ -1,0 +1,65 @@
+"""A picture of a run's curves: `pip install kbert[viz]`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from kbert.errors import KbertError
+
+WINDOW = 25  # steps that a line is the mean of
+
+
+def draw_curves(
+    log: str | Path,
+    out: str | Path,
+    *,
+    heldout: str | Path | None = None,
+    baseline: float | None = None,
+) -> None:
+    """Draws losses on the left and accuracies on the right, over the steps.
+
+    Args:
+        log: a run's `log.jsonl`.
+        out: a `.png` or `.svg` file.
+        heldout: a run's `heldout.jsonl`, whose figures are points.
+        baseline: the unigram loss, a dashed line.
+
+    Raises:
+        KbertError: if matplotlib is not installed, or the log has too few steps for a curve.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise KbertError("pictures need matplotlib: `pip install kbert[viz]`") from error
+    lines = _lines(log)
+    if len(lines) <= WINDOW:
+        raise KbertError(f"{log} has {len(lines)} steps; a curve needs more than {WINDOW}")
+    steps = np.array([line["step"] for line in lines])
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    losses, accuracies = figure.subplots(1, 2)
+    for task, label in (("mlm", "masked LM"), ("nsp", "next sentence")):
+        for axes, name, scale in ((losses, "loss", 1), (accuracies, "accuracy", 100)):
+            values = np.array([scale * line.get(f"{task}_{name}", np.nan) for line in lines])
+            if not np.isnan(values).all():
+                means = np.convolve(values, np.ones(WINDOW) / WINDOW, mode="valid")
+                axes.plot(steps[WINDOW - 1 :], means, label=label)
+    evaluations = _lines(heldout) if heldout is not None and Path(heldout).exists() else []
+    for source in evaluations[0]["sources"] if evaluations else ():
+        steps = [line["step"] for line in evaluations]
+        for axes, name, scale in ((losses, "mlm_loss", 1), (accuracies, "mlm_accuracy", 100)):
+            values = [scale * line["sources"][source][name] for line in evaluations]
+            axes.plot(steps, values, ".:", linewidth=1, label=f"masked LM, {source}")
+    if baseline:
+        losses.axhline(baseline, color="grey", linestyle="--", label="unigram baseline")
+    losses.set(xlabel="step", ylabel="loss (nats)", ylim=(0, None))
+    accuracies.set(xlabel="step", ylabel="accuracy (%)", ylim=(0, 100))
+    for axes in (losses, accuracies):
+        axes.legend(frameon=False, fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"training, mean of {WINDOW} steps", fontsize=10)
+    figure.savefig(out, dpi=120)
+
+
+def _lines(path: str | Path) -> list[dict]:
+    return [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]

@@ -1,0 +1,52 @@
+"""Figures of text that a model is not trained on.
+
+Shapes: B rows, P masked positions.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> dict[str, float]:
+    """The mean losses and metrics of a compiled model over all that has a weight.
+
+        mean = sum(w value) / sum(w)    over every masked position, or pair, of all batches
+
+    Keras's `evaluate` takes the mean of the batches' means instead, in which a token of a batch
+    with fewer masked tokens counts more. Nothing is dropped, and no weight of the model changes.
+
+    Args:
+        model: with one output, or with several by name, which are compiled with metrics.
+        batches: `(x, y, sample_weight)`, the weights as `y`.
+
+    Returns:
+        The means: of the outputs by name, as `mlm_loss`; and `loss`, their sum.
+
+    Source: Devlin et al. 2018, section 3.1, for what is measured.
+    """
+    sums: dict[str, float] = {}
+    totals: dict[str, float] = {}
+    for x, y, weights in batches:
+        parts = weights if isinstance(weights, dict) else {"": weights}
+        # With weights that sum to 1, a loss is a mean, whether it is compiled as one or as a sum.
+        shares = {part: np.float32(1 / (w.sum() or 1.0)) * w for part, w in parts.items()}
+        model.reset_metrics()
+        logs = model.test_on_batch(x, y, shares.get("", shares), return_dict=True)
+        for part, weight in parts.items():
+            total = float(weight.sum())
+            totals[part] = totals.get(part, 0.0) + total
+            prefix = f"{part}_" if part else ""
+            for name, value in logs.items():
+                if name.startswith(prefix) and name != ("loss" if part else ""):
+                    sums[name] = sums.get(name, 0.0) + float(value) * total
+    model.reset_metrics()
+    means = {}
+    for part, total in totals.items():
+        prefix = f"{part}_" if part else ""
+        means |= {n: s / (total or 1.0) for n, s in sums.items() if n.startswith(prefix)}
+    if "" not in totals:
+        means["loss"] = sum(means[f"{part}_loss"] for part in totals)
+    return means

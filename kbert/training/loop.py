@@ -1,0 +1,205 @@
+"""The loop around `fit`: one call for each interval between checkpoints, exact when it is resumed.
+
+    step = resume(...)                  0, or that of the newest checkpoint that is whole
+    fit | save | evaluate | fit ...     until the last step, a signal, or a loss that is no number
+
+What a step does depends on the variables of model and optimizer, which the checkpoint holds, and
+on its batch, which is a function of the step. So a run that was ended and goes on takes the same
+steps, to the bit, as one that was never ended, on the same backend and device.
+"""
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kbert.errors import KbertError
+from kbert.training.checkpoint import (
+    check_same,
+    find_checkpoint,
+    restore,
+    save_checkpoint,
+    state_of,
+)
+from kbert.training.progress import TrainingProgress
+from kbert.training.run_log import RunLog
+from kbert.training.stages import Interval, Stage, locate
+
+HELDOUT_LOG = "heldout.jsonl"
+
+Evaluation = Callable[[keras.Model], Mapping[str, Mapping[str, float]]]
+
+
+def resume(
+    model: keras.Model,
+    folder: str | Path,
+    settings: Mapping[str, Any],
+    say: Callable[[str], Any] = print,
+) -> int:
+    """Gives a compiled model the state of its run's newest checkpoint that is whole.
+
+    Args:
+        model: as it was when the run began.
+        folder: of the run.
+        settings: those that must be the same as when it began.
+        say: takes a sentence for each checkpoint that is damaged, and passed over.
+
+    Returns:
+        How many steps had been taken; 0 where there is no checkpoint.
+
+    Raises:
+        KbertError: if settings differ, the checkpoint is of another model, or all are damaged.
+    """
+    checkpoint, problems = find_checkpoint(folder)
+    for problem in problems:
+        say(f"{problem}; going on from the one before")
+    if checkpoint is None:
+        return 0
+    check_same(checkpoint.settings, settings, f"the run of {checkpoint.path}")
+    restore(checkpoint, state_of(model))
+    return checkpoint.step
+
+
+def train(
+    model: keras.Model,
+    stages: Sequence[Stage],
+    progress: TrainingProgress,
+    folder: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    save_every: int = 1000,
+    evaluate: Evaluation | None = None,
+    evaluate_every: int = 1000,
+    micro_batches: int = 1,
+) -> bool:
+    """Trains from the step where `progress` stands to the last.
+
+    SIGTERM, as cluster schedulers send it, and the first Ctrl-C end the run after the step that is
+    being taken, with a checkpoint.
+
+    Args:
+        model: compiled, in the state of that step.
+        stages: what to train on.
+        progress: shows and logs each step.
+        folder: of the run, which holds `checkpoints` and `heldout.jsonl`.
+        settings: go into each checkpoint, for `resume` to compare.
+        save_every: steps between checkpoints; there is one at the end, too.
+        evaluate: gives figures of held-out text by source, which become a line of `heldout.jsonl`.
+        evaluate_every: steps between evaluations; there is one at the end, too.
+        micro_batches: in how many parts a step is computed; see `Interval`.
+
+    Returns:
+        Whether the last step was reached; if not, a signal ended the run.
+
+    Raises:
+        KbertError: if a loss is not finite, or a checkpoint cannot be written. The former
+            checkpoints are as they were.
+    """
+    if min(save_every, evaluate_every) < 1:
+        raise KbertError(
+            f"save_every {save_every} and evaluate_every {evaluate_every} must be 1 or more"
+        )
+    total = sum(stage.steps for stage in stages)
+    state = state_of(model)
+    every = [save_every] + [evaluate_every] * (evaluate is not None)
+    with _signals() as signals, _heldout_log(folder, progress.step) as heldout:
+        while not signals:
+            step = progress.step
+            # After the checkpoint, so that a run that is ended here does it when it goes on.
+            due = step and (step % evaluate_every == 0 or step == total)
+            if evaluate is not None and due and heldout.last_step() < step:
+                heldout.write({"step": step, "sources": evaluate(model)})
+            if step == total:
+                return True
+            index, place = locate(stages, step)
+            stage = stages[index]
+            watch = _Watch(progress, micro_batches, signals)
+            progress.interval(index)
+            steps = min(stage.steps - place, *(each - step % each for each in every))
+            model.fit(
+                Interval(stage.batches, place, steps, micro_batches),
+                epochs=1,
+                shuffle=False,
+                verbose=0,
+                callbacks=[watch],
+            )
+            if watch.bad_loss is not None:
+                raise _not_finite(watch.bad_loss, progress.step, index, folder, stages)
+            if signals or progress.step % save_every == 0 or progress.step == total:
+                progress.sync()
+                save_checkpoint(folder, progress.step, state, settings)
+    return False
+
+
+class _Watch(keras.callbacks.Callback):
+    """Hands each step's figures on, and ends `fit` on a signal or a loss that is no number."""
+
+    def __init__(self, progress: TrainingProgress, micro_batches: int, signals: list[int]):
+        super().__init__()
+        self.progress, self.micro_batches, self.signals = progress, micro_batches, signals
+        self.bad_loss: float | None = None
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # Keras's figures are means since the epoch began; so each step's are its own.
+        if batch % self.micro_batches == 0:
+            self.model.reset_metrics()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if (batch + 1) % self.micro_batches:
+            return
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        if not math.isfinite(figures["loss"]):
+            self.bad_loss = figures["loss"]
+        else:
+            self.progress.record(figures)
+        if self.bad_loss is not None or self.signals:
+            self.model.stop_training = True
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """A list that gets the signals that ask the process to end; each is heard once."""
+    heard: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield heard  # only the main thread may handle signals
+        return
+    asking = (int(signal.SIGTERM), int(signal.SIGINT))
+    former = {number: signal.getsignal(number) for number in asking}
+
+    def hear(number: int, frame: object) -> None:
+        heard.append(number)
+        signal.signal(number, former[number])  # a second one ends the process at once
+
+    for number in former:
+        signal.signal(number, hear)
+    try:
+        yield heard
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _heldout_log(folder: str | Path, step: int) -> Iterator[RunLog]:
+    log = RunLog(Path(folder) / HELDOUT_LOG, step)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def _not_finite(
+    loss: float, step: int, stage: int, folder: str | Path, stages: Sequence[Stage]
+) -> KbertError:
+    checkpoint, _ = find_checkpoint(folder)
+    kept = f"the last checkpoint, of step {checkpoint.step}, is kept" if checkpoint else ""
+    return KbertError(
+        f"the loss of step {step + 1} is {loss}: batch {locate(stages, step)[1]} of stage "
+        f"{stage + 1} (counted from 0 and 1); {kept or 'there is no checkpoint yet'}. The same "
+        "command would end here again; a lower learning rate or a longer warm-up may help"
+    )

@@ -1,0 +1,107 @@
+"""The stages of a run: so many steps of rows of one length, then of another.
+
+BERT takes nine tenths of its steps with rows of 128 tokens, and the last tenth with 512, since
+attention's cost grows with the square of the length, and only far positions need long rows.
+
+Shapes: B rows of a step, L length.
+Source: Devlin et al. 2018, appendix A.2.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from kbert.errors import KbertError
+
+
+class Stage(NamedTuple):
+    """Some steps with batches of one shape.
+
+    Attributes:
+        batches: batch i is that of the stage's step i; a pure function of i, whatever was asked
+            for before.
+        steps: how many of them are taken.
+        rows: B.
+        sequence_length: L, in tokens, special tokens included.
+    """
+
+    batches: keras.utils.PyDataset
+    steps: int
+    rows: int
+    sequence_length: int
+
+    @property
+    def tokens_per_step(self) -> int:
+        """B L, padding included."""
+        return self.rows * self.sequence_length
+
+
+def locate(stages: Sequence[Stage], step: int) -> tuple[int, int]:
+    """The stage of a step, and the step's place within; both and the step count from 0.
+
+    Example:
+        >>> stages = [Stage(None, 90, 8, 128), Stage(None, 10, 2, 512)]
+        >>> locate(stages, 0), locate(stages, 89), locate(stages, 90)
+        ((0, 0), (0, 89), (1, 0))
+    """
+    for index, stage in enumerate(stages):
+        if step < stage.steps:
+            return index, step
+        step -= stage.steps
+    raise IndexError(f"the stages have {step} steps less")
+
+
+class Interval(keras.utils.PyDataset):
+    """Some consecutive steps of a stage, for one call of `fit`.
+
+    A step can be computed in micro-batches, which need less memory: its rows are cut into equal
+    parts, and each weight is multiplied by (micro-batches / sum of the whole step's weights). With
+    losses that are summed (`objective(..., micro_batches=k)`) and an optimizer that averages the
+    gradients of k micro-batches (`adamw(..., micro_batches=k)`), the step is that of one large
+    batch: every masked token counts the same, wherever it fell.
+
+    Args:
+        batches: those of the stage.
+        first_step: the first of the steps, in the stage.
+        steps: how many.
+        micro_batches: in how many parts a step is computed.
+    """
+
+    def __init__(
+        self,
+        batches: keras.utils.PyDataset,
+        first_step: int,
+        steps: int,
+        micro_batches: int = 1,
+    ):
+        super().__init__(workers=1)
+        self.first_step, self.steps, self.micro_batches = first_step, steps, micro_batches
+        self._batch = lru_cache(maxsize=2)(batches.__getitem__)
+
+    def __len__(self) -> int:
+        return self.steps * self.micro_batches
+
+    def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
+        """Micro-batch `index`: `(x, y, sample_weight)`."""
+        step, part = divmod(index, self.micro_batches)
+        if not 0 <= step < self.steps:
+            raise IndexError(f"micro-batch {index} of {len(self)}")
+        batch = self._batch(self.first_step + step)
+        return batch if self.micro_batches == 1 else _micro_batch(batch, part, self.micro_batches)
+
+
+def _micro_batch(batch: tuple[Any, Any, Any], part: int, parts: int) -> tuple[Any, Any, Any]:
+    x, y, weights = batch
+    rows = len(keras.tree.flatten(x)[0])
+    if rows % parts:
+        raise KbertError(f"{rows} rows cannot be cut into {parts} micro-batches of one size")
+    cut = slice(part * rows // parts, (part + 1) * rows // parts)
+
+    def share(weight: np.ndarray) -> np.ndarray:
+        return weight[cut] * np.float32(parts / (weight.sum() or 1.0))
+
+    x, y = (keras.tree.map_structure(lambda array: array[cut], each) for each in (x, y))
+    return x, y, keras.tree.map_structure(share, weights)

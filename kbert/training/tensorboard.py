@@ -1,0 +1,46 @@
+"""A run's figures as TensorBoard reads them: `pip install kbert[tensorboard]`, no TensorFlow.
+
+tensorboard --logdir runs/mine/tensorboard
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from kbert.errors import KbertError
+
+
+class TensorBoardFiles:
+    """Writes figures to an event file.
+
+    Args:
+        folder: where to; a run that goes on adds a file.
+        step: how many steps were taken before. Figures of later steps, which a killed run left,
+            are not shown.
+
+    Raises:
+        KbertError: if tensorboard is not installed.
+    """
+
+    def __init__(self, folder: Path, step: int):
+        try:
+            from tensorboard.compat.proto import event_pb2, summary_pb2
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ModuleNotFoundError as error:
+            raise KbertError(
+                "--tensorboard needs tensorboard: `pip install kbert[tensorboard]`"
+            ) from error
+        self._event, self._summary = event_pb2.Event, summary_pb2.Summary
+        self._writer = EventFileWriter(str(folder))
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._writer.add_event(self._event(wall_time=time.time(), step=step + 1, session_log=start))
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        """Adds the figures of a step, each under its name."""
+        values = [self._summary.Value(tag=k, simple_value=v) for k, v in figures.items()]
+        summary = self._summary(value=values)
+        self._writer.add_event(self._event(wall_time=time.time(), step=step, summary=summary))
+
+    def close(self) -> None:
+        """Writes what is not on the disk yet."""
+        self._writer.close()

@@ -1,0 +1,173 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kbert import BertForPreTraining, KbertError
+from kbert.training import peak
+from kbert.training import progress as module
+from kbert.training.curves import draw_curves
+from kbert.training.evaluation import mean_scores
+from kbert.training.losses import objective
+from kbert.training.optimizers import adamw
+from kbert.training.progress import TrainingProgress
+from kbert.training.run_log import RunLog
+from kbert.training.stages import Stage, locate
+from kbert.training.tensorboard import TensorBoardFiles
+
+STAGES = [Stage(None, 4, 10, 10), Stage(None, 2, 10, 40)]  # of 100 and 400 tokens a step
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a test moves."""
+
+    class Clock:
+        now = 1000.0
+
+        def perf_counter(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def take(progress, clock, seconds, loss=1.0):
+    clock.now += seconds
+    progress.record({"loss": loss, "mlm_accuracy": 0.25})
+
+
+def test_speed_leaves_out_what_is_no_training(tmp_path, clock, capsys):
+    screen, log = Console(width=200), tmp_path / "log.jsonl"
+    with TrainingProgress(screen, log, STAGES, peak=[200.0, 1000.0]) as progress:
+        progress.interval(0)
+        take(progress, clock, 30.0)  # compiles
+        assert progress.tokens_per_second() == 0
+        take(progress, clock, 1.0)
+        take(progress, clock, 3.0)
+        assert progress.tokens_per_second() == 200 / 4
+        clock.now += 100  # an evaluation, and a checkpoint
+        progress.interval(0)
+        take(progress, clock, 4.0, loss=3.0)
+        assert progress.tokens_per_second() == 300 / 8
+        assert progress.mean("loss") == 1.5
+        shown = capsys.readouterr().out.splitlines()
+        # 800 tokens are left; 25 tokens a second are an eighth of the peak of 200.
+        assert shown[0].startswith("step 1/6  loss 1.000  MLM 25.0%")
+        assert shown[-1] == "step 4/6  loss 1.500  MLM 25.0%  38 tokens/s (19% of peak)  0:21 left"
+        progress.interval(1)
+        take(progress, clock, 50.0)  # compiles
+        take(progress, clock, 2.0)
+        assert progress.tokens_per_second() == 700 / 10
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert [line["seconds"] for line in lines] == [30, 31, 34, 138, 188, 190]
+
+
+def test_a_run_that_goes_on_keeps_means_and_seconds(tmp_path, clock):
+    log = tmp_path / "log.jsonl"
+    with TrainingProgress(Console(quiet=True), log, STAGES) as progress:
+        progress.interval(0)
+        for loss in (1.0, 2.0, 3.0):
+            take(progress, clock, 1.0, loss)
+    clock.now += 5000
+    with TrainingProgress(Console(quiet=True), log, STAGES, first_step=2) as progress:
+        assert progress.mean("loss") == 1.5
+        progress.interval(0)
+        take(progress, clock, 7.0, 6.0)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["step"], line["loss"], line["seconds"]) for line in lines] == [
+        (1, 1.0, 1.0),
+        (2, 2.0, 2.0),
+        (3, 6.0, 9.0),
+    ]
+
+
+@pytest.mark.parametrize("rest", [b"", b'{"st', b'{"step": 3}\n', b"[]\n", b"\xff\n", b"{}\n"])
+def test_a_log_is_cut_off_where_it_is_no_longer_true(tmp_path, rest):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"step": 1}\n{"step": 2}\n' + rest)
+    log = RunLog(path, last_step=2)
+    assert log.last_step() == 2
+    log.write({"step": 3})
+    log.sync()
+    log.close()
+    assert path.read_bytes() == b'{"step": 1}\n{"step": 2}\n{"step": 3}\n'
+
+
+def test_no_stage_has_a_step_behind_the_last():
+    assert [locate(STAGES, step) for step in (3, 4, 5)] == [(0, 3), (1, 0), (1, 1)]
+    with pytest.raises(IndexError):
+        locate(STAGES, 6)
+
+
+def test_means_are_over_tokens_and_not_over_batches(small, inputs):
+    """Against the cross-entropy in numpy; for losses that are compiled as means, and as sums."""
+    model = BertForPreTraining(**small)
+    logits = {k: keras.ops.convert_to_numpy(v) for k, v in model(inputs).items()}
+    rng = np.random.default_rng(0)
+    y = {"mlm": rng.integers(0, 40, (2, 2)), "nsp": np.array([0, 1])}
+
+    def losses(part):
+        scores = logits[part] - np.log(np.exp(logits[part]).sum(-1, keepdims=True))
+        return -np.take_along_axis(scores, y[part][..., None], -1)[..., 0]
+
+    weights = np.array([[1, 1], [1, 0]], "float32")
+    batches = [
+        ({k: v[row : row + 1] for k, v in inputs.items()},
+         {k: v[row : row + 1] for k, v in y.items()},
+         {"mlm": weights[row : row + 1], "nsp": np.ones(1, "float32")})
+        for row in (0, 1)
+    ]  # fmt: skip
+    expected = (losses("mlm") * weights).sum() / 3
+    for micro_batches in (1, 2):
+        model.compile(adamw(1e-3, 9), **objective("pretraining", micro_batches))
+        scores = mean_scores(model, batches)
+        assert scores["mlm_loss"] == pytest.approx(expected, rel=1e-4)
+        assert scores["nsp_loss"] == pytest.approx(losses("nsp").mean(), rel=1e-4)
+        assert scores["loss"] == pytest.approx(expected + losses("nsp").mean(), rel=1e-4)
+        right = (logits["mlm"].argmax(-1) == y["mlm"]) * weights
+        assert scores["mlm_accuracy"] == pytest.approx(right.sum() / 3)
+
+
+def test_the_curves_have_the_held_out_points(tmp_path):
+    pytest.importorskip("matplotlib")
+    log, heldout = tmp_path / "log.jsonl", tmp_path / "heldout.jsonl"
+    lines = [{"step": i, "mlm_loss": 5 / i, "mlm_accuracy": 0.5} for i in range(1, 40)]
+    log.write_text("\n".join(map(json.dumps, lines)))
+    points = {"step": 30, "sources": {"wiki": {"mlm_loss": 1.0, "mlm_accuracy": 0.1}}}
+    heldout.write_text(json.dumps(points))
+    draw_curves(log, tmp_path / "without.svg", baseline=3.0)
+    draw_curves(log, tmp_path / "with.svg", heldout=heldout)
+    # A line of a legend is a comment of the picture's text.
+    assert "<!-- masked LM, wiki -->" in (tmp_path / "with.svg").read_text()
+    assert "<!-- masked LM, wiki -->" not in (tmp_path / "without.svg").read_text()
+    log.write_text("")
+    with pytest.raises(KbertError, match="has 0 steps"):
+        draw_curves(log, tmp_path / "none.svg")
+
+
+def test_tensorboard_reads_what_is_written_and_forgets_what_was_taken_again(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for first, last in ((0, 5), (3, 6)):
+        files = TensorBoardFiles(tmp_path, first)
+        for step in range(first + 1, last + 1):
+            files.write(step, {"loss": step / 2 + first})
+        files.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    scalars = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert scalars[-3:] == [(4, 5.0), (5, 5.5), (6, 6.0)]
+    assert scalars[:3] == [(1, 0.5), (2, 1.0), (3, 1.5)]
+
+
+def test_the_rate_of_a_product(monkeypatch):
+    """The first size that takes long enough, and the best of five times."""
+    times = iter([0.01] * 5 + [0.09, 0.08, 0.05, 0.1, 0.07])
+    monkeypatch.setattr(peak, "_seconds", lambda matrix: next(times))
+    assert peak.matmul_rate() == 2 * 1024**3 / 0.05
