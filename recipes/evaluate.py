@@ -58,7 +58,7 @@ def main() -> None:
         f"{shard.num_documents:,} documents, {len(shard.ids):,} tokens, "
         f"{100 * (shard.ids == model.tokenizer.unk_id).mean():.2f}% [UNK]\n"
         f"MLM loss {scores['mlm_loss']:.3f} (by frequency alone "
-        f"{unigram_loss(shard, model.tokenizer):.3f}), "
+        f"{unigram_loss([shard], model.tokenizer):.3f}), "
         f"MLM accuracy {100 * scores['mlm_accuracy']:.1f}%\n"
         f"NSP loss {scores['nsp_loss']:.3f}, NSP accuracy {100 * scores['nsp_accuracy']:.1f}% "
         f"({len(batches) * arguments.batch_size:,} pairs)"

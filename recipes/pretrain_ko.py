@@ -14,9 +14,12 @@ Source: Devlin et al. 2018, "BERT", sections 3.1 and A.2; `--preset bert` has it
 """
 
 import argparse
+import hashlib
+import json
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -29,16 +32,18 @@ import kbert  # chooses the backend, so it comes before Keras
 # isort: split
 import keras
 
-from kbert import BertForPreTraining
+from kbert import BertForMaskedLM, BertForPreTraining
 from kbert.console import console
 from kbert.cost import cost
 from kbert.data.baseline import unigram_loss
-from kbert.data.batches import PretrainingBatches
+from kbert.data.batches import MARKS, PretrainingBatches
 from kbert.data.corpus import Document, read_documents
 from kbert.data.fingerprint import text_fingerprint, vocabulary_fingerprint
 from kbert.data.konlpy_corpora import konlpy_documents
 from kbert.data.one_masked import one_masked_batches
-from kbert.data.shards import encode_documents
+from kbert.data.shard_files import open_shards
+from kbert.data.shards import Shard, encode_documents
+from kbert.data.sources import Source
 from kbert.run_folder import (
     check_folder,
     claim_folder,
@@ -47,6 +52,7 @@ from kbert.run_folder import (
     read_settings,
     write_settings,
 )
+from kbert.text.morphemes import Morphemes
 from kbert.training.checkpoint import check_same
 from kbert.training.curves import draw_curves
 from kbert.training.evaluation import mean_scores
@@ -70,17 +76,39 @@ QUICK = {
 PRESETS = {"quick": QUICK, "bert": BERT_PRETRAINING}
 # What a run that continues must have in common with the one that began. The text and the
 # vocabulary count by what is in them, not by where they are.
-FIXED = "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed"
+FIXED = (
+    "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
+    "objective masking mask_rate weights unpaired"
+)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--corpus", nargs="+", help=".txt, .txt.gz, .txt.xz or .jsonl, or folders")
+    parser.add_argument(
+        "--shards", nargs="+", help="instead of --corpus: folders that build_shards.py made"
+    )
+    parser.add_argument(
+        "--weights", nargs="+", type=float, help="of the folders; 2 is seen twice as often as 1"
+    )
+    parser.add_argument(
+        "--unpaired", nargs="+", default=[], help="those of the folders that are no running text"
+    )
     parser.add_argument("--encoding", default="utf-8", help="of the corpus; cp949 for older files")
     parser.add_argument(
         "--vocab", help="a vocab.txt to use; by default one is trained on the corpus"
     )
     parser.add_argument("--vocab-size", type=int, default=1500)
+    parser.add_argument(
+        "--objective",
+        choices=["pretraining", "masked-lm"],
+        default="pretraining",
+        help="masked words and next sentence, or masked words in full rows",
+    )
+    parser.add_argument(
+        "--masking", choices=list(MARKS), default="token", help="what is masked as a whole"
+    )
+    parser.add_argument("--mask-rate", type=float, default=0.15)
     parser.add_argument("--size", choices=sorted(kbert.SIZES), default="tiny")
     parser.add_argument(
         "--preset", choices=sorted(PRESETS), default="quick", help="of what follows"
@@ -152,34 +180,27 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
             )
             return
 
-    # 2. Documents: lists of sentences.
-    if arguments.corpus:
-        documents = list(read_documents(arguments.corpus, arguments.encoding))
-    else:
-        documents = konlpy_documents()
-    if not documents:
-        raise kbert.KbertError(f"the corpus is empty: {', '.join(arguments.corpus)}")
-
-    # 3. A vocabulary, the documents as ids, and the batches of each stage.
-    if arguments.vocab:
-        tokenizer = kbert.Tokenizer.from_file(arguments.vocab)
-    else:
-        sentences = chain.from_iterable(documents)
-        tokenizer = kbert.Tokenizer.train(sentences, arguments.vocab_size)
-    shard = encode_documents(documents, tokenizer)
-    fixed |= {"vocabulary": vocabulary_fingerprint(tokenizer), "text": text_fingerprint(shard)}
+    # 2. A vocabulary, and the text as ids.
+    text = text_of_shards(arguments) if arguments.shards else text_of_corpus(arguments)
+    tokenizer = text.tokenizer
+    fixed |= {"vocabulary": vocabulary_fingerprint(tokenizer), "text": text.fingerprint}
     if former is not None:
         check_same(former, fixed, f"the run in {folder}")
-    baseline = unigram_loss(shard, tokenizer)
+    baseline = unigram_loss(text.shards, tokenizer)
+
+    # 3. The batches of each stage.
     stages = []
     for index, (length, rows, steps) in enumerate(arguments.stages):
         batches = PretrainingBatches(
-            shard,
+            text.sources,
             tokenizer,
             sequence_length=length,
             batch_size=rows,
             seed=arguments.seed + index,
             steps=steps,
+            objective=arguments.objective,
+            masking=arguments.masking,
+            mask_rate=arguments.mask_rate,
         )
         stages.append(Stage(batches, steps, rows, length))
 
@@ -187,7 +208,8 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
     #    so that what goes through a layer keeps its size. (Without this, tiny learns later.)
     size = kbert.SIZES[arguments.size]
     longest = max(stage.sequence_length for stage in stages)
-    model = kbert.BertForPreTraining(
+    kind = BertForPreTraining if arguments.objective == "pretraining" else BertForMaskedLM
+    model = kind(
         vocab_size=len(tokenizer),
         **size,
         initializer_range=0.02 * (768 / size["hidden_size"]) ** 0.5,
@@ -204,7 +226,7 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
         weight_decay=arguments.weight_decay,
         micro_batches=arguments.micro_batches,
     )
-    model.compile(optimizer, **objective("pretraining", arguments.micro_batches))
+    model.compile(optimizer, **objective(arguments.objective, arguments.micro_batches))
 
     # 5. Training, from the first step or where the run was ended.
     if former is None:
@@ -219,8 +241,10 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
         )
     tokenizer.save(folder)
     screen.print(
-        f"{len(documents):,} documents, {shard.num_sentences:,} sentences, {len(shard.ids):,} "
-        f"tokens, a vocabulary of {len(tokenizer):,}; BERT {arguments.size}, "
+        f"{sum(shard.num_documents for shard in text.shards):,} documents, "
+        f"{sum(shard.num_sentences for shard in text.shards):,} sentences, "
+        f"{sum(len(shard.ids) for shard in text.shards):,} tokens, "
+        f"a vocabulary of {len(tokenizer):,}; BERT {arguments.size}, "
         f"{model.count_params():,} parameters, on {keras.backend.backend()}"
     )
     first_step = resume(model, folder, fixed, screen.print)
@@ -268,7 +292,7 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
 
     # 6. What it learned, asked of the file.
     show_what_it_learned(
-        screen, folder / "model.keras", documents, progress, baseline, arguments.seed
+        screen, folder / "model.keras", text.sample, progress, baseline, arguments.seed
     )
     screen.print(
         f"\nThe model is {folder / 'model.keras'}. To go on:\n"
@@ -276,6 +300,73 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
         "('국회는 [MASK]을 의결한다.'))\"\n"
         f"  pip install kbert[demo] && python demos/fill_mask.py --model {folder / 'model.keras'}"
     )
+
+
+@dataclass
+class Text:
+    """What a run reads."""
+
+    tokenizer: kbert.Tokenizer
+    sources: list[Source]
+    fingerprint: str
+    sample: list[Document] = field(repr=False)  # to ask about in the end
+
+    @property
+    def shards(self) -> list[Shard]:
+        """Of all sources."""
+        return [shard for source in self.sources for shard in source.shards]
+
+
+def text_of_corpus(arguments: argparse.Namespace) -> Text:
+    """Files, or KoNLPy's corpora; in memory."""
+    if arguments.corpus:
+        documents = list(read_documents(arguments.corpus, arguments.encoding))
+    else:
+        documents = konlpy_documents()
+    if not documents:
+        raise kbert.KbertError(f"the corpus is empty: {', '.join(arguments.corpus)}")
+    if arguments.vocab:
+        tokenizer = kbert.Tokenizer.from_file(arguments.vocab)
+    else:
+        sentences = chain.from_iterable(documents)
+        tokenizer = kbert.Tokenizer.train(sentences, arguments.vocab_size)
+    shard = encode_documents(
+        documents,
+        tokenizer,
+        eojeols=arguments.masking == "eojeol",
+        morphemes=Morphemes() if arguments.masking == "morpheme" else None,
+    )
+    return Text(tokenizer, [Source([shard])], text_fingerprint(shard), documents)
+
+
+def text_of_shards(arguments: argparse.Namespace) -> Text:
+    """Folders of shards, mapped from the disk, each a source."""
+    opened = [open_shards(folder) for folder in arguments.shards]
+    tokenizer = kbert.Tokenizer.from_file(arguments.shards[0])
+    for folder in opened:
+        folder.check_tokenizer(tokenizer)
+    weights = arguments.weights or [1.0] * len(opened)
+    if len(weights) != len(opened) or not set(arguments.unpaired) <= set(arguments.shards):
+        raise kbert.KbertError(
+            f"{len(opened)} folders of shards, {len(weights)} weights, unpaired "
+            f"{arguments.unpaired}: give each folder a weight, and name the unpaired as in --shards"
+        )
+    sources = [
+        Source(folder.shards, weight, name not in arguments.unpaired, name)
+        for folder, weight, name in zip(opened, weights, arguments.shards, strict=True)
+    ]
+    files = json.dumps([folder.manifest["files"] for folder in opened], sort_keys=True)
+    fingerprint = f"shards, sha256 {hashlib.sha256(files.encode()).hexdigest()[:16]}"
+    return Text(tokenizer, sources, fingerprint, decoded_sample(opened[0].shards[0], tokenizer))
+
+
+def decoded_sample(shard: Shard, tokenizer: kbert.Tokenizer, most: int = 50) -> list[Document]:
+    """The first documents of a shard, as text again."""
+    starts, documents = shard.sentence_starts, []
+    for begin, end in zip(shard.document_starts[:most], shard.document_starts[1:], strict=False):
+        sentences = [shard.ids[starts[i] : starts[i + 1]].tolist() for i in range(begin, end)]
+        documents.append([tokenizer.decode(ids) for ids in sentences])
+    return documents
 
 
 def evaluation(
@@ -287,20 +378,25 @@ def evaluation(
     for path in map(Path, arguments.heldout):
         shard = encode_documents(read_documents([path], arguments.encoding), tokenizer)
         settings = {"batch_size": rows, "seed": arguments.seed}
-        pairs = PretrainingBatches(shard, tokenizer, sequence_length=length, **settings)
+        masked = PretrainingBatches(
+            shard, tokenizer, sequence_length=length, objective=arguments.objective, **settings
+        )
         ones = one_masked_batches(shard, tokenizer, sequence_length=min(length, 64), **settings)
-        sources[path.name.partition(".")[0]] = pairs, ones
+        if arguments.objective == "masked-lm":  # one head, so no names
+            ones = [(x, y["mlm"], weights["mlm"]) for x, y, weights in ones]
+        sources[path.name.partition(".")[0]] = masked, ones
 
     def evaluate(model: keras.Model) -> Mapping[str, Mapping[str, float]]:
         figures = {}
-        for source, (pairs, ones) in sources.items():
-            scores = mean_scores(model, pairs)
+        for source, (masked, ones) in sources.items():
+            scores = mean_scores(model, masked)
             scores["pseudo_perplexity"] = math.exp(mean_scores(model, ones)["mlm_loss"])
             figures[source] = scores
             screen.print(
                 f"held-out {source}: MLM loss {scores['mlm_loss']:.3f}, accuracy "
                 f"{100 * scores['mlm_accuracy']:.1f}%, pseudo-perplexity "
-                f"{scores['pseudo_perplexity']:.1f}; NSP {100 * scores['nsp_accuracy']:.1f}%"
+                f"{scores['pseudo_perplexity']:.1f}"
+                + (f"; NSP {100 * scores['nsp_accuracy']:.1f}%" if "nsp_accuracy" in scores else "")
             )
         return figures
 
@@ -318,7 +414,6 @@ def show_what_it_learned(
     """Prints the loss beside the baseline, ten blanks and two pairs, good or bad."""
     model = kbert.load(path)
     rng = np.random.default_rng(seed)
-    characters = sum(len(sentence) for document in documents for sentence in document)
     screen.print(
         f"\nMLM loss {progress.mean('mlm_loss'):.2f} on the training text itself (mean of the last "
         f"{progress.window} steps); guessing by frequency alone would give {baseline:.2f}."
@@ -335,9 +430,12 @@ def show_what_it_learned(
     right = sum(a["token_str"] == truth for a, (_, truth) in zip(answers, blanks, strict=True))
     screen.print(f"{right} of {len(blanks)} came back (truth | answer | text).")
 
-    screen.print("\nDoes the second sentence follow the first?")
-    next_sentence = kbert.NextSentence(model)
-    for follows, first, second in draw_pairs(documents, model, rng):
+    pairs = []
+    if isinstance(model, BertForPreTraining):
+        screen.print("\nDoes the second sentence follow the first?")
+        next_sentence = kbert.NextSentence(model)
+        pairs = draw_pairs(documents, model, rng)
+    for follows, first, second in pairs:
         judged = next_sentence(first, second)
         verdict = "right" if (judged["label"] == 0) == follows else "wrong"
         screen.print(
@@ -345,8 +443,8 @@ def show_what_it_learned(
             f"{100 * judged['next']:.0f}% yes\n    1. {first}\n    2. {second}",
         )
     screen.print(
-        f"\nThis model has read {characters:,} characters, again and again. Where that is little, "
-        "as in the default corpus, it knows them by heart and knows no other Korean: a "
+        "\nWhere a model has read little, and that again and again, as with the default corpus, it "
+        "knows it by heart and knows no other Korean: a "
         "demonstration, not a language model. KLUE-BERT has read 62 GB. Some 100 MB of text and "
         "hours of training (--corpus, --size mini, --vocab-size 16000, --steps 20000) are where "
         "it begins to be of use."

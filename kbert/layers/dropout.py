@@ -52,7 +52,7 @@ class Dropout(keras.layers.Layer):
         """Drops elements of a tensor of any shape; by a `draw()` of its own unless given one."""
         if self.seed_generator is None or not training:
             return inputs
-        seed_and_count = self.draw() if draw is None else draw
+        seed_and_count = self.seed_generator.next() if draw is None else draw
         if keras.backend.backend() == "torch":
             seed, count = np.array(seed_and_count.tolist(), np.uint32)
             if inputs.device.type != "cpu":

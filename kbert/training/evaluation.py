@@ -3,11 +3,29 @@
 Shapes: B rows, P masked positions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+
+
+def of_heads(figures: Mapping[str, float]) -> dict[str, float]:
+    """A step's figures by head, as `mlm_loss`.
+
+    Keras names no head where a model has one output only; of the models that are pretrained that is
+    the one of the masked LM.
+
+    Example:
+        >>> of_heads({"loss": 2.0, "accuracy": 0.5})
+        {'loss': 2.0, 'mlm_loss': 2.0, 'mlm_accuracy': 0.5}
+        >>> of_heads({"loss": 2.0, "mlm_loss": 1.5, "nsp_loss": 0.5})
+        {'loss': 2.0, 'mlm_loss': 1.5, 'nsp_loss': 0.5}
+    """
+    if "accuracy" not in figures:
+        return dict(figures)
+    loss = figures["loss"]
+    return {"loss": loss, "mlm_loss": loss, "mlm_accuracy": figures["accuracy"]}
 
 
 def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> dict[str, float]:
@@ -23,7 +41,7 @@ def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> 
         batches: `(x, y, sample_weight)`, the weights as `y`.
 
     Returns:
-        The means: of the outputs by name, as `mlm_loss`; and `loss`, their sum.
+        The means: of the outputs by name, as `mlm_loss` (see `of_heads`); and `loss`, their sum.
 
     Source: Devlin et al. 2018, section 3.1, for what is measured.
     """
@@ -49,4 +67,4 @@ def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> 
         means |= {n: s / (total or 1.0) for n, s in sums.items() if n.startswith(prefix)}
     if "" not in totals:
         means["loss"] = sum(means[f"{part}_loss"] for part in totals)
-    return means
+    return of_heads(means)

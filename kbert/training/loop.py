@@ -26,6 +26,7 @@ from kbert.training.checkpoint import (
     save_checkpoint,
     state_of,
 )
+from kbert.training.evaluation import of_heads
 from kbert.training.progress import TrainingProgress
 from kbert.training.run_log import RunLog
 from kbert.training.stages import Interval, Stage, locate
@@ -152,7 +153,7 @@ class _Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if (batch + 1) % self.micro_batches:
             return
-        figures = {name: float(value) for name, value in (logs or {}).items()}
+        figures = of_heads({name: float(value) for name, value in (logs or {}).items()})
         if not math.isfinite(figures["loss"]):
             self.bad_loss = figures["loss"]
         else:
