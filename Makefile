@@ -15,8 +15,10 @@ test: .venv-test/installed
 	.venv-test/bin/python -m pyright --pythonpath .venv-test/bin/python
 	$(MAKE) --no-print-directory -j2 --output-sync=target $(BACKENDS:%=test-%)
 
-# One process a backend, two at a time. Text needs no backend: its tests run once, beside PyTorch's.
-test-tensorflow test-jax: LEFT_OUT = --ignore=tests/text --ignore=kbert/text
+# One process a backend, two at a time. What needs no backend is tested once, beside PyTorch's: text, and
+# data but for batches.
+test-tensorflow test-jax: LEFT_OUT = --ignore=tests/text --ignore=kbert/text \
+  --ignore-glob='tests/data/test_[!b]*' --ignore=tests/test_gpu_benchmark.py
 test-%: .venv-test/installed
 	@echo "== $*"
 	KERAS_BACKEND=$* .venv-test/bin/python -m pytest -q -p no:cacheprovider $(LEFT_OUT)
