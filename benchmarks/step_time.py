@@ -32,9 +32,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kbert.cost import cost
 from kbert.sizes import SIZES
 
-VOCABULARY, MASKED_RATE, LEARNING_RATE = 32_000, 0.15, 1e-4
+VOCABULARY, LEARNING_RATE = 32_000, 1e-4
 # name: (backend, maker of the step, whether XLA compiles it, None for Keras's choice)
 CONTESTANTS = {
     "kbert, JAX": ("jax", "kbert", None),
@@ -73,13 +74,14 @@ def main() -> None:
     for name in CONTESTANTS:
         if arguments.only in name:
             workers[name] = start(name)
+    peak = matrix_peak()
     facts = {
         "device": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "size": arguments.size,
         "shape": f"{arguments.batch_size} x {arguments.length}",
         "dropout": arguments.dropout,
-        "peak GFLOP/s": round(matrix_peak() / 1e9, 1),
+        "peak GFLOP/s": round(peak / 1e9, 1),
         "versions": {
             name: version(name)
             for name in ("keras", "jax", "torch", "tensorflow", "keras-hub", "transformers")
@@ -95,14 +97,21 @@ def main() -> None:
     memory = {name: ask(worker, "memory") for name, worker in workers.items()}
 
     # 3. The table.
-    tokens = arguments.batch_size * arguments.length
+    of_step = cost(
+        vocab_size=VOCABULARY,
+        **SIZES[arguments.size],
+        batch_size=arguments.batch_size,
+        length=arguments.length,
+        masked=number_masked(arguments.length),
+    )
     best = {name: statistics.median(runs) for name, runs in seconds.items()}
-    print(f"\n{'':30} ms a step   range       tokens/s  peak MB  against kbert there")
+    print(f"\n{'':30} ms a step   range       tokens/s  of peak  peak MB  against kbert there")
     for name, median in best.items():
         ours = best.get(f"kbert, {name.split(', ')[1].removesuffix(' with XLA')}")
         print(
             f"{name:30} {1e3 * median:8.0f} {1e3 * min(seconds[name]):6.0f}-"
-            f"{1e3 * max(seconds[name]):<6.0f} {tokens / median:8.0f} {memory[name] / 1e6:8.0f}  "
+            f"{1e3 * max(seconds[name]):<6.0f} {of_step.tokens / median:8.0f} "
+            f"{100 * of_step.training_flops / median / peak:6.0f} % {memory[name] / 1e6:8.0f}  "
             + (f"{median / ours:.2f} x its time" if ours else "")
         )
     if arguments.json:
@@ -165,11 +174,16 @@ def work(arguments: argparse.Namespace) -> None:
         print(answer, flush=True)
 
 
+def number_masked(length: int) -> int:
+    """15% of a row, rounded up."""
+    return -(-length * 15 // 100)
+
+
 def batch(arguments: argparse.Namespace) -> dict[str, np.ndarray]:
     """A batch of full rows: ids, where they are masked, and what stood there."""
     rng = np.random.default_rng(0)
     rows, length = arguments.batch_size, arguments.length
-    masked = -(-length * 15 // 100)
+    masked = number_masked(length)
     ids = rng.integers(5, VOCABULARY, (rows, length), dtype=np.int32)
     positions = np.sort(rng.random((rows, length)).argsort(axis=1)[:, :masked], axis=1)
     labels = np.take_along_axis(ids, positions, axis=1)

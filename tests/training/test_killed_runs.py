@@ -4,7 +4,8 @@ import os
 import signal
 
 import pytest
-from killed_runs import STEPS, Runs, last_step
+
+from tests.training.killed_runs import STEPS, Runs, last_step
 
 pytestmark = [
     pytest.mark.slow,

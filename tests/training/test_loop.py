@@ -7,7 +7,6 @@ import threading
 import keras
 import numpy as np
 import pytest
-from conftest import SMALL, WORDS
 from rich.console import Console
 
 from kbert import BertForPreTraining, KbertError, Tokenizer
@@ -20,6 +19,7 @@ from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 from kbert.training.progress import TrainingProgress
 from kbert.training.stages import Interval, Stage
+from tests.conftest import SMALL, WORDS
 
 SETTINGS = {"seed": 1}
 
