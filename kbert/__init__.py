@@ -21,6 +21,7 @@ _HOME = {
     "BertForSequenceClassification": "models.classification",
     "BertForTokenClassification": "models.tagging",
     "BertForQuestionAnswering": "models.question_answering",
+    "extend_vocabulary": "models.extend",
     "load": "formats.load",
     "export_huggingface": "formats.huggingface_export",
     "push_to_hub": "formats.huggingface_export",
@@ -45,6 +46,7 @@ __all__ = [
     "Tokenizer",
     "export_huggingface",
     "export_with_tokenizer",
+    "extend_vocabulary",
     "from_keras_hub",
     "load",
     "push_to_hub",
@@ -63,6 +65,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.classification import (
         BertForSequenceClassification as BertForSequenceClassification,
     )
+    from kbert.models.extend import extend_vocabulary as extend_vocabulary
     from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM
     from kbert.models.pretraining import (
         BertForNextSentencePrediction as BertForNextSentencePrediction,

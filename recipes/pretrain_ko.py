@@ -32,7 +32,7 @@ import kbert  # chooses the backend, so it comes before Keras
 # isort: split
 import keras
 
-from kbert import BertForMaskedLM, BertForPreTraining
+from kbert import BertForPreTraining
 from kbert.console import console
 from kbert.cost import cost
 from kbert.data.baseline import unigram_loss
@@ -78,8 +78,12 @@ PRESETS = {"quick": QUICK, "bert": BERT_PRETRAINING}
 # vocabulary count by what is in them, not by where they are.
 FIXED = (
     "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
-    "objective masking mask_rate weights unpaired"
+    "objective masking mask_rate weights unpaired init"
 )
+OF_COST = (
+    "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size "
+    "max_position_embeddings type_vocab_size"
+).split()
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -99,6 +103,10 @@ def parse_arguments() -> argparse.Namespace:
         "--vocab", help="a vocab.txt to use; by default one is trained on the corpus"
     )
     parser.add_argument("--vocab-size", type=int, default=1500)
+    parser.add_argument(
+        "--init", help="a model to train further, as kbert.load takes it; with its tokenizer"
+    )
+    parser.add_argument("--add-tokens", help="a file of tokens that it gets besides, one a line")
     parser.add_argument(
         "--objective",
         choices=["pretraining", "masked-lm"],
@@ -180,8 +188,10 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
             )
             return
 
-    # 2. A vocabulary, and the text as ids.
-    text = text_of_shards(arguments) if arguments.shards else text_of_corpus(arguments)
+    # 2. The model to train further, if there is one; a vocabulary, and the text as ids.
+    model = begun_model(arguments, screen) if arguments.init else None
+    read = text_of_shards if arguments.shards else text_of_corpus
+    text = read(arguments, model and model.tokenizer)
     tokenizer = text.tokenizer
     fixed |= {"vocabulary": vocabulary_fingerprint(tokenizer), "text": text.fingerprint}
     if former is not None:
@@ -206,19 +216,24 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
 
     # 4. The model. BERT's 0.02 is for its width of 768; a narrower one starts with larger weights,
     #    so that what goes through a layer keeps its size. (Without this, tiny learns later.)
-    size = kbert.SIZES[arguments.size]
     longest = max(stage.sequence_length for stage in stages)
-    kind = BertForPreTraining if arguments.objective == "pretraining" else BertForMaskedLM
-    model = kind(
-        vocab_size=len(tokenizer),
-        **size,
-        initializer_range=0.02 * (768 / size["hidden_size"]) ** 0.5,
-        max_position_embeddings=longest,
-        hidden_dropout_prob=arguments.dropout,
-        attention_probs_dropout_prob=arguments.dropout,
-        seed=arguments.seed,
-    )
-    model.tokenizer = tokenizer
+    if model is None:
+        size = kbert.SIZES[arguments.size]
+        model = kbert.models.TASKS[arguments.objective](
+            vocab_size=len(tokenizer),
+            **size,
+            initializer_range=0.02 * (768 / size["hidden_size"]) ** 0.5,
+            max_position_embeddings=longest,
+            hidden_dropout_prob=arguments.dropout,
+            attention_probs_dropout_prob=arguments.dropout,
+            seed=arguments.seed,
+        )
+        model.tokenizer = tokenizer
+    elif longest > model.max_length:
+        raise kbert.KbertError(
+            f"rows of {longest} tokens are longer than the {model.max_length} that "
+            f"{arguments.init} reads"
+        )
     optimizer = adamw(
         arguments.learning_rate,
         arguments.steps,
@@ -244,7 +259,7 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
         f"{sum(shard.num_documents for shard in text.shards):,} documents, "
         f"{sum(shard.num_sentences for shard in text.shards):,} sentences, "
         f"{sum(len(shard.ids) for shard in text.shards):,} tokens, "
-        f"a vocabulary of {len(tokenizer):,}; BERT {arguments.size}, "
+        f"a vocabulary of {len(tokenizer):,}; BERT {arguments.init or arguments.size}, "
         f"{model.count_params():,} parameters, on {keras.backend.backend()}"
     )
     first_step = resume(model, folder, fixed, screen.print)
@@ -254,11 +269,9 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
     peak = []
     for stage in stages:
         of_step = cost(
-            vocab_size=len(tokenizer),
-            **size,
+            **{name: model.bert.get_config()[name] for name in OF_COST},
             batch_size=stage.rows,
             length=stage.sequence_length,
-            max_position_embeddings=longest,
         )
         peak.append(rate * of_step.tokens / of_step.training_flops)
     also = []
@@ -317,7 +330,20 @@ class Text:
         return [shard for source in self.sources for shard in source.shards]
 
 
-def text_of_corpus(arguments: argparse.Namespace) -> Text:
+def begun_model(arguments: argparse.Namespace, screen: Console) -> BertForPreTraining:
+    """The model of --init, with the head that the objective needs, and more tokens if asked."""
+    if arguments.vocab:
+        raise kbert.KbertError(f"--init brings its own vocabulary; leave --vocab {arguments.vocab}")
+    model = kbert.load(arguments.init, task=arguments.objective)
+    if arguments.add_tokens:
+        lines = Path(arguments.add_tokens).read_text(encoding="utf-8").splitlines()
+        tokens = [line.strip() for line in lines if line.strip()]
+        model = kbert.extend_vocabulary(model, tokens)
+        screen.print(f"{len(tokens):,} tokens are new; they begin at the means of their pieces.")
+    return model
+
+
+def text_of_corpus(arguments: argparse.Namespace, tokenizer: kbert.Tokenizer | None) -> Text:
     """Files, or KoNLPy's corpora; in memory."""
     if arguments.corpus:
         documents = list(read_documents(arguments.corpus, arguments.encoding))
@@ -325,9 +351,9 @@ def text_of_corpus(arguments: argparse.Namespace) -> Text:
         documents = konlpy_documents()
     if not documents:
         raise kbert.KbertError(f"the corpus is empty: {', '.join(arguments.corpus)}")
-    if arguments.vocab:
+    if tokenizer is None and arguments.vocab:
         tokenizer = kbert.Tokenizer.from_file(arguments.vocab)
-    else:
+    elif tokenizer is None:
         sentences = chain.from_iterable(documents)
         tokenizer = kbert.Tokenizer.train(sentences, arguments.vocab_size)
     shard = encode_documents(
@@ -339,10 +365,10 @@ def text_of_corpus(arguments: argparse.Namespace) -> Text:
     return Text(tokenizer, [Source([shard])], text_fingerprint(shard), documents)
 
 
-def text_of_shards(arguments: argparse.Namespace) -> Text:
+def text_of_shards(arguments: argparse.Namespace, tokenizer: kbert.Tokenizer | None) -> Text:
     """Folders of shards, mapped from the disk, each a source."""
     opened = [open_shards(folder) for folder in arguments.shards]
-    tokenizer = kbert.Tokenizer.from_file(arguments.shards[0])
+    tokenizer = tokenizer or kbert.Tokenizer.from_file(arguments.shards[0])
     for folder in opened:
         folder.check_tokenizer(tokenizer)
     weights = arguments.weights or [1.0] * len(opened)

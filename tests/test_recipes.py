@@ -135,6 +135,40 @@ def test_stages_that_cannot_be(monkeypatch, capsys, options, message):
     assert message in capsys.readouterr().err
 
 
+def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsys):
+    """Shards of two folders, masked LM alone by eojeol; then its model, with more tokens."""
+    words = corpus.parent / "words"
+    sentences = [line for line in corpus.read_text("utf-8").splitlines() if line]
+    kbert.Tokenizer.train(sentences, 140).save(words)
+    shards = [corpus.parent / "글", corpus.parent / "댓글"]
+    for folder in shards:
+        build = ["--corpus", corpus, "--vocab", words, "--out", folder, "--processes", 1]
+        recipe_main(monkeypatch, "build_shards.py", *build)
+    sizes = ["--steps", 2, "--batch-size", 4, "--sequence-length", 16, "--warmup-steps", 1]
+    first = ["--shards", *shards, "--weights", 1, 2, "--unpaired", shards[1], *sizes]
+    first += ["--objective", "masked-lm", "--masking", "eojeol", "--heldout", corpus]
+    recipe_main(monkeypatch, "pretrain_ko.py", *first, "--out", corpus.parent / "run")
+    shown = capsys.readouterr().out
+    assert "held-out 말뭉치: MLM loss" in shown and "NSP" not in shown
+    model = kbert.load(corpus.parent / "run/model.keras")
+    assert type(model).__name__ == "BertForMaskedLM"
+    log = (corpus.parent / "run/log.jsonl").read_text()
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [line["step"] for line in lines] == [1, 2] and "mlm_accuracy" in lines[0]
+
+    more = corpus.parent / "more.txt"
+    more.write_text("민주공화국이다\n", encoding="utf-8")
+    second = ["--init", corpus.parent / "run/model.keras", "--corpus", corpus, *sizes]
+    out = corpus.parent / "further"
+    recipe_main(monkeypatch, "pretrain_ko.py", *second, "--add-tokens", more, "--out", out)
+    longer = kbert.load(out / "model.keras")
+    assert type(longer).__name__ == "BertForPreTraining"
+    assert longer.tokenizer.vocabulary == [*model.tokenizer.vocabulary, "민주공화국이다"]
+    with pytest.raises(kbert.KbertError, match="longer than the 16 that"):
+        long = [*second, "--sequence-length", 32, "--out", corpus.parent / "long"]
+        recipe_main(monkeypatch, "pretrain_ko.py", *long)
+
+
 def test_train_vocab_gives_the_same_bytes(corpus):
     out = [corpus.parent / name for name in ("하나", "둘")]
     for processes, folder in enumerate(out, 1):

@@ -1,0 +1,108 @@
+"""More words for a model that is trained already, as a domain's text asks for.
+
+A new token begins where its old pieces were: its embedding, and its bias in the masked-LM head, are
+the means of theirs, so that the model reads it at once much as it read them.
+
+Source: Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language Models", for means;
+Beltagy et al. 2019, "SciBERT", and Lee et al. 2019, "BioBERT", for vocabularies of a domain.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from kbert.errors import KbertError
+from kbert.layers.initializers import starting_at_zero
+from kbert.models.base import KbertModel
+from kbert.models.bert import Bert
+from kbert.text.tokenizer import Tokenizer
+from kbert.text.vocabulary import CONTINUATION
+
+
+def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
+    """The same model with more tokens.
+
+    The new tokens get the ids behind the tokenizer's last; rows of the model's tables that had no
+    token are used first. Nothing else changes, and the model that was given not at all.
+
+    Args:
+        model: any of kbert's, with a WordPiece tokenizer.
+        tokens: new ones, as they stand in a `vocab.txt`: words, or rests of words with `##`.
+
+    Returns:
+        A model of the same class, with a tokenizer of the longer vocabulary.
+
+    Raises:
+        KbertError: if the model has no tokenizer, or one that is no WordPiece; or a token is
+            empty, there already, or given twice.
+
+    Example:
+        >>> from kbert.models import BertForMaskedLM
+        >>> model = BertForMaskedLM(vocab_size=7, hidden_size=8, num_hidden_layers=1,
+        ...                         num_attention_heads=2, intermediate_size=32)
+        >>> model.tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국 ##회".split())
+        >>> longer = extend_vocabulary(model, ["국회"])
+        >>> longer.vocab_size, longer.tokenizer.tokenize("국회")
+        (8, ['국회'])
+    """
+    tokenizer = model.tokenizer
+    if tokenizer is None or tokenizer.scores is not None:
+        raise KbertError("the model has no WordPiece tokenizer, so its vocabulary cannot be longer")
+    _check(tokens, tokenizer)
+    longer = Tokenizer([*tokenizer.vocabulary, *tokens], **tokenizer.settings)
+    size = max(model.vocab_size, len(longer))
+    with starting_at_zero():
+        other = type(model)(**{**_arguments(model), "vocab_size": size})
+    pieces = tokenizer.encode([token.removeprefix(CONTINUATION) for token in tokens])
+    by_token = _tables(model)
+    for old, new in zip(model.variables, other.variables, strict=True):
+        values = keras.ops.convert_to_numpy(old)
+        if any(old is table for table in by_token):
+            values = _with_means(values, pieces, tokenizer, size)
+        new.assign(values)
+    other.tokenizer = longer
+    return other
+
+
+def _check(tokens: Sequence[str], tokenizer: Tokenizer) -> None:
+    if isinstance(tokens, str):
+        raise KbertError(f"tokens is a list of texts, not the text {tokens!r:.40}")
+    known = set(tokenizer.vocabulary)
+    for token in tokens:
+        if not isinstance(token, str) or not token.removeprefix(CONTINUATION).strip():
+            raise KbertError(f"a token is a text that is not empty, not {token!r:.40}")
+        if token in known:
+            raise KbertError(f"the token {token!r:.40} is there already, or given twice")
+        known.add(token)
+
+
+def _tables(model: KbertModel) -> list:
+    """The variables that have a row for each token."""
+    encoder = model if isinstance(model, Bert) else model.bert
+    tables = [encoder.embeddings.token_table]
+    if hasattr(model, "mlm"):
+        tables += [model.mlm.bias] + ([] if model.mlm.tied else [model.mlm.decoder])
+    return tables
+
+
+def _arguments(model: KbertModel) -> dict:
+    arguments = model.get_config()
+    del arguments["format_version"]
+    return arguments
+
+
+def _with_means(
+    rows: np.ndarray, pieces: list[list[int]], tokenizer: Tokenizer, size: int
+) -> np.ndarray:
+    """A table, or a bias, with a row for each new token: the mean of its pieces' rows.
+
+    A token without a piece that the vocabulary knows gets the mean of all.
+    """
+    known = len(tokenizer)
+    longer = np.zeros((size, *rows.shape[1:]), rows.dtype)
+    longer[: len(rows)] = rows
+    for row, ids in enumerate(pieces, known):
+        chosen = [index for index in ids if index != tokenizer.unk_id]
+        longer[row] = rows[chosen or slice(known)].mean(axis=0)
+    return longer
