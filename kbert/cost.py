@@ -37,8 +37,8 @@ class Memory(NamedTuple):
         moments: 8 a weight in training: AdamW's two running averages.
         activations: what the layers keep for the backward pass; in inference, what one layer
             works on.
-        logits: (B, P, V) in float32, twice in inference (without and with the bias), and four
-            times in training (themselves, their log-softmax, and the gradients of both).
+        logits: (B, P, V) in float32, and in training their gradient. In mixed precision there are
+            copies: without the bias in inference, and of the gradient in 16 bits in training.
     """
 
     weights: int
@@ -188,6 +188,7 @@ def cost(
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
     weights = (4 if precision == "float32" else 4 + 2) * parameters
     logits = 4 * batch_size * masked * v
+    in_inference, in_training = (1, 2) if precision == "float32" else (2, 2.5)
     tokens = batch_size * length
     kept_by_layer = _kept_by_layer(
         d, i, n, length, b, hidden_dropout_prob > 0, attention_probs_dropout_prob > 0
@@ -203,8 +204,10 @@ def cost(
         parameters=parameters,
         forward_flops=forward,
         training_flops=3 * forward,
-        inference_memory=Memory(weights, 0, 0, tokens * (3 * d + 2 * i) * b, 2 * logits),
-        training_memory=Memory(weights, 4 * parameters, 8 * parameters, activations, 4 * logits),
+        inference_memory=Memory(weights, 0, 0, tokens * (3 * d + 2 * i) * b, in_inference * logits),
+        training_memory=Memory(
+            weights, 4 * parameters, 8 * parameters, activations, int(in_training * logits)
+        ),
     )
 
 
