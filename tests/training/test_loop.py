@@ -250,11 +250,13 @@ def test_micro_batches_are_one_large_batch_and_continue_to_the_bit(make_batches,
         figures.append(losses(tmp_path / str(parts)))
         weights.append([keras.ops.convert_to_numpy(v.value) for v in model.trainable_variables])
         assert int(model.optimizer.iterations) == 6
+    # Sums in another order. On TensorFlow six steps of AdamW made 4e-5 of it, in losses (relative)
+    # and weights, on JAX and PyTorch half as much.
     for one, other in zip(*figures, strict=True):
         for name, value in one.items():
-            assert other[name] == pytest.approx(value, rel=2e-5), name
+            assert other[name] == pytest.approx(value, rel=1e-4), name
     for one, other in zip(*weights, strict=True):
-        np.testing.assert_allclose(one, other, atol=3e-5)
+        np.testing.assert_allclose(one, other, atol=1e-4)
 
     options = {"micro_batches": 4, "save_every": 2}
     with pytest.raises(KilledError):
