@@ -510,7 +510,7 @@ def draw_pairs(
         row = model.tokenizer(first, second)["input_ids"][0]
         return len(row) <= model.max_length
 
-    for _ in range(1000):
+    for _ in range(1000 if len(documents) > 1 else 0):
         index = int(rng.integers(len(documents)))
         place = int(rng.integers(len(documents[index])))
         first, second = [*documents[index][place : place + 2], ""][:2]

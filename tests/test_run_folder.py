@@ -105,5 +105,7 @@ def test_a_lock_outlives_no_kill(tmp_path):
         process = hold(tmp_path / "run")
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-    with locked_folder(tmp_path / "run"):
-        pass
+        assert (tmp_path / "run" / "lock").exists()  # the file is left, and locks nobody out
+    with locked_folder(tmp_path / "run") as folder:
+        assert (folder / "lock").read_text().strip() == str(os.getpid())
+    assert not (tmp_path / "run").exists()

@@ -356,6 +356,7 @@ def test_shards_mapped_from_disk_give_the_same(made, tmp_path):
     settings = {**SETTINGS, "masking": "morpheme"}
     mapped = PretrainingBatches(Shard(**columns), tokenizer, **settings)
     in_memory = PretrainingBatches(shard, tokenizer, **settings)
+    assert len(mapped) == len(in_memory) > 1
     for step in range(len(mapped)):
         same(mapped[step], in_memory[step])
 
