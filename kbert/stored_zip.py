@@ -31,17 +31,16 @@ def open_stored_zip(file: BinaryIO, where: str) -> zipfile.ZipFile:
         KbertError: if it is no zip, or has members that are compressed, encrypted, links, twice
             there, overlapping, or outside of what a plain relative path can name.
     """
+    size = _check_directory(file, where)
     try:
-        _check_directory(file, where)
         archive = zipfile.ZipFile(file)
-        end = 0
-        for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
-            _check_member(member, where)
-            end = _check_place(file, member, end, where)
-    except KbertError:
-        raise
     except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OSError) as error:
+        # What zipfile raises for a directory that cannot be: of its own, and of what it calls.
         raise KbertError(f"{where}: not a zip file, or a damaged one ({error})") from error
+    end = 0
+    for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
+        _check_member(member, where)
+        end = _check_place(file, member, end, size, where)
     for name, times in Counter(archive.namelist()).most_common(1):
         if times > 1:
             raise KbertError(f"{where}: holds {name!r:.80} twice")
@@ -61,8 +60,8 @@ def check_contents(archive: zipfile.ZipFile, where: str) -> None:
             raise KbertError(f"{where}: {member.filename!r} is damaged ({error})") from error
 
 
-def _check_directory(file: BinaryIO, where: str) -> None:
-    """Looks at the end of the file, before zipfile reads the directory that it tells of."""
+def _check_directory(file: BinaryIO, where: str) -> int:
+    """Looks at the end of the file, before zipfile reads the directory; returns the file's size."""
     size = file.seek(0, 2)
     file.seek(max(0, size - 98))
     tail = file.read(98)
@@ -81,6 +80,7 @@ def _check_directory(file: BinaryIO, where: str) -> None:
         raise KbertError(
             f"{where}: its directory has {directory:,} bytes; {MAX_DIRECTORY_BYTES:,} is the most"
         )
+    return size
 
 
 def _check_member(member: zipfile.ZipInfo, where: str) -> None:
@@ -100,19 +100,21 @@ def _check_member(member: zipfile.ZipInfo, where: str) -> None:
         raise KbertError(f"{where}: {name!r:.80} is a link")
 
 
-def _check_place(file: BinaryIO, member: zipfile.ZipInfo, end: int, where: str) -> int:
+def _check_place(file: BinaryIO, member: zipfile.ZipInfo, end: int, size: int, where: str) -> int:
     """Checks a member's own header and where it lies; returns where it ends."""
+    if member.header_offset + 30 > size:
+        raise KbertError(f"{where}: {member.filename!r:.80} lies behind the file's end")
     if member.header_offset < end or (end == 0 and member.header_offset):
         raise KbertError(f"{where}: {member.filename!r:.80} overlaps another, or is not in place")
     file.seek(member.header_offset)
     header = struct.unpack("<4s5H3L2H", file.read(30))
-    signature, _, flags, method, _, _, crc, packed, size, name_length, extra_length = header
+    signature, _, flags, method, _, _, crc, packed, plain, name_length, extra_length = header
     name = file.read(name_length)
     if signature != b"PK\3\4" or name.decode("utf-8", "replace") != member.orig_filename:
         raise KbertError(f"{where}: {member.filename!r:.80} has another name in its own header")
-    same = (crc, packed, size) == (member.CRC, member.file_size, member.file_size)
-    elsewhere = bool(flags & 8) and not (crc or packed or size)  # they follow the member
-    elsewhere |= packed == size == 0xFFFFFFFF  # they are in a zip64 field
+    same = (crc, packed, plain) == (member.CRC, member.file_size, member.file_size)
+    elsewhere = bool(flags & 8) and not (crc or packed or plain)  # they follow the member
+    elsewhere |= packed == plain == 0xFFFFFFFF  # they are in a zip64 field
     if method != zipfile.ZIP_STORED or flags != member.flag_bits or not (same or elsewhere):
         raise KbertError(f"{where}: {member.filename!r:.80} differs from what the directory says")
     return member.header_offset + 30 + name_length + extra_length + member.file_size
