@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from kbert.atomic_files import write_text
 from kbert.errors import KbertError
 from kbert.json_file import read_json_object
 
@@ -26,8 +27,7 @@ RUN_FILES = (
     "tensorboard",
 )
 _LOCK = "lock"
-_HIDDEN_SETTINGS = ".settings.json"
-_LEFTOVERS = (_HIDDEN_SETTINGS, ".model-*.keras")  # of a run that was killed while it wrote them
+_LEFTOVERS = (".settings*.json", ".model-*.keras")  # of a run that was killed while it wrote them
 
 
 def check_folder(path: str | Path, overwrite: bool = False) -> None:
@@ -144,12 +144,8 @@ def _lock_file(file: IO[str]) -> None:
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Writes `settings.json` in one step: whoever finds it finds all of it."""
-    hidden = folder / _HIDDEN_SETTINGS
-    with hidden.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(settings, ensure_ascii=False, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    hidden.replace(folder / "settings.json")
+    text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
+    write_text(folder / "settings.json", text)
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from kbert.data.atomic_files import write_json
+from kbert.atomic_files import write_json
 from kbert.data.cleaning import MIN_HANGUL, clean
 from kbert.data.corpus import check_encoding, corpus_files
 from kbert.data.duplicates import MIN_LENGTH, SHARES
