@@ -29,9 +29,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "devices": {"errors"},
     "backend": set(),
     "console": set(),
-    "run_folder": set(),
+    "folder_lock": {"errors"},
+    "run_folder": {"folder_lock"},
     "text": set(),
-    "data": {"text"},
+    "data": {"folder_lock", "text"},
     "data.batches": {"backend", "text", "data"},
     "tasks": {"text", "data"},
     "layers": {"backend"},
@@ -41,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipelines": {"backend", "text", "models", "formats"},
     "__main__": {"formats"},
 }
-WITHOUT_KERAS = {*EVERYWHERE, "backend", "console", "cost", "devices", "run_folder"}
+WITHOUT_KERAS = {*EVERYWHERE, "backend", "console", "cost", "devices", "folder_lock", "run_folder"}
 WITHOUT_KERAS |= {"text", "data", "tasks"}
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 OUTSIDE = {"recipes", "demos", "notebooks", "benchmarks", "tests"}
