@@ -37,6 +37,7 @@ from kbert.data.shards import encode_documents
 from kbert.data.training_text import TrainingText, text_of_corpus, text_of_shards
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
+from kbert.models.other_dropout import with_dropout
 from kbert.pipelines.quiz import ask_blanks, ask_pairs
 from kbert.run_folder import (
     check_folder,
@@ -102,7 +103,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--learning-rate", type=float)
     add("--warmup-steps", type=int)
     add("--weight-decay", type=float)
-    add("--dropout", type=float)
+    add("--dropout", type=float, help="default that of the preset; with --init, of the model")
     add("--seed", type=int, default=0)
     add("--save-every", type=int, default=1000, help="steps between checkpoints")
     add("--heldout", nargs="+", help="text to evaluate on; each file is a source")
@@ -115,7 +116,7 @@ def parse_arguments() -> argparse.Namespace:
     if arguments.stages and any(shape):
         parser.error("--stages stands for --sequence-length, --batch-size and --steps")
     for name, value in PRESETS[arguments.preset].items():
-        if getattr(arguments, name) is None:
+        if getattr(arguments, name) is None and not (arguments.init and name == "dropout"):
             setattr(arguments, name, value)
     one = f"{arguments.sequence_length}:{arguments.batch_size}:{arguments.steps}"
     try:
@@ -262,7 +263,7 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
 
 
 def loaded_model(arguments: argparse.Namespace, screen: Console) -> KbertModel:
-    """The model of --init, with the head that the objective needs, and more tokens if asked."""
+    """The model of --init, with the objective's head; more tokens, other dropout if asked."""
     if arguments.vocab:
         raise kbert.KbertError(f"--init brings its own vocabulary; leave --vocab {arguments.vocab}")
     model = kbert.load(arguments.init, task=arguments.objective)
@@ -271,7 +272,7 @@ def loaded_model(arguments: argparse.Namespace, screen: Console) -> KbertModel:
         tokens = [line.strip() for line in lines if line.strip()]
         model = kbert.extend_vocabulary(model, tokens)
         screen.print(f"{len(tokens):,} tokens are new; they begin at the means of their pieces.")
-    return model
+    return model if arguments.dropout is None else with_dropout(model, arguments.dropout)
 
 
 def read_text(arguments: argparse.Namespace, tokenizer: kbert.Tokenizer | None) -> TrainingText:

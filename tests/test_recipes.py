@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -84,13 +85,32 @@ def test_from_raw_text_to_a_shared_model(corpus):
     assert (folder / "model.keras").exists()
 
 
-def recipe_main(monkeypatch, name: str, *arguments: object) -> None:
-    """Runs a recipe in this process, which has loaded the backend."""
+def loaded_recipe(monkeypatch, name: str, *arguments: object) -> ModuleType:
+    """A recipe in this process, which has loaded the backend, with a command line."""
     spec = importlib.util.spec_from_file_location("recipe", ROOT / "recipes" / name)
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
     monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-    recipe.main()
+    return recipe
+
+
+def recipe_main(monkeypatch, name: str, *arguments: object) -> None:
+    loaded_recipe(monkeypatch, name, *arguments).main()
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [
+        ([], 0.0),
+        (["--preset", "bert"], 0.1),
+        (["--preset", "bert", "--dropout", 0.0], 0.0),
+        (["--init", "model.keras", "--preset", "bert"], None),  # that of the model
+        (["--init", "model.keras", "--dropout", 0.0], 0.0),
+    ],
+)
+def test_whose_dropout_a_run_has(monkeypatch, options, rate):
+    recipe = loaded_recipe(monkeypatch, "pretrain_ko.py", *options)
+    assert recipe.parse_arguments().dropout == rate
 
 
 def test_evaluate_prints_a_row_for_each_model_and_file(corpus, tokenizer, monkeypatch, capsys):
@@ -196,8 +216,11 @@ def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsy
     more.write_text("민주공화국이다\n", encoding="utf-8")
     second = ["--init", corpus.parent / "run/model.keras", "--corpus", corpus, *sizes]
     out = corpus.parent / "further"
-    recipe_main(monkeypatch, "pretrain_ko.py", *second, "--add-tokens", more, "--out", out)
+    dropped = ["--add-tokens", more, "--dropout", 0.25, "--out", out]
+    recipe_main(monkeypatch, "pretrain_ko.py", *second, *dropped)
     longer = kbert.load(out / "model.keras")
+    rates = [each.get_config()["hidden_dropout_prob"] for each in (model, longer)]
+    assert rates == [0, 0.25]
     assert type(longer).__name__ == "BertForPreTraining"
     assert longer.tokenizer.vocabulary == [*model.tokenizer.vocabulary, "민주공화국이다"]
     with pytest.raises(kbert.KbertError, match="longer than the 16 that"):
