@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kbert.training.distribution import of_each_host
+
 
 def of_heads(figures: Mapping[str, float]) -> dict[str, float]:
     """A step's figures by head, as `mlm_loss`.
@@ -38,7 +40,7 @@ def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> 
 
     Args:
         model: with one output, or with several by name, which are compiled with metrics.
-        batches: `(x, y, sample_weight)`, the weights as `y`.
+        batches: `(x, y, sample_weight)`, the weights as `y`; on several hosts, its rows of each.
 
     Returns:
         The means: of the outputs by name, as `mlm_loss` (see `of_heads`); and `loss`, their sum.
@@ -49,12 +51,16 @@ def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> 
     totals: dict[str, float] = {}
     for x, y, weights in batches:
         parts = weights if isinstance(weights, dict) else {"": weights}
+        counts = of_each_host(np.array([w.sum() for w in parts.values()])).sum(axis=0)
         # With weights that sum to 1, a loss is a mean, whether it is compiled as one or as a sum.
-        shares = {part: np.float32(1 / (w.sum() or 1.0)) * w for part, w in parts.items()}
+        shares = {
+            part: np.float32(1 / (count or 1.0)) * w
+            for (part, w), count in zip(parts.items(), counts, strict=True)
+        }
         model.reset_metrics()
         logs = model.test_on_batch(x, y, shares.get("", shares), return_dict=True)
-        for part, weight in parts.items():
-            total = float(weight.sum())
+        for part, count in zip(parts, counts, strict=True):
+            total = float(count)
             totals[part] = totals.get(part, 0.0) + total
             prefix = f"{part}_" if part else ""
             for name, value in logs.items():

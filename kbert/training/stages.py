@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from kbert.errors import KbertError
+from kbert.training.distribution import of_each_host
 
 
 class Stage(NamedTuple):
@@ -58,7 +59,8 @@ class Interval(keras.utils.PyDataset):
     """Some consecutive steps of a stage, for one call of `fit`.
 
     A step can be computed in micro-batches, which need less memory: its rows are cut into equal
-    parts, and each weight is multiplied by (micro-batches / sum of the whole step's weights). With
+    parts, and each weight is multiplied by (micro-batches / sum of the whole step's weights, which
+    several hosts add up). With
     losses that are summed (`objective(..., micro_batches=k)`) and an optimizer that averages the
     gradients of k micro-batches (`adamw(..., micro_batches=k)`), the step is that of one large
     batch: every masked token counts the same, wherever it fell.
@@ -79,7 +81,13 @@ class Interval(keras.utils.PyDataset):
     ):
         super().__init__(workers=1)
         self.first_step, self.steps, self.micro_batches = first_step, steps, micro_batches
-        self._batch = lru_cache(maxsize=2)(batches.__getitem__)
+
+        def shared_out(step: int) -> tuple[Any, Any, Any]:
+            x, y, weights = batches[step]
+            return x, y, _shares(weights, micro_batches)
+
+        one = batches.__getitem__ if micro_batches == 1 else shared_out
+        self._batch = lru_cache(maxsize=2)(one)
 
     def __len__(self) -> int:
         return self.steps * self.micro_batches
@@ -90,18 +98,19 @@ class Interval(keras.utils.PyDataset):
         if not 0 <= step < self.steps:
             raise IndexError(f"micro-batch {index} of {len(self)}")
         batch = self._batch(self.first_step + step)
-        return batch if self.micro_batches == 1 else _micro_batch(batch, part, self.micro_batches)
+        rows = len(keras.tree.flatten(batch)[0])
+        if rows % self.micro_batches:
+            raise KbertError(
+                f"{rows} rows cannot be cut into {self.micro_batches} micro-batches of one size"
+            )
+        begin = part * rows // self.micro_batches
+        cut = slice(begin, begin + rows // self.micro_batches)
+        return keras.tree.map_structure(lambda array: array[cut], batch)
 
 
-def _micro_batch(batch: tuple[Any, Any, Any], part: int, parts: int) -> tuple[Any, Any, Any]:
-    x, y, weights = batch
-    rows = len(keras.tree.flatten(x)[0])
-    if rows % parts:
-        raise KbertError(f"{rows} rows cannot be cut into {parts} micro-batches of one size")
-    cut = slice(part * rows // parts, (part + 1) * rows // parts)
-
-    def share(weight: np.ndarray) -> np.ndarray:
-        return weight[cut] * np.float32(parts / (weight.sum() or 1.0))
-
-    x, y = (keras.tree.map_structure(lambda array: array[cut], each) for each in (x, y))
-    return x, y, keras.tree.map_structure(share, weights)
+def _shares(weights: Any, parts: int) -> Any:
+    """Each weight times (parts / sum of the weights of all hosts)."""
+    sums = np.array([weight.sum() for weight in keras.tree.flatten(weights)])
+    totals = of_each_host(sums).sum(axis=0)
+    factors = iter(np.float32(parts) / np.where(totals == 0, np.float32(1), totals))
+    return keras.tree.map_structure(lambda weight: weight * next(factors), weights)

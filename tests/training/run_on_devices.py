@@ -1,0 +1,126 @@
+"""Trains a small model on several devices; `test_distribution.py` starts it.
+
+    run_on_devices.py FOLDER                       on this process's devices
+    run_on_devices.py FOLDER 127.0.0.1:1234 2 0    as host 0 of 2; started twice, killed once
+
+What came of it is written to FOLDER/outcome-HOST.npz: weights, and each step's losses.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from kbert import BertForPreTraining, Tokenizer
+from kbert.data.batches import PretrainingBatches
+from kbert.data.shards import encode_documents
+from kbert.training.checkpoint import state_of
+from kbert.training.distribution import data_parallel, join_hosts, num_hosts, this_host
+from kbert.training.evaluation import mean_scores
+from kbert.training.loop import resume, train
+from kbert.training.losses import objective
+from kbert.training.optimizers import adamw
+from kbert.training.progress import TrainingProgress
+from kbert.training.stages import Stage
+from tests.conftest import SMALL, WORDS
+
+STEPS, KILLED_AFTER, ASKED_AFTER, SAVE_EVERY = 10, 5, 7, 4
+WITHOUT_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
+
+class After:
+    """Sends this process a signal after a step."""
+
+    def __init__(self, step: int, number: int):
+        self.step, self.number = step, number
+
+    def write(self, step, figures):
+        if step == self.step:
+            os.kill(os.getpid(), self.number)
+
+    def close(self):
+        pass
+
+
+def batches(rows: int, length: int, steps: int) -> PretrainingBatches:
+    """This host's part of each; rows have few or many tokens, so that hosts have unequal sums."""
+    documents = [["국민의 국회에 나 너 우리.", "축구는 재미있다.", "법률을 의결한다."] * 3] * 2
+    tokenizer = Tokenizer(WORDS)
+    shard = encode_documents(documents, tokenizer)
+    settings = {"sequence_length": length, "batch_size": rows, "seed": 1, "steps": steps}
+    return PretrainingBatches(
+        shard, tokenizer, short_rate=0.5, num_hosts=num_hosts(), host=this_host(), **settings
+    )
+
+
+def run(folder: Path, also=(), micro_batches: int = 1, **changes) -> tuple[bool, int, dict]:
+    """Two stages, with evaluations, from where a run in the folder ended."""
+    folder.mkdir(exist_ok=True, parents=True)
+    stages = [Stage(batches(8, 12, 6), 6, 8, 12), Stage(batches(4, 16, 4), 4, 4, 16)]
+    if micro_batches > 1:
+        stages = [Stage(batches(8, 16, 3), 3, 8, 16)]
+    with data_parallel():
+        model = BertForPreTraining(**{**SMALL, "num_hidden_layers": 1, **changes})
+        optimizer = adamw(1e-3, STEPS, warmup_steps=2, micro_batches=micro_batches)
+        model.compile(optimizer, **objective("pretraining", micro_batches))
+        first_step = resume(model, folder, {"seed": 1})
+        log = folder / "log.jsonl"
+        with TrainingProgress(Console(quiet=True), log, stages, first_step, also=also) as progress:
+            finished = train(
+                model,
+                stages,
+                progress,
+                folder,
+                {"seed": 1},
+                save_every=SAVE_EVERY,
+                evaluate=lambda model: {"text": mean_scores(model, [stages[0].batches[0]])},
+                evaluate_every=6,
+                micro_batches=micro_batches,
+            )
+    values = {name: np.array(variable.value) for name, variable in state_of(model).items()}
+    for name in ("log", "heldout"):
+        lines = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+        for line in lines:
+            figures = line["sources"]["text"] if name == "heldout" else line
+            values |= {
+                f"{name}.{line['step']}.{key}": np.array(value)
+                for key, value in figures.items()
+                if key not in ("step", "seconds")
+            }
+    return finished, first_step, values
+
+
+def main() -> None:
+    folder, hosts = Path(sys.argv[1]), sys.argv[2:]
+    if hosts:
+        join_hosts(hosts[0], int(hosts[1]), int(hosts[2]))
+    # Only the first host's folder has checkpoints; each has a folder of its own here.
+    host = this_host()
+    own = folder / f"host-{host}"
+    if num_hosts() > 1 and not (own / "killed" / "log.jsonl").exists():
+        run(own / "killed", also=[After(KILLED_AFTER, signal.SIGKILL)])
+        raise SystemExit("it was to be killed")
+    outcome = {}
+    if num_hosts() > 1:
+        finished, first_step, outcome["killed"] = run(own / "killed")
+        assert (finished, first_step) == (True, SAVE_EVERY)
+        # One host is asked to end; both do, after the same step.
+        asked = [After(ASKED_AFTER, signal.SIGTERM)] if host == 1 else []
+        assert run(own / "asked", also=asked)[:2] == (False, 0)
+        finished, first_step, outcome["asked"] = run(own / "asked")
+        assert (finished, first_step) == (True, ASKED_AFTER)
+    else:
+        outcome["whole"] = run(own / "whole")[2]
+    outcome["micro"] = run(own / "micro", micro_batches=2, **WITHOUT_DROPOUT)[2]
+    flat = {
+        f"{run}.{name}": value for run, values in outcome.items() for name, value in values.items()
+    }
+    np.savez(folder / f"outcome-{host}.npz", **flat)
+
+
+if __name__ == "__main__":
+    main()
