@@ -88,8 +88,19 @@ def num_devices() -> int:
     return keras.distribution.get_device_count() if keras.backend.backend() == "jax" else 1
 
 
-def idle_devices() -> int:
-    """How many GPUs of this machine are of no use to a run, since the backend trains on one."""
+def devices_in_words(backend: str | None = None, devices: int | None = None) -> str:
+    """A backend and how many devices it trains on; those that run, unless they are given.
+
+    Example:
+        >>> devices_in_words("torch", 1), devices_in_words("jax", 8)
+        ('torch', 'jax, 8 devices')
+    """
+    backend, devices = backend or keras.backend.backend(), devices or num_devices()
+    return backend if devices == 1 else f"{backend}, {devices} devices"
+
+
+def unused_devices() -> int:
+    """How many GPUs of this machine a run leaves alone, since its backend trains on one."""
     backend, gpus = keras.backend.backend(), 0
     if backend == "torch":
         import torch
@@ -128,6 +139,13 @@ def check_rows(rows: int, micro_batches: int = 1) -> None:
             + (f" in {micro_batches} micro-batches" if micro_batches > 1 else "")
             + f": take a multiple of {num_devices() * micro_batches}"
         )
+
+
+def rows_of_this_host(batch: Any) -> Any:
+    """A batch, or any structure of arrays, that every host has: the rows that this one gives."""
+    rows = len(keras.tree.flatten(batch)[0]) // num_hosts()
+    begin = this_host() * rows
+    return keras.tree.map_structure(lambda array: array[begin : begin + rows], batch)
 
 
 def of_each_host(array: np.ndarray) -> np.ndarray:
