@@ -172,6 +172,8 @@ def pretrain(
 ) -> tuple[KbertModel, TrainingText, TrainingProgress] | None:
     """Trains to the last step: the model, what it read, and what was seen of it meanwhile."""
     # 1. The folder: new, or a run to continue, with the same settings as it was begun with.
+    for _, rows, _ in arguments.stages:
+        check_rows(rows, arguments.micro_batches)
     fixed = {name: getattr(arguments, name) for name in FIXED.split()}
     former = on_first_host(lambda: former_run(arguments, folder, fixed))
     if former is not None and former["finished"]:
@@ -191,7 +193,6 @@ def pretrain(
     # 3. The batches of each stage.
     stages = []
     for index, (length, rows, steps) in enumerate(arguments.stages):
-        check_rows(rows, arguments.micro_batches)
         batches = PretrainingBatches(
             text.sources,
             text.tokenizer,

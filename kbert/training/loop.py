@@ -27,7 +27,7 @@ from kbert.training.checkpoint import (
     save_checkpoint,
     state_of,
 )
-from kbert.training.distribution import any_host, on_every_host, on_first_host
+from kbert.training.distribution import any_host, check_rows, on_every_host, on_first_host
 from kbert.training.evaluation import of_heads
 from kbert.training.progress import TrainingProgress
 from kbert.training.run_log import RunLog
@@ -92,7 +92,8 @@ def train(
     """Trains from the step where `progress` stands to the last.
 
     SIGTERM, as cluster schedulers send it, and the first Ctrl-C end the run after the step that is
-    being taken, with a checkpoint.
+    being taken, with a checkpoint; on several hosts, one of which may have got it, on all. The
+    first host writes the checkpoints.
 
     Args:
         model: compiled, in the state of that step.
@@ -109,13 +110,15 @@ def train(
         Whether the last step was reached; if not, a signal ended the run.
 
     Raises:
-        KbertError: if a loss is not finite, or a checkpoint cannot be written. The former
-            checkpoints are as they were.
+        KbertError: if a loss is not finite, a checkpoint cannot be written, or devices cannot have
+            equal parts of a step's rows. The former checkpoints are as they were.
     """
     if min(save_every, evaluate_every) < 1:
         raise KbertError(
             f"save_every {save_every} and evaluate_every {evaluate_every} must be 1 or more"
         )
+    for stage in stages:
+        check_rows(stage.rows, micro_batches)
     total = sum(stage.steps for stage in stages)
     state = state_of(model)
     every = [save_every] + [evaluate_every] * (evaluate is not None)

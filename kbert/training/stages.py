@@ -8,6 +8,7 @@ Source: Devlin et al. 2018, appendix A.2.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -76,11 +77,10 @@ class Interval(keras.utils.PyDataset):
     """Some consecutive steps of a stage, for one call of `fit`.
 
     A step can be computed in micro-batches, which need less memory: its rows are cut into equal
-    parts, and each weight is multiplied by (micro-batches / sum of the whole step's weights, which
-    several hosts add up). With
-    losses that are summed (`objective(..., micro_batches=k)`) and an optimizer that averages the
-    gradients of k micro-batches (`adamw(..., micro_batches=k)`), the step is that of one large
-    batch: every masked token counts the same, wherever it fell.
+    parts, and each weight is multiplied by (micro-batches / sum of the whole step's weights, on all
+    hosts). With losses that are summed (`objective(..., micro_batches=k)`) and an optimizer that
+    averages the gradients of k micro-batches (`adamw(..., micro_batches=k)`), the step is that of
+    one large batch: every masked token counts the same, wherever it fell.
 
     Args:
         batches: those of the stage.
@@ -98,13 +98,8 @@ class Interval(keras.utils.PyDataset):
     ):
         super().__init__(workers=1)
         self.first_step, self.steps, self.micro_batches = first_step, steps, micro_batches
-
-        def shared_out(step: int) -> tuple[Any, Any, Any]:
-            x, y, weights = batches[step]
-            return x, y, _shares(weights, micro_batches)
-
-        one = batches.__getitem__ if micro_batches == 1 else shared_out
-        self._batch = lru_cache(maxsize=2)(one)
+        self._batches, self._batch = batches, lru_cache(maxsize=2)(self._take)
+        self._thread, self._ahead = ThreadPoolExecutor(1), dict[int, Future[Any]]()
 
     def __len__(self) -> int:
         return self.steps * self.micro_batches
@@ -123,6 +118,17 @@ class Interval(keras.utils.PyDataset):
         begin = part * rows // self.micro_batches
         cut = slice(begin, begin + rows // self.micro_batches)
         return keras.tree.map_structure(lambda array: array[cut], batch)
+
+    def _take(self, step: int) -> tuple[Any, Any, Any]:
+        """The batch of a step. A thread makes the next one while a device computes this one."""
+        coming = self._ahead.pop(step, None) or self._make(step)
+        if step + 1 < self.first_step + self.steps:
+            self._ahead[step + 1] = self._make(step + 1)
+        x, y, weights = coming.result()
+        return x, y, weights if self.micro_batches == 1 else _shares(weights, self.micro_batches)
+
+    def _make(self, step: int) -> "Future[Any]":
+        return self._thread.submit(self._batches.__getitem__, step)
 
 
 def _shares(weights: Any, parts: int) -> Any:

@@ -28,7 +28,7 @@ from kbert.training.progress import TrainingProgress
 from kbert.training.stages import Stage
 from tests.conftest import SMALL, WORDS
 
-STEPS, KILLED_AFTER, ASKED_AFTER, SAVE_EVERY = 10, 5, 7, 4
+STEPS, KILLED_AFTER, ASKED_AFTER, SAVE_EVERY = 8, 5, 3, 4
 WITHOUT_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -46,24 +46,22 @@ class After:
         pass
 
 
-def batches(rows: int, length: int, steps: int) -> PretrainingBatches:
-    """This host's part of each; rows have few or many tokens, so that hosts have unequal sums."""
+def batches(rows: int, length: int, steps: int, **hosts: int) -> PretrainingBatches:
+    """Rows of few and of many tokens, so that hosts have unequal sums of weights."""
     documents = [["국민의 국회에 나 너 우리.", "축구는 재미있다.", "법률을 의결한다."] * 3] * 2
     tokenizer = Tokenizer(WORDS)
     shard = encode_documents(documents, tokenizer)
     settings = {"sequence_length": length, "batch_size": rows, "seed": 1, "steps": steps}
-    return PretrainingBatches(
-        shard, tokenizer, short_rate=0.5, num_hosts=num_hosts(), host=this_host(), **settings
-    )
+    return PretrainingBatches(shard, tokenizer, short_rate=0.5, **settings, **hosts)
 
 
 def run(folder: Path, also=(), micro_batches: int = 1, **changes) -> tuple[bool, int, dict]:
-    """Two stages, with evaluations, from where a run in the folder ended."""
+    """Trains and evaluates, from where a run in the folder ended: the weights and each figure."""
     folder.mkdir(exist_ok=True, parents=True)
-    stages = [Stage(batches(8, 12, 6), 6, 8, 12), Stage(batches(4, 16, 4), 4, 4, 16)]
-    if micro_batches > 1:
-        stages = [Stage(batches(8, 16, 3), 3, 8, 16)]
     with data_parallel():
+        stages = [
+            Stage(batches(8, 16, STEPS, num_hosts=num_hosts(), host=this_host()), STEPS, 8, 16)
+        ]
         model = BertForPreTraining(**{**SMALL, "num_hidden_layers": 1, **changes})
         optimizer = adamw(1e-3, STEPS, warmup_steps=2, micro_batches=micro_batches)
         model.compile(optimizer, **objective("pretraining", micro_batches))
@@ -77,21 +75,20 @@ def run(folder: Path, also=(), micro_batches: int = 1, **changes) -> tuple[bool,
                 folder,
                 {"seed": 1},
                 save_every=SAVE_EVERY,
-                evaluate=lambda model: {"text": mean_scores(model, [stages[0].batches[0]])},
-                evaluate_every=6,
+                evaluate=lambda model: {"text": mean_scores(model, [batches(8, 16, 1)[0]])},
+                evaluate_every=STEPS,
                 micro_batches=micro_batches,
             )
-    values = {name: np.array(variable.value) for name, variable in state_of(model).items()}
+    outcome = {name: np.array(variable.value) for name, variable in state_of(model).items()}
     for name in ("log", "heldout"):
-        lines = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
-        for line in lines:
+        for line in map(json.loads, (folder / f"{name}.jsonl").read_text().splitlines()):
             figures = line["sources"]["text"] if name == "heldout" else line
-            values |= {
+            outcome |= {
                 f"{name}.{line['step']}.{key}": np.array(value)
                 for key, value in figures.items()
                 if key not in ("step", "seconds")
             }
-    return finished, first_step, values
+    return finished, first_step, outcome
 
 
 def main() -> None:
