@@ -15,11 +15,20 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from kbert import BertForPreTraining, Tokenizer
+from kbert import BertForPreTraining, KbertError, Tokenizer
 from kbert.data.batches import PretrainingBatches
 from kbert.data.shards import encode_documents
 from kbert.training.checkpoint import state_of
-from kbert.training.distribution import data_parallel, join_hosts, num_hosts, this_host
+from kbert.training.distribution import (
+    any_host,
+    data_parallel,
+    from_first_host,
+    join_hosts,
+    num_hosts,
+    on_every_host,
+    on_first_host,
+    this_host,
+)
 from kbert.training.evaluation import mean_scores
 from kbert.training.loop import resume, train
 from kbert.training.losses import objective
@@ -91,6 +100,30 @@ def run(folder: Path, also=(), micro_batches: int = 1, **changes) -> tuple[bool,
     return finished, first_step, outcome
 
 
+def agreements() -> dict[str, np.ndarray]:
+    """What processes tell each other outside of a step."""
+
+    def fails_on_the_second() -> None:
+        if this_host() == 1:
+            raise OSError("no such file")
+
+    def fails_on_the_first() -> None:
+        raise OSError("the disk is full")
+
+    said = [f"{any_host(this_host() == 1)} {any_host(False)}"]
+    said.append(on_first_host(lambda: {"host": this_host(), "text": "국회"})["text"])
+    for agree, work in (
+        (on_every_host, fails_on_the_second),
+        (on_first_host, fails_on_the_first),
+    ):
+        try:
+            agree(work)
+        except (OSError, KbertError) as error:
+            said.append(f"{type(error).__name__}: {error}")
+    numbers = np.array([-0.0, 1e-45, this_host()], np.float32)
+    return {"said": np.array(said), "first": from_first_host(numbers)}
+
+
 def main() -> None:
     folder, hosts = Path(sys.argv[1]), sys.argv[2:]
     if hosts:
@@ -110,6 +143,7 @@ def main() -> None:
         assert run(own / "asked", also=asked)[:2] == (False, 0)
         finished, first_step, outcome["asked"] = run(own / "asked")
         assert (finished, first_step) == (True, ASKED_AFTER)
+        outcome["agreed"] = agreements()
     else:
         outcome["whole"] = run(own / "whole")[2]
     outcome["micro"] = run(own / "micro", micro_batches=2, **WITHOUT_DROPOUT)[2]

@@ -93,14 +93,19 @@ def test_two_devices_four_devices_and_two_hosts_are_one_device(one_device, tmp_p
         states = [f"host-{host}/{run}/checkpoints" for run in ("killed", "asked", "micro")]
         written = [(tmp_path / "hosts" / state).exists() for state in states]
         assert written == [host == 0] * 3
-    for name, value in outcomes[0].items():
-        if ".log." not in name:  # the second host's log of a run that goes on begins there
-            assert value.tobytes() == outcomes[1][name].tobytes(), name
+    first, second = (dict(outcome) for outcome in outcomes)
+    ended_elsewhere = "KbertError: host {} ended with an error, which it shows"
+    said = [one.pop("agreed.said").tolist() for one in (first, second)]
+    assert said[0] == ["True False", "국회", ended_elsewhere.format(1), "OSError: the disk is full"]
+    assert said[1] == ["True False", "국회", "OSError: no such file", ended_elsewhere.format(0)]
+    assert first["agreed.first"].tobytes() == np.array([-0.0, 1e-45, 0], "f4").tobytes()
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert value.tobytes() == second[name].tobytes(), name
         if name.startswith("killed."):
-            other = outcomes[0][name.replace("killed", "asked", 1)]
-            assert value.tobytes() == other.tobytes(), name
-    assert_same(outcomes[0], one_device, "killed", "whole")
-    assert_same(outcomes[0], one_device, "micro", "micro")
+            assert value.tobytes() == first[name.replace("killed", "asked", 1)].tobytes(), name
+    assert_same(first, one_device, "killed", "whole")
+    assert_same(first, one_device, "micro", "micro")
 
 
 def test_rows_that_devices_cannot_share():
