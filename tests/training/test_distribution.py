@@ -1,6 +1,7 @@
 """Training on several devices, and by several processes, beside training on one device."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,13 +16,16 @@ from kbert import KbertError
 from kbert.training import distribution
 from tests.training.run_on_devices import WITHOUT_DROPOUT, run
 
+# What devices send each other in a compiled step.
+COLLECTIVE = re.compile(r" (all-[a-z]+|reduce-scatter|collective-[a-z]+)(?:-start)?\(")
 SCRIPT = Path(__file__).parent / "run_on_devices.py"
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX only")
 
 
 def started(folder: Path, devices: int, *hosts: str) -> subprocess.Popen:
     """The script, in a process that takes the CPU for several devices."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    flags = f"--xla_force_host_platform_device_count={devices} --xla_dump_to={folder / 'compiled'} "
+    flags += "--xla_dump_hlo_as_text --xla_dump_hlo_module_re=.*train_step.*"
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(folder.parent / f"jax-{devices}"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -85,6 +89,9 @@ def test_two_devices_four_devices_and_two_hosts_are_one_device(one_device, tmp_p
         outcome = np.load(tmp_path / str(count) / "outcome-0.npz")
         assert_same(outcome, one_device, "whole", "whole")
         assert_same(outcome, one_device, "micro", "micro")
+        (step, micro) = (tmp_path / str(count) / "compiled").glob("*after_optimizations.txt")
+        for path in (step, micro):
+            assert set(COLLECTIVE.findall(path.read_text("utf-8"))) == {"all-reduce"}
     outcomes = []
     for host, process in enumerate(hosts):
         code, shown = ended(process)
