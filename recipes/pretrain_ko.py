@@ -10,14 +10,22 @@ the unigram baseline's 6.5 and half of ten blanks or more filled rightly: it lea
 The run's folder gets vocab.txt, settings.json, log.jsonl (a line a step), checkpoints, curves.png
 and model.keras. The same command with the same --out continues a run that was ended
 (docs/pretraining.md).
+JAX uses all devices of a machine; on several, each runs the command with its own --host
+(docs/scaling.md):
+
+    python recipes/pretrain_ko.py ... --coordinator 10.0.0.1:1234 --num-hosts 2 --host 0
+
 Source: Devlin et al. 2018, "BERT", sections 3.1 and A.2; `--preset bert` has its settings.
 """
 
 import argparse
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -50,6 +58,18 @@ from kbert.run_folder import (
 from kbert.text.morphemes import Morphemes
 from kbert.training.checkpoint import check_same
 from kbert.training.curves import draw_curves
+from kbert.training.distribution import (
+    check_rows,
+    data_parallel,
+    devices_in_words,
+    join_hosts,
+    num_devices,
+    num_hosts,
+    on_every_host,
+    on_first_host,
+    this_host,
+    unused_devices,
+)
 from kbert.training.evaluation import heldout_figures, in_words
 from kbert.training.loop import HELDOUT_LOG, Evaluation, resume, train
 from kbert.training.losses import objective
@@ -111,6 +131,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--tensorboard", action="store_true", help="write its files, too")
     add("--out", help="a folder: new, empty, or a run to continue; default runs/quickstart")
     add("--overwrite", action="store_true", help="replace a former run in --out")
+    add("--coordinator", help="of several hosts: where the first listens, 10.0.0.1:1234; or auto")
+    add("--num-hosts", type=int, help="how many they are")
+    add("--host", type=int, help="which of them this is, from 0")
     arguments = parser.parse_args()
     shape = (arguments.sequence_length, arguments.batch_size, arguments.steps)
     if arguments.stages and any(shape):
@@ -132,33 +155,41 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments, screen = parse_arguments(), console()
-    with locked_folder(arguments.out) as folder:
-        pretrain(arguments, folder, screen)
+    join_hosts(arguments.coordinator, arguments.num_hosts, arguments.host)
+    if this_host() == 0:
+        place: Any = locked_folder(arguments.out)
+    else:  # only the first host shows anything, and keeps the run's files
+        place, screen = TemporaryDirectory(), Console(quiet=True)
+    with ExitStack() as stack:
+        folder = Path(on_every_host(lambda: stack.enter_context(place)))
+        with data_parallel():
+            run = pretrain(arguments, folder, screen)
+        if run is not None and this_host() == 0:
+            finish(*run, arguments, folder, screen)
 
 
-def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> None:
+def pretrain(
+    arguments: argparse.Namespace, folder: Path, screen: Console
+) -> tuple[KbertModel, TrainingText, TrainingProgress] | None:
+    """Trains to the last step: the model, what it read, and what was seen of it meanwhile."""
     # 1. The folder: new, or a run to continue, with the same settings as it was begun with.
-    former = None if arguments.overwrite else read_settings(folder)
+    for _, rows, _ in arguments.stages:
+        check_rows(rows, arguments.micro_batches)
     fixed = {name: getattr(arguments, name) for name in FIXED.split()}
-    if former is None or "text" not in former:
-        former = None
-        check_folder(folder, arguments.overwrite)
-    else:
-        check_same(former, fixed, f"the run in {folder}")
-        if (folder / "model.keras").exists():
-            screen.print(
-                f"The run in {folder} is finished, with {arguments.steps:,} steps. Name another "
-                "--out for a new one, or pass --overwrite to replace it."
-            )
-            return
+    former = on_first_host(lambda: former_run(arguments, folder, fixed))
+    if former is not None and former["finished"]:
+        screen.print(
+            f"The run in {folder} is finished, with {arguments.steps:,} steps. Name another "
+            "--out for a new one, or pass --overwrite to replace it."
+        )
+        return None
 
     # 2. The text as ids: with the tokenizer of the model to train further, if there is one.
     loaded = loaded_model(arguments, screen) if arguments.init else None
-    text = read_text(arguments, loaded.tokenizer if loaded else None)
+    text = on_every_host(lambda: read_text(arguments, loaded.tokenizer if loaded else None))
     fixed |= {"vocabulary": vocabulary_fingerprint(text.tokenizer), "text": text.fingerprint}
     if former is not None:
-        check_same(former, fixed, f"the run in {folder}")
-    baseline = unigram_loss(text.shards, text.tokenizer)
+        on_every_host(lambda: check_same(former, fixed, f"the run in {arguments.out}"))
 
     # 3. The batches of each stage.
     stages = []
@@ -173,6 +204,8 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
             objective=arguments.objective,
             masking=arguments.masking,
             mask_rate=arguments.mask_rate,
+            num_hosts=num_hosts(),
+            host=this_host(),
         )
         stages.append(Stage(batches, steps, rows, length))
 
@@ -197,22 +230,29 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
     if former is None:
         claim_folder(folder, arguments.overwrite)
         versions = {name: version(name) for name in ("kbert", "keras", "numpy", "tokenizers")}
-        made_by = {"backend": keras.backend.backend(), "versions": versions}
-        write_settings(folder, {**vars(arguments), **fixed, **made_by})
-    elif former["backend"] != keras.backend.backend():
-        screen.print(
-            f"The run was begun on {former['backend']}, and goes on on {keras.backend.backend()}: "
-            "from here on its figures are not to the bit those that it would have had."
-        )
+        made_by = {"backend": keras.backend.backend(), "devices": num_devices()}
+        write_settings(folder, {**vars(arguments), **fixed, **made_by, "versions": versions})
+    else:
+        begun = devices_in_words(former["backend"], former.get("devices", 1))
+        if begun != devices_in_words():
+            screen.print(
+                f"The run was begun on {begun}, and goes on on {devices_in_words()}: from here on "
+                "its figures are not to the bit those that it would have had."
+            )
     text.tokenizer.save(folder)
     screen.print(
         f"{text}; BERT {arguments.init or arguments.size}, {model.count_params():,} parameters, "
-        f"on {keras.backend.backend()}"
+        f"on {devices_in_words()}"
     )
+    if unused_devices():
+        screen.print(
+            f"{unused_devices()} more GPUs are not used: on {keras.backend.backend()} kbert trains "
+            "on one. KERAS_BACKEND=jax takes all."
+        )
     first_step = resume(model, folder, fixed, screen.print)
     if first_step:
         screen.print(f"Going on after step {first_step:,}.")
-    rate, config = matmul_rate(model.compute_dtype), model.bert.get_config()
+    rate, config = num_devices() * matmul_rate(model.compute_dtype), model.bert.get_config()
     progress = TrainingProgress(
         screen,
         folder / "log.jsonl",
@@ -240,9 +280,20 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
             f"Ended by a signal after step {progress.step:,}, which is saved. The same command "
             f"with --out {folder} goes on from there."
         )
-        return
+        return None
+    return model, text, progress
 
+
+def finish(
+    model: KbertModel,
+    text: TrainingText,
+    progress: TrainingProgress,
+    arguments: argparse.Namespace,
+    folder: Path,
+    screen: Console,
+) -> None:
     # 6. The model's file, the curves, and what it learned, asked of the file.
+    baseline = unigram_loss(text.shards, text.tokenizer)
     path, heldout = folder / "model.keras", folder / HELDOUT_LOG
     model.save(path)
     try:
@@ -260,6 +311,18 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
         "('국회는 [MASK]을 의결한다.'))\"\n"
         f"  pip install kbert[demo] && python demos/fill_mask.py --model {path}"
     )
+
+
+def former_run(
+    arguments: argparse.Namespace, folder: Path, fixed: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The settings of the run to continue, and whether it is `finished`; None for a new one."""
+    former = None if arguments.overwrite else read_settings(folder)
+    if former is None or "text" not in former:
+        check_folder(folder, arguments.overwrite)
+        return None
+    check_same(former, fixed, f"the run in {folder}")
+    return {**former, "finished": (folder / "model.keras").exists()}
 
 
 def loaded_model(arguments: argparse.Namespace, screen: Console) -> KbertModel:

@@ -14,6 +14,7 @@ random numbers is among them.
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ import numpy as np
 from kbert.atomic_files import sha256_of, sync_folder, write_through
 from kbert.errors import KbertError
 from kbert.json_file import read_json_object
+from kbert.training.distribution import assign, from_first_host, on_every_host, this_host
 
 CHECKPOINTS = "checkpoints"
 KEPT = 2  # how many checkpoints stay on the disk
@@ -148,32 +150,44 @@ def restore(checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
         checkpoint: as `find_checkpoint` gives it.
         state: the variables of the same model and optimizer, as `state_of` gives them.
 
+    Only the first host reads the file; the others take the values from it.
+
     Raises:
         KbertError: if names, shapes or kinds of numbers differ. No variable was changed then.
     """
     from safetensors import safe_open
 
-    where = f"the checkpoint {checkpoint.path}"
-    with safe_open(checkpoint.path / _STATE, framework="numpy") as tensors:
-        names = tensors.keys()
-        differing = sorted(set(names) ^ set(state))
-        if differing:
-            owner = "the model has not" if differing[0] in names else "it has not"
-            raise KbertError(
-                f"{where} is of another model: {len(differing)} variables differ by name, "
-                f"{differing[0]!r} first, which {owner}"
-            )
+    reads = this_host() == 0
+    with ExitStack() as stack:
+        tensors: Any = None
+        if reads:
+            file = safe_open(checkpoint.path / _STATE, framework="numpy")
+            tensors = stack.enter_context(file)
+        on_every_host(lambda: reads and _compare(checkpoint, tensors, state))
         for name, variable in state.items():
-            stored = tensors.get_slice(name)
-            found, expected = tuple(stored.get_shape()), tuple(variable.shape)
-            if found != expected:
-                raise KbertError(f"{where} is of another model: {name} is {found}, not {expected}")
-            # Signed or not is the backend's choice; the 32 bits of a seed are the same.
-            kinds = [stored.get_dtype(), _DTYPES.get(_dtype(variable))]
-            if len({str(kind).replace("U", "I") for kind in kinds}) > 1:
-                raise KbertError(f"{where}: {name} has numbers of {kinds[0]}, not {kinds[1]}")
-        for name, variable in state.items():
-            variable.assign(tensors.get_tensor(name).astype(_dtype(variable)))
+            value = tensors.get_tensor(name) if reads else np.zeros(tuple(variable.shape))
+            assign(variable, from_first_host(value.astype(_dtype(variable))))
+
+
+def _compare(checkpoint: Checkpoint, tensors: Any, state: Mapping[str, Any]) -> None:
+    """Raises KbertError if the tensors of a file are not those of a state."""
+    where, names = f"the checkpoint {checkpoint.path}", tensors.keys()
+    differing = sorted(set(names) ^ set(state))
+    if differing:
+        owner = "the model has not" if differing[0] in names else "it has not"
+        raise KbertError(
+            f"{where} is of another model: {len(differing)} variables differ by name, "
+            f"{differing[0]!r} first, which {owner}"
+        )
+    for name, variable in state.items():
+        stored = tensors.get_slice(name)
+        found, expected = tuple(stored.get_shape()), tuple(variable.shape)
+        if found != expected:
+            raise KbertError(f"{where} is of another model: {name} is {found}, not {expected}")
+        # Signed or not is the backend's choice; the 32 bits of a seed are the same.
+        kinds = [stored.get_dtype(), _DTYPES.get(_dtype(variable))]
+        if len({str(kind).replace("U", "I") for kind in kinds}) > 1:
+            raise KbertError(f"{where}: {name} has numbers of {kinds[0]}, not {kinds[1]}")
 
 
 def check_same(former: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kbert.training.distribution import rows_of_this_host
+
 Batches = Iterable[tuple[Any, Any, Any]]  # (x, y, sample_weight), the weights as y
 
 
@@ -41,7 +43,8 @@ def mean_scores(model: keras.Model, batches: Batches) -> dict[str, float]:
 
     Args:
         model: with one output, or with several by name, which are compiled with metrics.
-        batches: `(x, y, sample_weight)`, the weights as `y`.
+        batches: `(x, y, sample_weight)`, the weights as `y`: whole ones, of which each of
+            several hosts takes its rows.
 
     Returns:
         The means: of the outputs by name, as `mlm_loss` (see `of_heads`); and `loss`, their sum.
@@ -55,7 +58,8 @@ def mean_scores(model: keras.Model, batches: Batches) -> dict[str, float]:
         # With weights that sum to 1, a loss is a mean, whether it is compiled as one or as a sum.
         shares = {part: np.float32(1 / (w.sum() or 1.0)) * w for part, w in parts.items()}
         model.reset_metrics()
-        logs = model.test_on_batch(x, y, shares.get("", shares), return_dict=True)
+        batch = rows_of_this_host((x, y, shares.get("", shares)))
+        logs = model.test_on_batch(*batch, return_dict=True)
         for part, weight in parts.items():
             total = float(weight.sum())
             totals[part] = totals.get(part, 0.0) + total
