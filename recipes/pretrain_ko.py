@@ -78,7 +78,7 @@ PRESETS = {"quick": QUICK, "bert": BERT_PRETRAINING}
 # vocabulary count by what is in them, not by where they are.
 FIXED = (
     "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
-    "objective masking mask_rate weights unpaired init"
+    "objective masking mask_rate weights unpaired init precision remat"
 )
 OF_COST = (
     "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size "
@@ -135,6 +135,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--warmup-steps", type=int)
     parser.add_argument("--weight-decay", type=float)
     parser.add_argument("--dropout", type=float)
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "mixed_bfloat16", "mixed_float16"],
+        default="float32",
+        help="of products; mixed_float16, with a scaled loss, for GPUs without bfloat16 (T4)",
+    )
+    parser.add_argument(
+        "--remat", action="store_true", help="compute layers twice, and keep far less of them"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=1000, help="steps between checkpoints")
     parser.add_argument("--heldout", nargs="+", help="text to evaluate on; each file is a source")
@@ -226,7 +235,9 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
             max_position_embeddings=longest,
             hidden_dropout_prob=arguments.dropout,
             attention_probs_dropout_prob=arguments.dropout,
+            remat=arguments.remat,
             seed=arguments.seed,
+            dtype=arguments.precision,
         )
         model.tokenizer = tokenizer
     elif longest > model.max_length:
@@ -296,7 +307,8 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
             f"with --out {folder} goes on from there."
         )
         return
-    model.save(folder / "model.keras")
+    as_float32 = {"dtype": "float32", "remat": False}  # so that the file suits every device
+    changed(model, **as_float32).save(folder / "model.keras")
     try:
         heldout = folder / HELDOUT_LOG
         draw_curves(log, folder / "curves.png", heldout=heldout, baseline=baseline)
@@ -340,7 +352,18 @@ def begun_model(arguments: argparse.Namespace, screen: Console) -> BertForPreTra
         tokens = [line.strip() for line in lines if line.strip()]
         model = kbert.extend_vocabulary(model, tokens)
         screen.print(f"{len(tokens):,} tokens are new; they begin at the means of their pieces.")
-    return model
+    return changed(model, dtype=arguments.precision, remat=arguments.remat)
+
+
+def changed(model: BertForPreTraining, **settings: str | bool) -> BertForPreTraining:
+    """The model with other settings than it was made with, and the same weights."""
+    config = model.get_config()
+    if config | settings == config:
+        return model
+    again = type(model).from_config(config | settings)
+    again.set_weights(model.get_weights())
+    again.tokenizer = model.tokenizer
+    return again
 
 
 def text_of_corpus(arguments: argparse.Namespace, tokenizer: kbert.Tokenizer | None) -> Text:

@@ -76,8 +76,9 @@ class Dropout(keras.layers.Layer):
             rows: (...) integers: which of the larger tensor's rows of L elements each one is.
             draw: as for `call`.
         """
-        length = np.uint32(inputs.shape[-1])
-        places = ops.cast(rows, "uint32")[..., None] * length + ops.arange(length, dtype="uint32")
+        length = inputs.shape[-1]
+        within = ops.cast(ops.arange(length, dtype="int32"), "uint32")
+        places = ops.cast(rows, "uint32")[..., None] * np.uint32(length) + within
         return self._scaled_where(_kept_at(places, self.rate, draw), inputs)
 
     def kept_by_numpy(self, draw, shape: tuple[int, ...], first: int = 0) -> np.ndarray:
