@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tasks": {"text", "data"},
     "layers": {"backend"},
     "models": {"backend", "text", "layers"},
-    "training": {"backend"},
+    "training": {"backend", "cost"},
     "formats": {"backend", "console", "text", "layers", "models"},
     "pipelines": {"backend", "text", "models", "formats"},
     "__main__": {"formats"},

@@ -39,6 +39,23 @@ class Stage(NamedTuple):
         return self.rows * self.sequence_length
 
 
+def stage_shape(text: str) -> tuple[int, int, int]:
+    """Reads LENGTH:BATCH:STEPS, as a command line has it.
+
+    Raises:
+        KbertError: if it is no such text, or a number is not above 0.
+
+    Example:
+        >>> stage_shape("128:256:900000")
+        (128, 256, 900000)
+    """
+    parts = text.split(":")
+    numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in parts]
+    if len(numbers) != 3 or min(numbers) < 1:
+        raise KbertError(f"a stage is LENGTH:BATCH:STEPS, as 128:256:900000, not {text!r:.40}")
+    return numbers[0], numbers[1], numbers[2]
+
+
 def locate(stages: Sequence[Stage], step: int) -> tuple[int, int]:
     """The stage of a step, and the step's place within; both and the step count from 0.
 
