@@ -225,7 +225,7 @@ def _kept_by_layer(
         kept += 2 * d
     if attention_dropout and length <= _WEIGHTS_KEPT:
         return kept + n * length * (4 + 1 + b)  # weights, which are dropped, what is left
-    return kept + b * d + 4 * n  # the kernel's own context, and the logarithm of each row's sum
+    return kept + 4 * n  # the kernel's logarithms of each row's sum
 
 
 def _check_counts(least: int, **counts: int) -> None:
