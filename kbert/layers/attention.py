@@ -70,7 +70,7 @@ def attention(
         The context, (B, L, N, H): what `attention_reference` gives.
     """
     query, key, value = (ops.convert_to_tensor(each) for each in (query, key, value))
-    length = query.shape[1]
+    length = query.shape[1] if isinstance(query.shape[1], int) else None  # free when exported
     if window is not None:
         per_key = bias is None or bias.shape[2] == 1
         if length and per_key and 3 * block_size(window) < length:
@@ -172,7 +172,10 @@ def attention_reference(query, key, value, bias=None, dropout=None):
     scores = ops.einsum("bqnh,bknh->bnqk", query, key) / math.sqrt(query.shape[-1])  # (B, N, L, L)
     if bias is not None:
         scores = scores + bias
-    weights = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), value.dtype)
+    if scores.shape[-1] == 1:  # of which Keras's softmax would warn
+        weights = ops.ones_like(scores)
+    else:
+        weights = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), value.dtype)
     dropped = weights if dropout is None else dropout(weights)
     return ops.einsum("bnqk,bknh->bqnh", dropped, value), weights  # (B, L, N, H)
 
