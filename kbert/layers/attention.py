@@ -83,6 +83,8 @@ def attention(
     if dropout is None and _cudnn_takes(query, bias, lengths):
         import jax
 
+        if lengths is not None:
+            lengths = ops.maximum(lengths, 1)  # a row that is all padding is not to be NaN
         return jax.nn.dot_product_attention(
             query, key, value, key_value_seq_lengths=lengths, implementation="cudnn"
         )

@@ -3,7 +3,7 @@
 The weights of a block of queries are made, used, and made again in the backward pass, so that they
 are never all there. XLA has no fused attention on a CPU, and none with dropout anywhere.
 
-Shapes: B batch, L length, N heads, H head size, C queries of a block.
+Shapes: B batch, L queries, K keys, N heads, H head size, C queries of a block.
 Source: Rabe and Staats 2021, "Self-attention Does Not Need O(n^2) Memory".
 """
 
@@ -19,11 +19,11 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
 
     Args:
         query: (B, L, N, H), with L known.
-        key: (B, L, N, H).
-        value: (B, L, N, H).
-        bias: what to add to the scores, (B, 1, 1, L) or (B, 1, L, L), or None.
+        key: (B, K, N, H); K is L, but for windows.
+        value: (B, K, N, H).
+        bias: what to add to the scores, (B, 1, 1, K) or (B, 1, L, K), or None.
         drop: (weights, rows) -> weights, some of them set to 0 and the others scaled; `rows`
-            (B, N, C) numbers the rows of the whole (B, N, L, L). None drops nothing.
+            (B, N, C) numbers the rows of the whole (B, N, L, K). None drops nothing.
 
     Returns:
         The context, (B, L, N, H).
@@ -38,8 +38,8 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
     bias_blocks = None if bias is None or of_all_queries else _blocks(bias, count)
 
     def weights_of(index, queries, keys):
-        """(B, N, C, L) in float32, and a function that drops."""
-        scores = ops.einsum("bnch,bnlh->bncl", queries, keys) * scale
+        """(B, N, C, K) in float32, and a function that drops."""
+        scores = ops.einsum("bnch,bnkh->bnck", queries, keys) * scale
         if bias is not None:
             scores = scores + (bias if of_all_queries else bias_blocks[index])
         weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
@@ -49,7 +49,7 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
     @ops.custom_gradient
     def attend(query, key, value):
         queries = _blocks(ops.transpose(query, (0, 2, 1, 3)), count)  # (n, B, N, C, H)
-        keys, values = (ops.transpose(each, (0, 2, 1, 3)) for each in (key, value))  # (B, N, L, H)
+        keys, values = (ops.transpose(each, (0, 2, 1, 3)) for each in (key, value))  # (B, N, K, H)
 
         def forward(index, contexts):
             weights, dropped = weights_of(index, queries[index], keys)
@@ -58,22 +58,21 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
 
         contexts = ops.fori_loop(0, count, forward, ops.zeros_like(queries))
 
-        def gradient(*args, upstream=None):
-            upstream = args[0] if upstream is None else upstream  # (B, L, N, H)
+        def gradient(upstream):
             above = _blocks(ops.transpose(upstream, (0, 2, 1, 3)), count)
 
             def backward(index, gradients):
                 for_queries, for_keys, for_values = gradients
                 weights, dropped = weights_of(index, queries[index], keys)
                 left = ops.cast(dropped(weights), dtype)
-                for_values = for_values + _sum("bncl,bnch->bnlh", left, above[index])
-                products = ops.einsum("bnch,bnlh->bncl", above[index], values)
+                for_values = for_values + _sum("bnck,bnch->bnkh", left, above[index])
+                products = ops.einsum("bnch,bnkh->bnck", above[index], values)
                 for_weights = dropped(ops.cast(products, "float32"))
                 both = weights * for_weights
                 for_scores = both - weights * ops.sum(both, axis=-1, keepdims=True)
                 for_scores = ops.cast(for_scores * scale, dtype)
                 for_queries = _put(for_queries, index, ops.matmul(for_scores, keys))
-                for_keys = for_keys + _sum("bncl,bnch->bnlh", for_scores, queries[index])
+                for_keys = for_keys + _sum("bnck,bnch->bnkh", for_scores, queries[index])
                 return for_queries, for_keys, for_values
 
             zeros = ops.zeros_like(keys, dtype="float32")

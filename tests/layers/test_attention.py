@@ -7,6 +7,7 @@ from keras import ops
 
 import kbert.layers.attention
 from kbert.layers.attention import (
+    PADDED,
     SelfAttention,
     attention,
     attention_reference,
@@ -14,6 +15,7 @@ from kbert.layers.attention import (
     windowed,
 )
 from kbert.layers.dropout import Dropout
+from kbert.layers.local_attention import joined, local_blocks
 
 
 def arrays(batch=2, length=5, heads=3, size=4, seed=0):
@@ -248,16 +250,28 @@ def test_the_gradient_of_a_window():
         )
 
 
-def test_dropout_in_a_window_is_unbiased():
-    """With values of 1 the context is the sum of the weights that are left."""
-    query, key, _ = arrays(4, 400, 2, 4)
+@pytest.mark.parametrize(("length", "window"), [(400, 64), (1000, 300)])
+def test_dropout_in_a_window(length, window):
+    """As in rows of attention of a block's queries over three blocks of keys."""
+    parts = arrays(1, length, 2, 4)
     dropout = Dropout(0.5, seed=2)
-    ones = np.ones((4, 400, 2, 1), "float32") * np.ones(4, "float32")
-    sums = ops.convert_to_numpy(
-        attention(query, key, ones, window=64, dropout=dropout, draw=dropout.draw())
-    )[..., 0]
-    assert 0.05 < sums.std() < 0.5
-    assert abs(sums.mean() - 1) < 5 * sums.std() / sums.size**0.5
+    draw = dropout.draw()
+    drop = partial(dropout, training=True, draw=draw)
+
+    def fused(*parts):
+        return attention(*parts, window=window, dropout=dropout, draw=draw)
+
+    def in_blocks(query, key, value):
+        blocks = local_blocks(query, key, value, None, window, PADDED)
+        return joined(attention_reference(*blocks, drop)[0], length)
+
+    tensors = [ops.convert_to_tensor(part) for part in parts]
+    got, expected = (ops.convert_to_numpy(f(*tensors)) for f in (fused, in_blocks))
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+    for one, two in zip(gradients(fused, parts), gradients(in_blocks, parts), strict=True):
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(one), ops.convert_to_numpy(two), atol=1e-5, rtol=1e-5
+        )
 
 
 def test_the_weights_of_a_window_and_its_layer():
