@@ -108,11 +108,11 @@ def _attention_by_torch(query, key, value, bias, dropout: Dropout | None, draw):
         drop = partial(dropout, training=True, draw=draw)
         return attention_reference(query, key, value, bias, drop)[0]
 
-    rows = (each.transpose(1, 2) for each in (query, key, value))  # (B, N, L, H)
+    query, key, value = (each.transpose(1, 2) for each in (query, key, value))  # (B, N, L, H)
     if device == "cuda":
-        context = _attention_by_cuda(*rows, bias, dropout, draw)
+        context = _attention_by_cuda(query, key, value, bias, dropout, draw)
     else:
-        context = scaled_dot_product_attention(*rows, attn_mask=bias)
+        context = scaled_dot_product_attention(query, key, value, attn_mask=bias)
     return context.transpose(1, 2)
 
 

@@ -34,14 +34,13 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
     dtype = query.dtype
     first_rows = ops.arange(ops.shape(query)[0] * heads, dtype="int32") * length
     first_rows = ops.reshape(first_rows, (-1, heads, 1))  # (B, N, 1)
-    of_all_queries = bias is not None and bias.shape[2] == 1
-    bias_blocks = None if bias is None or of_all_queries else _blocks(bias, count)
+    biases = bias if bias is None or bias.shape[2] == 1 else _blocks(bias, count)
 
     def weights_of(index, queries, keys):
         """(B, N, C, K) in float32, and a function that drops."""
         scores = ops.einsum("bnch,bnkh->bnck", queries, keys) * scale
-        if bias is not None:
-            scores = scores + (bias if of_all_queries else bias_blocks[index])
+        if biases is not None:
+            scores = scores + (biases if biases is bias else biases[index])
         weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
         rows = first_rows + index * QUERIES + ops.arange(QUERIES, dtype="int32")
         return weights, (lambda numbers: numbers if drop is None else drop(numbers, rows))
