@@ -26,22 +26,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-from step_time import LEARNING_RATE, VOCABULARY, batch
+from step_time import VOCABULARY, make_kbert, make_transformers
 
 from kbert.cost import cost
 from kbert.sizes import SIZES
 
-# name: (backend, maker of the step, remat or the kind of attention)
+# name: (backend, module to import first, maker of the step, its settings)
+KBERT = ("kbert.models.pretraining", make_kbert)
+RIVAL = ("transformers.models.bert.modeling_bert", make_transformers)
 CONTESTANTS = {
-    "kbert, JAX": ("jax", "kbert", False),
-    "kbert, JAX, remat": ("jax", "kbert", True),
-    "kbert, PyTorch": ("torch", "kbert", False),
-    "kbert, PyTorch, remat": ("torch", "kbert", True),
-    "kbert, TensorFlow": ("tensorflow", "kbert", False),
-    "kbert, TensorFlow, remat": ("tensorflow", "kbert", True),
-    "transformers, PyTorch, sdpa": ("torch", "transformers", "sdpa"),
-    "transformers, PyTorch, eager": ("torch", "transformers", "eager"),
+    "kbert, JAX": ("jax", *KBERT, {}),
+    "kbert, JAX, remat": ("jax", *KBERT, {"remat": True}),
+    "kbert, PyTorch": ("torch", *KBERT, {}),
+    "kbert, PyTorch, remat": ("torch", *KBERT, {"remat": True}),
+    "kbert, TensorFlow": ("tensorflow", *KBERT, {}),
+    "kbert, TensorFlow, remat": ("tensorflow", *KBERT, {"remat": True}),
+    "transformers, PyTorch, sdpa": ("torch", *RIVAL, {"attn_implementation": "sdpa"}),
+    "transformers, PyTorch, eager": ("torch", *RIVAL, {"attn_implementation": "eager"}),
 }
 
 
@@ -126,12 +127,13 @@ def positions(length: int) -> int:
 
 def measure(arguments: argparse.Namespace) -> int:
     """Bytes that two steps take at their peak, above what there was without a model."""
-    _, maker, setting = CONTESTANTS[arguments.worker]
+    _, module, maker, settings = CONTESTANTS[arguments.worker]
     (arguments.length,) = arguments.lengths
     arguments.batch_size = max(1, arguments.tokens // arguments.length)
-    importlib.import_module(MODULES[maker])
+    importlib.import_module(module)
     before = of_this_process("VmRSS")
-    step = MAKERS[maker](arguments, setting)
+    longest = positions(arguments.length)
+    step = maker(arguments, None, max_position_embeddings=longest, **settings)
     step()
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
@@ -145,65 +147,6 @@ def of_this_process(figure: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(figure))
 
-
-def make_kbert(arguments: argparse.Namespace, remat: bool):
-    """A step of kbert, as `model.fit` runs it."""
-    import kbert
-    from kbert.training.losses import objective
-    from kbert.training.optimizers import adamw
-
-    x = batch(arguments)
-    y = {"mlm": x.pop("labels"), "nsp": x.pop("nsp")}
-    weights = {name: np.ones(array.shape, np.float32) for name, array in y.items()}
-    model = kbert.BertForPreTraining(
-        vocab_size=VOCABULARY,
-        **SIZES[arguments.size],
-        max_position_embeddings=positions(arguments.length),
-        hidden_dropout_prob=arguments.dropout,
-        attention_probs_dropout_prob=arguments.dropout,
-        remat=remat,
-    )
-    model.compile(adamw(LEARNING_RATE, 1_000_000), **objective("pretraining"))
-    return lambda: model.train_on_batch(x, y, weights)
-
-
-def make_transformers(arguments: argparse.Namespace, attention: str):
-    """A step of transformers' BertForPreTraining."""
-    import torch
-    import transformers
-
-    given = {name: torch.tensor(array).long() for name, array in batch(arguments).items()}
-    places, truth = given.pop("masked_lm_positions"), given.pop("labels")
-    labels = torch.full_like(given["input_ids"], -100).scatter(1, places, truth)
-    next_sentence = given.pop("nsp")
-    config = transformers.BertConfig(
-        vocab_size=VOCABULARY,
-        **SIZES[arguments.size],
-        max_position_embeddings=positions(arguments.length),
-        hidden_dropout_prob=arguments.dropout,
-        attention_probs_dropout_prob=arguments.dropout,
-        attn_implementation=attention,
-    )
-    model = transformers.BertForPreTraining(config).train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(), LEARNING_RATE, weight_decay=0.01, eps=1e-6, fused=True
-    )
-
-    def step() -> None:
-        outputs = model(**given, labels=labels, next_sentence_label=next_sentence)
-        optimizer.zero_grad()
-        outputs.loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-
-    return step
-
-
-MODULES = {
-    "kbert": "kbert.models.pretraining",
-    "transformers": "transformers.models.bert.modeling_bert",
-}
-MAKERS = {"kbert": make_kbert, "transformers": make_transformers}
 
 if __name__ == "__main__":
     main()
