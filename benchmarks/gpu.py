@@ -300,6 +300,7 @@ def make_batch(lengths: np.ndarray, length: int) -> tuple[dict, dict, dict]:
         "token_type_ids": (real & (np.arange(length) >= lengths[:, None] // 2)).astype("int32"),
         "attention_mask": real.astype("int32"),
         "masked_lm_positions": positions.astype("int32"),
+        "lengths": lengths.astype("int32"),
     }
     labels = np.where(counted, np.take_along_axis(ids, positions, axis=1), 0).astype("int32")
     y = {"mlm": labels, "nsp": rng.integers(0, 2, rows, "int32")}

@@ -198,8 +198,8 @@ def batch(arguments: argparse.Namespace) -> dict[str, np.ndarray]:
     }
 
 
-def make_kbert(arguments: argparse.Namespace, jit_compile: bool | None):
-    """A step of kbert, as `model.fit` runs it."""
+def make_kbert(arguments: argparse.Namespace, jit_compile: bool | None, **settings):
+    """A step of kbert, as `model.fit` runs it; settings are the model's."""
     import kbert
     from kbert.training.losses import objective
     from kbert.training.optimizers import adamw
@@ -212,6 +212,7 @@ def make_kbert(arguments: argparse.Namespace, jit_compile: bool | None):
         **SIZES[arguments.size],
         hidden_dropout_prob=arguments.dropout,
         attention_probs_dropout_prob=arguments.dropout,
+        **settings,
     )
     model.compile(adamw(LEARNING_RATE, 1_000_000), **objective("pretraining"))
     return lambda: model.train_on_batch(x, y, weights)
@@ -251,8 +252,8 @@ def make_keras_hub(arguments: argparse.Namespace, jit_compile: bool | None):
     return lambda: model.train_on_batch(x, given["labels"], weights)
 
 
-def make_transformers(arguments: argparse.Namespace, jit_compile: bool | None):
-    """A step of transformers' BertForPreTraining."""
+def make_transformers(arguments: argparse.Namespace, jit_compile: bool | None, **settings):
+    """A step of transformers' BertForPreTraining; settings are its config's."""
     import torch
     import transformers
 
@@ -265,6 +266,7 @@ def make_transformers(arguments: argparse.Namespace, jit_compile: bool | None):
         **SIZES[arguments.size],
         hidden_dropout_prob=arguments.dropout,
         attention_probs_dropout_prob=arguments.dropout,
+        **settings,
     )
     model = transformers.BertForPreTraining(config).train()
     optimizer = torch.optim.AdamW(

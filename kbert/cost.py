@@ -26,6 +26,7 @@ from kbert.errors import KbertError
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 _MASKED_SHARE = 0.15  # as kbert/data/masking.py has it
+_WEIGHTS_KEPT = 256  # the longest rows that are not computed in parts; kbert/layers/attention.py
 
 
 class Memory(NamedTuple):
@@ -134,8 +135,8 @@ def cost(
         max_position_embeddings: rows of the position table.
         type_vocab_size: rows of the segment table.
         hidden_dropout_prob: if above 0, a byte is kept for each number that is dropped or not.
-        attention_probs_dropout_prob: if above 0, attention weights (N L a token) are kept too; a
-            fused kernel without dropout keeps none.
+        attention_probs_dropout_prob: if above 0, rows of up to 256 tokens keep attention weights
+            (N L a token) too; longer ones, and those without dropout, keep none.
         precision: what Keras calls the dtype policy.
         remat: whether each layer keeps its input only, and is computed again in the backward pass.
 
@@ -222,9 +223,9 @@ def _kept_by_layer(
     kept = b * (6 * d + 2 * i) + 4 * (2 * d) + 4 * 4
     if hidden_dropout:
         kept += 2 * d
-    if attention_dropout:
+    if attention_dropout and length <= _WEIGHTS_KEPT:
         return kept + n * length * (4 + 1 + b)  # weights, which are dropped, what is left
-    return kept + b * d + 4 * n  # the kernel's own context, and the logarithm of each row's sum
+    return kept + 4 * n  # the kernel's logarithms of each row's sum
 
 
 def _check_counts(least: int, **counts: int) -> None:

@@ -25,7 +25,7 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from rich.console import Console
@@ -36,6 +36,7 @@ import kbert  # chooses the backend, so it comes before Keras
 import keras
 
 from kbert.console import console
+from kbert.cost import Precision
 from kbert.data.baseline import unigram_loss
 from kbert.data.batches import MARKS, PretrainingBatches
 from kbert.data.corpus import Document, read_documents
@@ -45,7 +46,6 @@ from kbert.data.shards import encode_documents
 from kbert.data.training_text import TrainingText, text_of_corpus, text_of_shards
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
-from kbert.models.other_dropout import with_dropout
 from kbert.pipelines.quiz import ask_blanks, ask_pairs
 from kbert.run_folder import (
     check_folder,
@@ -84,7 +84,7 @@ PRESETS = {"quick": QUICK_PRETRAINING, "bert": BERT_PRETRAINING}
 # vocabulary count by what is in them, not by where they are.
 FIXED = (
     "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
-    "objective masking mask_rate weights unpaired init"
+    "objective masking mask_rate weights unpaired init precision remat"
 )
 
 
@@ -124,6 +124,13 @@ def parse_arguments() -> argparse.Namespace:
     add("--warmup-steps", type=int)
     add("--weight-decay", type=float)
     add("--dropout", type=float, help="default that of the preset; with --init, of the model")
+    add(
+        "--precision",
+        choices=get_args(Precision),
+        default="float32",
+        help="of products; mixed_float16, with a scaled loss, for GPUs without bfloat16 (T4)",
+    )
+    add("--remat", action="store_true", help="compute layers twice, and keep far less of them")
     add("--seed", type=int, default=0)
     add("--save-every", type=int, default=1000, help="steps between checkpoints")
     add("--heldout", nargs="+", help="text to evaluate on; each file is a source")
@@ -295,7 +302,7 @@ def finish(
     # 6. The model's file, the curves, and what it learned, asked of the file.
     baseline = unigram_loss(text.shards, text.tokenizer)
     path, heldout = folder / "model.keras", folder / HELDOUT_LOG
-    model.save(path)
+    model.with_settings(dtype="float32").save(path)  # which suits every device
     try:
         draw_curves(progress.log_file, folder / "curves.png", heldout=heldout, baseline=baseline)
     except kbert.KbertError as error:
@@ -335,7 +342,11 @@ def loaded_model(arguments: argparse.Namespace, screen: Console) -> KbertModel:
         tokens = [line.strip() for line in lines if line.strip()]
         model = kbert.extend_vocabulary(model, tokens)
         screen.print(f"{len(tokens):,} tokens are new; they begin at the means of their pieces.")
-    return model if arguments.dropout is None else with_dropout(model, arguments.dropout)
+    settings = {"dtype": arguments.precision, "remat": arguments.remat}
+    if arguments.dropout is not None:
+        settings["hidden_dropout_prob"] = arguments.dropout
+        settings["attention_probs_dropout_prob"] = arguments.dropout
+    return model.with_settings(**settings)
 
 
 def read_text(arguments: argparse.Namespace, tokenizer: kbert.Tokenizer | None) -> TrainingText:
@@ -372,7 +383,9 @@ def new_model(
         max_position_embeddings=longest,
         hidden_dropout_prob=arguments.dropout,
         attention_probs_dropout_prob=arguments.dropout,
+        remat=arguments.remat,
         seed=arguments.seed,
+        dtype=arguments.precision,
     )
     model.tokenizer = tokenizer
     return model

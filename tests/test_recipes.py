@@ -215,6 +215,7 @@ def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsy
     more = corpus.parent / "more.txt"
     more.write_text("민주공화국이다\n", encoding="utf-8")
     second = ["--init", corpus.parent / "run/model.keras", "--corpus", corpus, *sizes]
+    second += ["--precision", "mixed_float16", "--remat"]
     out = corpus.parent / "further"
     dropped = ["--add-tokens", more, "--dropout", 0.25, "--out", out]
     recipe_main(monkeypatch, "pretrain_ko.py", *second, *dropped)
@@ -223,6 +224,9 @@ def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsy
     assert rates == [0, 0.25]
     assert type(longer).__name__ == "BertForPreTraining"
     assert longer.tokenizer.vocabulary == [*model.tokenizer.vocabulary, "민주공화국이다"]
+    assert longer.dtype_policy.name == "float32" and longer.get_config()["remat"]
+    state = (out / "checkpoints/step-00000002/state.safetensors").read_bytes()
+    assert b"dynamic_scale" in state  # trained in float16, with a scaled loss
     with pytest.raises(kbert.KbertError, match="longer than the 16 that"):
         long = [*second, "--sequence-length", 32, "--out", corpus.parent / "long"]
         recipe_main(monkeypatch, "pretrain_ko.py", *long)

@@ -156,10 +156,11 @@ class PretrainingBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Batch:
         """The batch of a step, or this host's rows of it: `(x, y, sample_weight)`.
 
-        `x` holds `input_ids`, `token_type_ids`, `attention_mask` (B, L) and `masked_lm_positions`
-        (B, P). `y` and `sample_weight` are (B, P) for "masked-lm"; for "pretraining" they are dicts
-        of `mlm` (B, P) and `nsp` (B,). For "causal" there are no positions, `attention_mask` is
-        (B, L, L), int8, and `y` and `sample_weight` are (B, L).
+        `x` holds `input_ids`, `token_type_ids`, `attention_mask` (B, L), `masked_lm_positions`
+        (B, P) and `lengths` (B,), which say what the mask says: rows are padded at the end. `y`
+        and `sample_weight` are (B, P) for "masked-lm"; for "pretraining" they are dicts of `mlm`
+        (B, P) and `nsp` (B,). For "causal" there are neither positions nor lengths,
+        `attention_mask` is (B, L, L), int8, and `y` and `sample_weight` are (B, L).
         """
         if not 0 <= index < self.steps:
             raise IndexError(f"batch {index} of {self.steps}")
@@ -177,7 +178,11 @@ class PretrainingBatches(keras.utils.PyDataset):
             word_starts=x.pop("word_starts", None),
             **self._rates,
         )
-        x |= {"input_ids": masked.input_ids, "masked_lm_positions": masked.positions}
+        x |= {
+            "input_ids": masked.input_ids,
+            "masked_lm_positions": masked.positions,
+            "lengths": x["attention_mask"].sum(axis=1, dtype=np.int32),
+        }
         if self.objective == "masked-lm":
             return x, masked.labels, masked.weights
         is_pair = labels != NOT_A_PAIR

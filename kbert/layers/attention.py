@@ -7,17 +7,22 @@ Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 """
 
 import math
+from functools import partial
 
 import keras
 from keras import ops
 
+from kbert.layers.block_attention import attention_in_blocks
 from kbert.layers.dense import Dense
-from kbert.layers.dropout import Dropout
+from kbert.layers.dropout import Dropout, seed_of_draw
 from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.local_attention import band_bias, block_size, joined, local_blocks
 
 # Added to the score of a padded key. Beside any real score its exp() is exactly 0, in float32,
 # bfloat16 and float16, so a padded key changes nothing.
 PADDED = -3e4
+
+_LONG = 256  # shorter rows are faster at once: on a CPU all weights of a few rows fit the cache
 
 
 def padding_bias(attention_mask, dtype: str):
@@ -33,22 +38,123 @@ def padding_bias(attention_mask, dtype: str):
     return bias[:, None] if len(bias.shape) == 3 else bias[:, None, None, :]
 
 
-def attention(query, key, value, bias=None):
-    """Attention by the backend's own fused kernel, where it has one.
+def attention(
+    query,
+    key,
+    value,
+    bias=None,
+    *,
+    lengths=None,
+    window: int | None = None,
+    dropout: Dropout | None = None,
+    draw=None,
+):
+    """Attention by what each backend does best, without an array of L x L where it can.
 
-    PyTorch runs `scaled_dot_product_attention`, JAX `jax.nn.dot_product_attention`; on TensorFlow
-    it is left to XLA.
+        PyTorch        `scaled_dot_product_attention`; on a CPU with dropout `TorchAttention`
+        JAX on a GPU   cuDNN's kernel, for rows of which `lengths` are known, in 16 bits, without
+                       dropout
+        XLA else       the formula, in blocks of queries where rows are long
 
     Args:
         query: (B, L, N, H).
         key: (B, L, N, H).
         value: (B, L, N, H).
-        bias: what to add to the scores, broadcast to (B, N, L, L), or None.
+        bias: what to add to the scores, (B, 1, 1, L) or (B, 1, L, L), or None.
+        lengths: (B,) how many tokens each row has, if that is all that `bias` says; or None.
+        window: how many positions a position sees on either side of its own; None means all.
+        dropout: drops weights, unless None.
+        draw: a draw of `dropout`.
 
     Returns:
-        The context, (B, L, N, H): the same as `attention_reference` gives.
+        The context, (B, L, N, H): what `attention_reference` gives.
     """
-    return ops.dot_product_attention(query, key, value, bias=bias)
+    query, key, value = (ops.convert_to_tensor(each) for each in (query, key, value))
+    length = query.shape[1] if isinstance(query.shape[1], int) else None  # free when exported
+    if window is not None:
+        per_key = bias is None or bias.shape[2] == 1
+        if length and per_key and 3 * block_size(window) < length:
+            parts = local_blocks(query, key, value, bias, window, PADDED)
+            return joined(attention(*parts, dropout=dropout, draw=draw), length)
+        bias, lengths = windowed(bias, query, window), None
+
+    if keras.backend.backend() == "torch":
+        return _attention_by_torch(query, key, value, bias, dropout, draw)
+    if dropout is None and _cudnn_takes(query, bias, lengths):
+        import jax
+
+        if lengths is not None:
+            lengths = ops.maximum(lengths, 1)  # a row that is all padding is not to be NaN
+        return jax.nn.dot_product_attention(
+            query, key, value, key_value_seq_lengths=lengths, implementation="cudnn"
+        )
+    if length and length > _LONG:
+        drop = None if dropout is None else partial(dropout.drop_rows, draw=draw)
+        return attention_in_blocks(query, key, value, bias, drop)
+    drop = None if dropout is None else partial(dropout, training=True, draw=draw)
+    return attention_reference(query, key, value, bias, drop)[0]
+
+
+def _attention_by_torch(query, key, value, bias, dropout: Dropout | None, draw):
+    from torch.nn.functional import scaled_dot_product_attention
+
+    device = query.device.type
+    if dropout is not None and device == "cpu" and query.shape[1] > _LONG:
+        from kbert.layers.torch_attention import TorchAttention
+
+        kept = partial(dropout.kept_by_numpy, draw)
+        return TorchAttention.apply(query, key, value, bias, dropout.scale, kept)
+    if dropout is not None and device != "cuda":
+        drop = partial(dropout, training=True, draw=draw)
+        return attention_reference(query, key, value, bias, drop)[0]
+
+    query, key, value = (each.transpose(1, 2) for each in (query, key, value))  # (B, N, L, H)
+    if device == "cuda":
+        context = _attention_by_cuda(query, key, value, bias, dropout, draw)
+    else:
+        context = scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    return context.transpose(1, 2)
+
+
+def _attention_by_cuda(query, key, value, bias, dropout: Dropout | None, draw):
+    """(B, N, L, H) -> (B, N, L, H)."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.nn.functional import scaled_dot_product_attention
+
+    kernels = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+    if query.shape[2] % 128 != 64:  # there cuDNN's gradients can be NaN (pytorch issue 196678)
+        kernels.append(SDPBackend.CUDNN_ATTENTION)
+    with sdpa_kernel(kernels):
+        if dropout is None:
+            return scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        # The kernel draws from the process's generator, which is put back afterwards.
+        with torch.random.fork_rng([query.device], device_type="cuda"):
+            torch.cuda.manual_seed(seed_of_draw(draw))
+            return scaled_dot_product_attention(
+                query, key, value, attn_mask=bias, dropout_p=dropout.rate
+            )
+
+
+def _cudnn_takes(query, bias, lengths) -> bool:
+    """Whether JAX has cuDNN's kernel for this: on GPUs from Ampere on; elsewhere False."""
+    if keras.backend.backend() != "jax" or (bias is not None and lengths is None):
+        return False
+    import jax
+
+    device = jax.devices()[0]
+    if device.platform != "gpu" or float(device.compute_capability) < 8:
+        return False
+    length, _, head_size = query.shape[1:]
+    sixteen_bits = keras.backend.standardize_dtype(query.dtype) in ("bfloat16", "float16")
+    return sixteen_bits and length % 128 == 0 and head_size % 8 == 0 and head_size <= 128
+
+
+def windowed(bias, query, window: int):
+    """A bias that lets each position see its window only, (B or 1, 1, L, L)."""
+    length = query.shape[1] or ops.shape(query)[1]
+    of_window = ops.cast(band_bias(length, length, window, PADDED), query.dtype)[None, None]
+    return of_window if bias is None else ops.minimum(bias, of_window)
 
 
 def attention_reference(query, key, value, bias=None, dropout=None):
@@ -68,7 +174,10 @@ def attention_reference(query, key, value, bias=None, dropout=None):
     scores = ops.einsum("bqnh,bknh->bnqk", query, key) / math.sqrt(query.shape[-1])  # (B, N, L, L)
     if bias is not None:
         scores = scores + bias
-    weights = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), value.dtype)
+    if scores.shape[-1] == 1:  # of which Keras's softmax would warn
+        weights = ops.ones_like(scores)
+    else:
+        weights = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), value.dtype)
     dropped = weights if dropout is None else dropout(weights)
     return ops.einsum("bnqk,bknh->bqnh", dropped, value), weights  # (B, L, N, H)
 
@@ -82,6 +191,7 @@ class SelfAttention(keras.layers.Layer):
         dropout: the rate at which attention weights are dropped in training.
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights and of dropout.
+        window: how many positions each sees on either side of its own; None means all.
 
     Source: Devlin et al. 2018, section 3; google-research/bert, modeling.py, `attention_layer`.
     """
@@ -92,9 +202,11 @@ class SelfAttention(keras.layers.Layer):
         dropout: float = 0.1,
         initializer_range: float = 0.02,
         seed: int = 0,
+        window: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.window = window
         self.num_attention_heads = num_attention_heads
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
@@ -121,7 +233,7 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection = dense(hidden_size, "output_projection")
         self.built = True
 
-    def call(self, hidden, bias=None, training=None, return_weights=False, draw=None):
+    def call(self, hidden, bias=None, training=None, return_weights=False, draw=None, lengths=None):
         """Lets every position take from every other.
 
         Args:
@@ -130,6 +242,7 @@ class SelfAttention(keras.layers.Layer):
             training: whether to drop weights.
             return_weights: whether to return the weights, queries and keys too.
             draw: a draw of `self.dropout`, if it is not to make one.
+            lengths: (B,) how many tokens each row has, if that is all that `bias` says.
 
         Returns:
             (B, L, D); or a tuple of it, the weights (B, N, L, L), and the queries and keys
@@ -142,13 +255,25 @@ class SelfAttention(keras.layers.Layer):
         projected = ops.reshape(projected, shape)  # (B, L, 3, N, H)
         query, key, value = ops.unstack(projected, 3, axis=2)  # (B, L, N, H)
 
-        drops = bool(training) and self.dropout_rate > 0
+        dropout = self.dropout if training and self.dropout_rate > 0 else None
+        if dropout is not None and draw is None:
+            draw = dropout.draw()
         weights = None
-        if drops or return_weights:
-            dropout = (lambda w: self.dropout(w, training=True, draw=draw)) if drops else None
-            context, weights = attention_reference(query, key, value, bias, dropout)
+        if return_weights:
+            drop = None if dropout is None else partial(dropout, training=True, draw=draw)
+            bias = bias if self.window is None else windowed(bias, query, self.window)
+            context, weights = attention_reference(query, key, value, bias, drop)
         else:
-            context = attention(query, key, value, bias)
+            context = attention(
+                query,
+                key,
+                value,
+                bias,
+                lengths=lengths,
+                window=self.window,
+                dropout=dropout,
+                draw=draw,
+            )
         merged = ops.reshape(context, (-1, shape[1], heads * head_size))  # (B, L, D)
         output = self.output_projection(merged)
         return (output, weights, query, key) if return_weights else output

@@ -52,18 +52,45 @@ class Dropout(keras.layers.Layer):
         """Drops elements of a tensor of any shape; by a `draw()` of its own unless given one."""
         if self.seed_generator is None or not training:
             return inputs
-        seed_and_count = self.seed_generator.next() if draw is None else draw
+        draw = self.seed_generator.next() if draw is None else draw
         if keras.backend.backend() == "torch":
-            seed, count = np.array(seed_and_count.tolist(), np.uint32)
             if inputs.device.type != "cpu":
-                with np.errstate(over="ignore"):
-                    (key,), _ = _keys(seed, count, _mix_by_numpy)
-                return keras.random.dropout(inputs, self.rate, seed=int(key) >> 1)
-            kept = ops.convert_to_tensor(_kept_by_numpy(inputs.shape, self.rate, seed, count))
+                return keras.random.dropout(inputs, self.rate, seed=seed_of_draw(draw))
+            kept = ops.convert_to_tensor(self.kept_by_numpy(draw, tuple(inputs.shape)))
         else:
-            seed, count = ops.unstack(ops.cast(seed_and_count, "uint32"), 2)
-            kept = _kept(ops.shape(inputs), self.rate, seed, count)
-        scaled = inputs * ops.cast(2**16 / (2**16 - _least(self.rate)), inputs.dtype)
+            kept = _kept(ops.shape(inputs), self.rate, draw)
+        return self._scaled_where(kept, inputs)
+
+    @property
+    def scale(self) -> float:
+        """What the elements that stay are multiplied by."""
+        return 2**16 / (2**16 - _least(self.rate))
+
+    def drop_rows(self, inputs, rows, draw):
+        """Drops, from some rows of a larger tensor, what `call` would drop from all of it.
+
+        For JAX and TensorFlow.
+
+        Args:
+            inputs: (..., L).
+            rows: (...) integers: which of the larger tensor's rows of L elements each one is.
+            draw: as for `call`.
+        """
+        length = inputs.shape[-1]
+        within = ops.cast(ops.arange(length, dtype="int32"), "uint32")
+        places = ops.cast(rows, "uint32")[..., None] * np.uint32(length) + within
+        return self._scaled_where(_kept_at(places, self.rate, draw), inputs)
+
+    def kept_by_numpy(self, draw, shape: tuple[int, ...], first: int = 0) -> np.ndarray:
+        """Which elements of a shape stay, if they are those from `first` on of a larger tensor.
+
+        For PyTorch on a CPU, which would run each operation of the hash over all elements.
+        """
+        seed, count = np.array(draw.tolist(), np.uint32)
+        return _kept_by_numpy(shape, self.rate, seed, count, first)
+
+    def _scaled_where(self, kept, inputs):
+        scaled = inputs * ops.cast(self.scale, inputs.dtype)
         return ops.where(kept, scaled, ops.zeros((), inputs.dtype))
 
     def compute_output_shape(self, input_shape):
@@ -76,21 +103,35 @@ def _least(rate: float) -> int:
     return min(round(rate * 2**16), 2**16 - 1)
 
 
-def _kept(shape, rate: float, seed, count):
-    """Which elements stay: booleans of a shape, from two uint32 scalars.
+def seed_of_draw(draw) -> int:
+    """One seed for a generator of PyTorch's, from what a layer drew."""
+    seed, count = np.array(draw.tolist(), np.uint32)
+    with np.errstate(over="ignore"):
+        (key,), _ = _keys(seed, count, _mix_by_numpy)
+    return int(key) >> 1
 
-    A hash has 32 bits, and serves two neighbours.
-    """
-    key, second_key = _keys(seed, count, _mix)
+
+def _kept(shape, rate: float, draw):
+    """Which elements stay: booleans of a shape."""
     size = 1
     for length in shape:
         size = size * length
     places = ops.cast(ops.arange(size, dtype="int32"), "uint32")
+    return ops.reshape(_kept_at(places, rate, draw), shape)
+
+
+def _kept_at(places, rate: float, draw):
+    """Which elements stay, by their places, uint32.
+
+    A hash has 32 bits, and serves two neighbours.
+    """
+    seed, count = ops.unstack(ops.cast(draw, "uint32"), 2)
+    key, second_key = _keys(seed, count, _mix)
     one = np.uint32(1)
     numbers = _mix(ops.right_shift(places, one) * _STEP + key, second_key)
     half = ops.left_shift(ops.bitwise_and(places, one), np.uint32(4))  # 0 or 16
     number = ops.bitwise_and(ops.right_shift(numbers, half), np.uint32(0xFFFF))
-    return ops.reshape(number >= np.uint32(_least(rate)), shape)
+    return number >= np.uint32(_least(rate))
 
 
 def _mix(number, key=None):
@@ -108,18 +149,22 @@ def _keys(seed, count, mix):
     return key, mix(key + _STEP)
 
 
-def _kept_by_numpy(shape, rate: float, seed: np.uint32, count: np.uint32) -> np.ndarray:
-    """What `_kept` gives, by numpy: PyTorch on a CPU would run each operation over all elements."""
+def _kept_by_numpy(shape, rate: float, seed: np.uint32, count: np.uint32, first: int) -> np.ndarray:
+    """What `_kept` gives, from a place on."""
+    first %= 2**32  # places are counted in 32 bits
+    odd = first % 2
     with np.errstate(over="ignore"):
         key, second_key = _keys(seed, count, _mix_by_numpy)
-        kept = np.empty(int(np.prod(shape)), bool)
+        kept = np.empty(int(np.prod(shape)) + odd, bool)
         steps = np.arange(_AT_ONCE // 2, dtype=np.uint32) * _STEP
         for start in range(0, len(kept), _AT_ONCE):
             part = kept[start : start + _AT_ONCE]
-            numbers = _mix_by_numpy(steps + (np.uint32(start // 2) * _STEP + key), second_key)
+            place = np.uint32((first + start) // 2)
+            numbers = steps[: -(-len(part) // 2)] + (place * _STEP + key)
+            numbers = _mix_by_numpy(numbers, second_key)
             halves = numbers.astype("<u4", copy=False).view("<u2")[: len(part)]
             np.greater_equal(halves, np.uint16(_least(rate)), out=part)
-    return kept.reshape(shape)
+    return kept[odd:].reshape(shape)
 
 
 def _mix_by_numpy(number, key=None):

@@ -27,6 +27,7 @@ class EncoderLayer(keras.layers.Layer):
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights and of dropout.
         hidden_act: the activation within the feed-forward network.
+        attention_window: how many positions each sees on either side of its own; None means all.
 
     Source: Vaswani et al. 2017, section 3.1; google-research/bert, `transformer_model`.
     """
@@ -41,6 +42,7 @@ class EncoderLayer(keras.layers.Layer):
         initializer_range: float = 0.02,
         seed: int = 0,
         hidden_act: str = "gelu",
+        attention_window: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -57,6 +59,7 @@ class EncoderLayer(keras.layers.Layer):
             attention_dropout,
             initializer_range,
             sub_seed(seed, "self_attention"),
+            attention_window,
             dtype=policy,
             name="self_attention",
         )
@@ -93,7 +96,13 @@ class EncoderLayer(keras.layers.Layer):
         )
 
     def call(
-        self, hidden, bias=None, training=None, return_weights=False, draws=(None, None, None)
+        self,
+        hidden,
+        bias=None,
+        training=None,
+        return_weights=False,
+        draws=(None, None, None),
+        lengths=None,
     ):
         """Runs the layer.
 
@@ -103,6 +112,7 @@ class EncoderLayer(keras.layers.Layer):
             training: whether to drop.
             return_weights: whether to return what the heads did, too.
             draws: what `draws()` gave, if the layer is not to draw itself.
+            lengths: (B,) how many tokens each row has, if that is all that `bias` says.
 
         Returns:
             (B, L, D); or a tuple of it, the attention weights (B, N, L, L), and the queries and
@@ -110,7 +120,12 @@ class EncoderLayer(keras.layers.Layer):
         """
         for_weights, for_attended, for_widened = draws
         attended = self.self_attention(
-            hidden, bias=bias, training=training, return_weights=return_weights, draw=for_weights
+            hidden,
+            bias=bias,
+            training=training,
+            return_weights=return_weights,
+            draw=for_weights,
+            lengths=lengths,
         )
         details = ()
         if return_weights:
@@ -128,7 +143,7 @@ class EncoderLayer(keras.layers.Layer):
         return input_shape
 
 
-def rematerialized(layer: EncoderLayer, hidden, bias):
+def rematerialized(layer: EncoderLayer, hidden, bias, lengths=None):
     """Runs a layer in training, keeping for the backward pass what went in and no more.
 
     The backward pass computes the layer again. What it drops is drawn before, so that it is the
@@ -139,7 +154,7 @@ def rematerialized(layer: EncoderLayer, hidden, bias):
     draws = layer.draws()
 
     def run(hidden):
-        return layer(hidden, bias=bias, training=True, draws=draws)
+        return layer(hidden, bias=bias, training=True, draws=draws, lengths=lengths)
 
     if keras.backend.backend() != "torch":
         return keras.remat(run)(hidden)

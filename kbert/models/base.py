@@ -1,16 +1,24 @@
 """What every model of kbert is: a `keras.Model` that is saved whole, safely, and alone."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 
 from kbert.atomic_files import written_beside
 from kbert.errors import KbertError
+from kbert.layers.initializers import starting_at_zero
 from kbert.models.export import export
 from kbert.text.tokenizer import Tokenizer
 
+_SETTINGS = (
+    "dtype",
+    "remat",
+    "attention_window",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+)
 FORMAT_VERSION = 1  # of the `.keras` files; raised when an older kbert could not read them
 
 
@@ -91,6 +99,38 @@ class KbertModel(keras.Model):
                 from being written, or the model is not float32.
         """
         export(self, filepath, format)
+
+    def with_settings(self, **settings: Any) -> Self:
+        """The same weights and tokenizer in a model that computes otherwise.
+
+        Args:
+            **settings: arguments of `Bert` that change no weight: `dtype`, `remat`,
+                `attention_window`, `hidden_dropout_prob`, `attention_probs_dropout_prob`.
+
+        Returns:
+            A new model, not compiled; or this one, where nothing differs.
+
+        Raises:
+            KbertError: if a setting is another, or its value cannot be.
+
+        Example:
+            >>> from kbert import SIZES, BertForMaskedLM
+            >>> model = BertForMaskedLM(vocab_size=100, **SIZES["tiny"])
+            >>> on_a_t4 = model.with_settings(dtype="mixed_float16", remat=True)
+            >>> on_a_t4.dtype_policy.name, on_a_t4.get_config()["remat"]
+            ('mixed_float16', True)
+        """
+        strange = sorted(set(settings) - set(_SETTINGS))
+        if strange:
+            raise KbertError(f"{strange[0]} is none of {', '.join(_SETTINGS)}")
+        config = self.get_config()
+        if config | settings == config:
+            return self
+        with starting_at_zero():
+            model = type(self).from_config(config | settings)
+        model.set_weights(self.get_weights())
+        model.tokenizer = self.tokenizer
+        return model
 
     def get_compile_config(self) -> None:
         """Nothing: a shared file neither carries a training's state nor compiles on loading."""

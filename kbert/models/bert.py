@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras import ops
 
 from kbert.errors import KbertError
 from kbert.layers.activations import ACTIVATIONS
@@ -49,6 +50,9 @@ class Bert(KbertModel):
         embedding_size: width of the tables, if it is not `hidden_size` (ELECTRA's small models).
         position_offset: the row of the position table that the first token gets; in RoBERTa's
             family the id of padding + 1.
+        attention_window: how many positions each position sees on either side of its own, for
+            rows so long that all of them would cost too much; None means all. What is further
+            away is reached through the layers, one window a layer.
         remat: whether, in training, layers keep only their input and are computed again in the
             backward pass: a third more arithmetic, and memory that hardly grows with the layers.
         seed: of starting weights and dropout; equal seeds start equal on every backend.
@@ -88,6 +92,7 @@ class Bert(KbertModel):
         hidden_act: str = "gelu",
         embedding_size: int | None = None,
         position_offset: int = 0,
+        attention_window: int | None = None,
         remat: bool = False,
         seed: int = 0,
         name: str = "bert",
@@ -111,6 +116,7 @@ class Bert(KbertModel):
             "hidden_act": hidden_act,
             "embedding_size": embedding_size or hidden_size,
             "position_offset": position_offset,
+            "attention_window": attention_window,
             "remat": remat,
             "seed": seed,
             "name": name,
@@ -147,6 +153,7 @@ class Bert(KbertModel):
                 initializer_range,
                 sub_seed(seed, f"encoder_layer_{index}"),
                 hidden_act,
+                attention_window,
                 dtype=policy,
                 name=f"encoder_layer_{index}",
             )
@@ -184,7 +191,9 @@ class Bert(KbertModel):
             inputs: a dict with `input_ids` and, if wanted, `token_type_ids` (0 first text, 1
                 second) and `attention_mask` (1 token, 0 padding), all (B, L) integers; or
                 `input_ids` alone. Other keys are ignored. An `attention_mask` (B, L, L) says for
-                each position which others it may look at.
+                each position which others it may look at. Where all padding is on the right,
+                `lengths` (B,) may say so: how many tokens each row has, in place of a mask or
+                beside one that says the same. There are kernels that take nothing else.
             training: whether to drop.
             output_hidden_states: whether to return every layer's output.
             output_attentions: whether to return what every head did.
@@ -196,7 +205,12 @@ class Bert(KbertModel):
             (B, N, L, L), and its `queries` and `keys`, each (B, L, N, H).
         """
         inputs = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
-        mask = inputs.get("attention_mask")
+        mask, lengths = inputs.get("attention_mask"), inputs.get("lengths")
+        if lengths is not None:
+            lengths = ops.cast(lengths, "int32")
+            if mask is None:
+                places = ops.arange(ops.shape(inputs["input_ids"])[1], dtype="int32")
+                mask = places < lengths[:, None]  # (B, L)
         bias = None if mask is None else padding_bias(mask, self.compute_dtype)
 
         hidden = self.embeddings(
@@ -207,9 +221,15 @@ class Bert(KbertModel):
             if output_hidden_states:
                 hidden_states.append(hidden)
             if self.remat and training and not output_attentions:
-                hidden = rematerialized(layer, hidden, bias)
+                hidden = rematerialized(layer, hidden, bias, lengths)
                 continue
-            hidden = layer(hidden, bias=bias, training=training, return_weights=output_attentions)
+            hidden = layer(
+                hidden,
+                bias=bias,
+                training=training,
+                return_weights=output_attentions,
+                lengths=lengths,
+            )
             if output_attentions:
                 hidden, weights, query, key = hidden
                 attentions.append(weights)
@@ -305,6 +325,9 @@ def _check(arguments: dict[str, Any]) -> None:
         least = 0 if name in ("type_vocab_size", "position_offset") else 1
         if not isinstance(arguments[name], int) or arguments[name] < least:
             raise KbertError(f"{name} must be a whole number from {least}, not {arguments[name]!r}")
+    window = arguments["attention_window"]
+    if window is not None and (not isinstance(window, int) or window < 1):
+        raise KbertError(f"attention_window is None or a whole number from 1, not {window!r}")
     for name in ("hidden_act", "pooler_activation"):
         if arguments[name] not in ACTIVATIONS:
             raise KbertError(f"{name} is one of {', '.join(ACTIVATIONS)}, not {arguments[name]!r}")

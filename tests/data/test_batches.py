@@ -51,7 +51,9 @@ def test_a_batch_undone_is_text_of_the_shard(made):
             "token_type_ids": (4, 24),
             "attention_mask": (4, 24),
             "masked_lm_positions": (4, 4),
+            "lengths": (4,),
         }
+        assert x["lengths"].tolist() == x["attention_mask"].sum(axis=1).tolist()
         ids = x["input_ids"].copy()
         real = weights["mlm"] > 0
         row = np.broadcast_to(np.arange(4)[:, None], real.shape)

@@ -1,9 +1,21 @@
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from kbert.layers.attention import SelfAttention, attention, attention_reference, padding_bias
+import kbert.layers.attention
+from kbert.layers.attention import (
+    PADDED,
+    SelfAttention,
+    attention,
+    attention_reference,
+    padding_bias,
+    windowed,
+)
+from kbert.layers.dropout import Dropout
+from kbert.layers.local_attention import joined, local_blocks
 
 
 def arrays(batch=2, length=5, heads=3, size=4, seed=0):
@@ -127,3 +139,225 @@ def test_dropout_of_weights_only_in_training():
     mean = np.mean(trained, axis=0)  # dropout is unbiased
     error = np.std(trained, axis=0) / np.sqrt(400)
     assert (np.abs(mean - first) < 5 * error + 1e-6).all()
+
+
+# Long rows: some queries at a time. 300 is a multiple of no block.
+LONG = (np.arange(300) < [[300], [170]]).astype("int32")
+BEFORE = np.tril(np.ones((300, 300), "int32")) * LONG[:, None]
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("mask", [None, LONG, BEFORE])
+def test_long_rows_are_computed_as_short_ones(mask, rate):
+    """Value and gradient, and with dropout the same weights are dropped."""
+    parts = arrays(2, 300, 2, 4)
+    bias = None if mask is None else padding_bias(mask, "float32")
+    dropout = Dropout(rate, seed=4) if rate else None
+    draw = dropout.draw() if dropout else None
+    drop = partial(dropout, training=True, draw=draw) if dropout else None
+
+    def fused(*parts):
+        return attention(*parts, bias, dropout=dropout, draw=draw)
+
+    def reference(*parts):
+        return attention_reference(*parts, bias, drop)[0]
+
+    got, expected = (ops.convert_to_numpy(f(*parts)) for f in (fused, reference))
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+    for one, two in zip(gradients(fused, parts), gradients(reference, parts), strict=True):
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(one), ops.convert_to_numpy(two), atol=1e-5, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_memory_of_long_rows_grows_with_their_length(rate):
+    """What is kept, or what XLA reserves, for twice the length: twice as much."""
+    if keras.backend.backend() == "tensorflow":
+        pytest.skip("TensorFlow does not tell; the code is JAX's")
+    dropout = Dropout(rate, seed=4) if rate else None
+    draw = dropout.draw() if dropout else None
+
+    def memory(length):
+        parts = arrays(1, length, 2, 8)
+        bias = padding_bias(np.ones((1, length)), "float32")
+
+        def square(parts):
+            return ops.sum(ops.square(attention(*parts, bias, dropout=dropout, draw=draw)))
+
+        if keras.backend.backend() == "jax":
+            import jax
+
+            compiled = jax.jit(jax.grad(square)).lower(parts).compile()
+            return compiled.memory_analysis().temp_size_in_bytes
+        import torch
+
+        sizes = {}
+
+        def pack(tensor):
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            square([torch.tensor(part, requires_grad=True) for part in parts])
+        return sum(sizes.values())
+
+    assert memory(2048) < 2.1 * memory(1024)
+    assert memory(1024) < 4 * 2 * 1024 * 1024  # one array of the weights
+
+
+def in_window(mask, window):
+    """(B, L) -> (B, L, L): what each position may look at."""
+    places = np.arange(mask.shape[1])
+    near = np.abs(places[:, None] - places) <= window
+    return (near & (mask[:, None] > 0)).astype("int32")
+
+
+@pytest.mark.parametrize(("length", "window"), [(5, 1), (300, 3), (300, 70), (300, 120), (40, 64)])
+def test_a_window(length, window):
+    """In blocks, and where they would be longer than the row; with padding and without."""
+    query, key, value = arrays(2, length, 1, 4, seed=2)
+    mask = (np.arange(length) < [[length], [length - 2]]).astype("int32")
+    seen = in_window(mask, window)
+    got = attention(query, key, value, padding_bias(mask, "float32"), window=window)
+    unpadded = attention(query[:1], key[:1], value[:1], window=window)
+    one_by_one = padding_bias(seen, "float32")  # a mask of its own for every position
+    wider = attention(query, key, value, one_by_one, window=window)
+    for position in range(0, length, 7):
+        expected = by_hand(query, key, value, seen[:, position])[:, position]
+        for each, rows in ((got, 2), (unpadded, 1), (wider, 2)):
+            rows = rows if position < length - 2 else 1
+            np.testing.assert_allclose(
+                ops.convert_to_numpy(each)[:rows, position], expected[:rows], atol=2e-6
+            )
+
+
+def test_the_gradient_of_a_window():
+    parts = arrays(2, 300, 2, 4, seed=3)
+    bias = padding_bias(LONG, "float32")
+    narrow = windowed(bias, ops.convert_to_tensor(parts[0]), 20)
+
+    tokens = ops.convert_to_tensor(LONG[:, :, None, None].astype("float32"))
+
+    def of_tokens(context):
+        return context * tokens
+
+    local = gradients(lambda *p: of_tokens(attention(*p, bias, window=20)), parts)
+    whole = gradients(lambda *p: of_tokens(attention_reference(*p, narrow)[0]), parts)
+    for one, two in zip(local, whole, strict=True):
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(one), ops.convert_to_numpy(two), atol=1e-5, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize(("length", "window"), [(400, 64), (1000, 300)])
+def test_dropout_in_a_window(length, window):
+    """As in rows of attention of a block's queries over three blocks of keys."""
+    parts = arrays(1, length, 2, 4)
+    dropout = Dropout(0.5, seed=2)
+    draw = dropout.draw()
+    drop = partial(dropout, training=True, draw=draw)
+
+    def fused(*parts):
+        return attention(*parts, window=window, dropout=dropout, draw=draw)
+
+    def in_blocks(query, key, value):
+        blocks = local_blocks(query, key, value, None, window, PADDED)
+        return joined(attention_reference(*blocks, drop)[0], length)
+
+    tensors = [ops.convert_to_tensor(part) for part in parts]
+    got, expected = (ops.convert_to_numpy(f(*tensors)) for f in (fused, in_blocks))
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+    for one, two in zip(gradients(fused, parts), gradients(in_blocks, parts), strict=True):
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(one), ops.convert_to_numpy(two), atol=1e-5, rtol=1e-5
+        )
+
+
+def test_the_weights_of_a_window_and_its_layer():
+    layer = SelfAttention(2, dropout=0.0, initializer_range=0.5, window=2)
+    layer.build((None, None, 8))
+    hidden = np.random.default_rng(0).normal(size=(1, 9, 8)).astype("float32")
+    output, weights, *_ = layer(hidden, return_weights=True)
+    seen = ops.convert_to_numpy(weights)[0, 0] > 0
+    np.testing.assert_array_equal(seen, in_window(np.ones((1, 9)), 2)[0] > 0)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(layer(hidden)), ops.convert_to_numpy(output), atol=1e-5
+    )
+
+
+# What runs on a GPU only, as far as it can be told without one.
+
+
+class Gpu:
+    platform, compute_capability = "gpu", "8.0"
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX's cuDNN kernel")
+@pytest.mark.parametrize(
+    ("taken", "length", "dtype", "capability"),
+    [
+        (True, 256, "bfloat16", "8.0"),
+        (False, 192, "bfloat16", "8.0"),  # no multiple of 128
+        (False, 256, "float32", "8.0"),
+        (False, 256, "float16", "7.5"),  # a T4
+    ],
+)
+def test_lengths_go_to_cudnn(monkeypatch, taken, length, dtype, capability):
+    import jax
+
+    parts = [jax.numpy.asarray(part, dtype) for part in arrays(2, length, 2, 8)]
+    lengths = ops.array([length, 5], "int32")
+    mask = (np.arange(length) < np.array([[length], [5]])).astype("int32")
+    bias, called = padding_bias(mask, dtype), []
+    plain = jax.nn.dot_product_attention
+
+    def by_xla(*arguments, implementation, **named):
+        called.append(implementation)
+        return plain(*arguments, implementation="xla", **named)
+
+    monkeypatch.setattr(jax.nn, "dot_product_attention", by_xla)
+    monkeypatch.setattr(Gpu, "compute_capability", capability)
+    monkeypatch.setattr(jax, "devices", lambda: [Gpu])
+    got = attention(*parts, bias, lengths=lengths)
+    assert called == ["cudnn"] * taken
+    expected = attention_reference(*parts, bias)[0]
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(got).astype("float32")[0],
+        ops.convert_to_numpy(expected).astype("float32")[0],
+        atol=2e-2,
+    )
+    called.clear()
+    attention(*parts, bias)  # a mask that may have holes
+    attention(*parts, bias, lengths=lengths, window=3)
+    assert not called
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's kernels")
+def test_the_kernels_of_a_gpu(monkeypatch):
+    """Without cuDNN's where its gradients can be NaN; with dropout from a seed of its own."""
+    import torch
+
+    of_cuda = kbert.layers.attention._attention_by_cuda
+    chosen, plain = [], torch.nn.attention.sdpa_kernel
+
+    def choosing(kernels):
+        chosen.append([kernel.name for kernel in kernels])
+        return plain(kernels)
+
+    monkeypatch.setattr(torch.nn.attention, "sdpa_kernel", choosing)
+    fork = torch.random.fork_rng
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices, device_type: fork([]))
+    monkeypatch.setattr(torch.cuda, "manual_seed", torch.manual_seed)
+    for length in (128, 192):
+        rows = [torch.tensor(part).transpose(1, 2) for part in arrays(2, length, 2, 4)]
+        got = of_cuda(*rows, None, None, None).transpose(1, 2)
+        expected = attention_reference(*(row.transpose(1, 2) for row in rows))[0]
+        torch.testing.assert_close(got, expected, atol=2e-6, rtol=0)
+    assert ["CUDNN_ATTENTION" in names for names in chosen] == [True, False]
+
+    dropout, state = Dropout(0.5, seed=3), torch.get_rng_state()
+    draws = [dropout.draw() for _ in range(2)]
+    first, again, other = (of_cuda(*rows, None, dropout, draws[i]) for i in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), state)

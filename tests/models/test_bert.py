@@ -11,6 +11,7 @@ from kbert import (
     BertForPreTraining,
     KbertError,
     Tokenizer,
+    load,
 )
 
 
@@ -235,6 +236,58 @@ def test_all_outputs_in_a_functional_model(small, inputs):
         "mlm": (None, None, 40),
         "nsp": (None, 2),
     }
+
+
+def test_lengths_say_what_a_mask_of_padding_says(small, inputs):
+    bert = Bert(**small)
+    masked = bert(inputs)["last_hidden_state"]
+    only = {**inputs, "lengths": inputs["attention_mask"].sum(axis=1)}
+    only.pop("attention_mask")
+    np.testing.assert_array_equal(number(bert(only)["last_hidden_state"]), number(masked))
+
+
+def test_an_attention_window(small, tmp_path, tokenizer):
+    """What is further away than the layers' windows together does not matter; it is saved."""
+    bert = Bert(**{**small, "attention_window": 2, "num_hidden_layers": 2})
+    ids = np.random.default_rng(0).integers(5, 29, (1, 14))
+    other = ids.copy()
+    other[0, 9] = 5 + ids[0, 9] % 20
+    one, two = (number(bert({"input_ids": each})["last_hidden_state"])[0] for each in (ids, other))
+    differ = np.abs(one - two).max(axis=1) > 1e-6
+    assert differ.tolist() == [5 <= place <= 13 for place in range(14)]
+    bert.tokenizer = tokenizer
+    bert.save(tmp_path / "bert.keras")
+    again = load(tmp_path / "bert.keras")
+    assert again.get_config()["attention_window"] == 2
+    np.testing.assert_allclose(
+        number(again({"input_ids": ids})["last_hidden_state"])[0], one, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("window", [0, -1, 1.5, "8"])
+def test_a_window_that_cannot_be(small, window):
+    with pytest.raises(KbertError, match="attention_window is None or a whole number from 1, not"):
+        Bert(**small, attention_window=window)
+
+
+def test_other_settings_with_the_same_weights(small, inputs, tokenizer):
+    model = BertForPreTraining(**small)
+    model.tokenizer = tokenizer
+    other = model.with_settings(remat=True, hidden_dropout_prob=0.0, attention_window=9)
+    assert other.get_config() == model.get_config() | {
+        "remat": True,
+        "hidden_dropout_prob": 0.0,
+        "attention_window": 9,
+    }
+    for name, logits in model(inputs).items():
+        np.testing.assert_allclose(number(other(inputs)[name]), number(logits), atol=1e-6)
+    assert other.tokenizer is tokenizer and model.with_settings(remat=False) is model
+    half = model.with_settings(dtype="mixed_bfloat16")
+    assert half.bert.encoder_layers[0].compute_dtype == "bfloat16"
+    with pytest.raises(KbertError, match="vocab_size is none of dtype, remat, attention_window"):
+        model.with_settings(vocab_size=9)
+    with pytest.raises(KbertError, match="attention_window is None or"):
+        model.with_settings(attention_window=0)
 
 
 def test_mixed_precision_returns_float32_logits(small, inputs):

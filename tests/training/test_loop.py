@@ -160,6 +160,28 @@ def test_a_run_that_is_killed_twice_is_the_same_to_the_bit(stages, whole, tmp_pa
     assert [line["sources"]["text"] for line in lines] == evaluated
 
 
+def test_the_scale_of_a_loss_goes_on(stages, tmp_path):
+    """In float16, begun with a scale that overflows: it is in the checkpoint, and steps count."""
+
+    def in_float16():
+        model = compiled(dtype="mixed_float16")
+        model.optimizer.initial_scale = 2.0**20
+        return model
+
+    whole = in_float16()
+    run(whole, stages, tmp_path / "whole")
+    with pytest.raises(KilledError):
+        run(in_float16(), stages, tmp_path / "killed", also=[After(4, killed)], save_every=3)
+    model = in_float16()
+    assert run(model, stages, tmp_path / "killed") == (True, 3, [])
+    assert values(model) == values(whole)
+    assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
+    assert 0 < int(whole.optimizer.iterations) < 12
+    assert float(whole.optimizer.dynamic_scale) == 2.0 ** (
+        30 - 12 + int(whole.optimizer.iterations)
+    )
+
+
 def test_signals_save_and_end(stages, whole, tmp_path):
     for number, step, first_step in ((signal.SIGTERM, 4, 0), (signal.SIGINT, 8, 4)):
         before = signal.getsignal(number)

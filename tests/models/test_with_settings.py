@@ -3,7 +3,6 @@ import pytest
 from keras import ops
 
 from kbert import BertForPreTraining, KbertError
-from kbert.models.other_dropout import with_dropout
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.6])
@@ -12,8 +11,8 @@ def test_only_what_is_dropped_in_training_changes(small, inputs, tokenizer, rate
     model = BertForPreTraining(**small)
     model.tokenizer = tokenizer
     model.mlm.bias.assign(np.arange(40) / 10)
-    other = with_dropout(model, rate)
     config = {"hidden_dropout_prob": rate, "attention_probs_dropout_prob": rate}
+    other = model.with_settings(**config)
     assert other.get_config() == {**model.get_config(), **config}
     assert other.tokenizer is tokenizer
     before, after = model(inputs), other(inputs)
@@ -29,4 +28,4 @@ def test_only_what_is_dropped_in_training_changes(small, inputs, tokenizer, rate
 
 def test_what_is_no_rate_is_refused(small):
     with pytest.raises(KbertError, match=r"1\.5"):
-        with_dropout(BertForPreTraining(**small), 1.5)
+        BertForPreTraining(**small).with_settings(hidden_dropout_prob=1.5)

@@ -1,0 +1,86 @@
+"""Windowed attention: each position sees its neighbours, at a cost that grows with L, not L^2.
+
+Queries go in blocks of C >= w, so that all keys of a block's windows are in it and in the two
+beside it: (B, L) rows of attention over L keys become (B n, C) rows over 3 C.
+
+Shapes: B batch, L length, N heads, H head size, w window, C queries of a block, n blocks.
+Source: Beltagy et al. 2020, "Longformer", section 3.1, its window without global tokens.
+"""
+
+from keras import ops
+
+_LEAST = 64  # queries of a block: smaller products waste more than they save
+
+
+def block_size(window: int) -> int:
+    """C."""
+    return max(window, _LEAST)
+
+
+def band_bias(queries, keys, window: int, padded: float, first: int = 0):
+    """What is added to scores so that a query sees its window only: (queries, keys) float32.
+
+    Args:
+        queries: how many.
+        keys: how many.
+        window: w, how many positions a query sees on either side.
+        padded: what a key that it does not see gets.
+        first: the key beside which query 0 stands.
+
+    Example:
+        >>> from keras import ops
+        >>> ops.convert_to_numpy(band_bias(3, 3, window=1, padded=-9.0)).tolist()
+        [[0.0, 0.0, -9.0], [0.0, 0.0, 0.0], [-9.0, 0.0, 0.0]]
+    """
+    distances = ops.arange(queries)[:, None] + first - ops.arange(keys)
+    return ops.where(ops.abs(distances) <= window, 0.0, padded)
+
+
+def local_blocks(query, key, value, bias, window: int, padded: float):
+    """Cuts rows into blocks of queries with the keys that they may see.
+
+    Args:
+        query: (B, L, N, H), with L known.
+        key: (B, L, N, H).
+        value: (B, L, N, H).
+        bias: (B, 1, 1, L), or None.
+        window: w, how many positions it may look at on either side.
+        padded: what a bias says of keys that are not seen.
+
+    Returns:
+        Queries (B n, C, N, H), keys and values (B n, 3 C, N, H), and their bias (B n, 1, C, 3 C).
+    """
+    length, heads, head_size = query.shape[1:]
+    size = block_size(window)
+    count = -(-length // size)
+    filling = count * size - length
+    query = ops.pad(query, ((0, 0), (0, filling), (0, 0), (0, 0)))
+    query = ops.reshape(query, (-1, size, heads, head_size))  # (B n, C, N, H)
+
+    def with_neighbours(rows, filler=0.0):
+        """(B, L, ...) -> (B, n, 3 C, ...)."""
+        rest = tuple(rows.shape[2:])
+        around = ((0, 0), (size, size + filling), *((0, 0) for _ in rest))
+        blocks = ops.pad(rows, around, constant_values=filler)
+        blocks = ops.reshape(blocks, (-1, count + 2, size, *rest))
+        return ops.concatenate([blocks[:, i : i + count] for i in range(3)], axis=2)
+
+    key, value = (
+        ops.reshape(with_neighbours(each), (-1, 3 * size, heads, head_size))
+        for each in (key, value)
+    )
+    # A key that is not there counts as padded.
+    there = ops.zeros((1, length), dtype=query.dtype) if bias is None else bias[:, 0, 0]
+    of_keys = with_neighbours(there, padded)[:, :, None]  # (B or 1, n, 1, 3 C)
+    of_places = band_bias(size, 3 * size, window, padded, first=size)  # (C, 3 C)
+    of_both = ops.minimum(of_keys, ops.cast(of_places, query.dtype))  # (B or 1, n, C, 3 C)
+    repeats = ops.shape(query)[0] // count if bias is None else 1
+    of_both = ops.tile(of_both, (repeats, 1, 1, 1))
+    return query, key, value, ops.reshape(of_both, (-1, 1, size, 3 * size))
+
+
+def joined(context, length: int):
+    """(B n, C, N, H) -> (B, L, N, H)."""
+    size, heads, head_size = context.shape[1:]
+    count = -(-length // size)
+    return ops.reshape(context, (-1, count * size, heads, head_size))[:, :length]
