@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "devices": {"errors"},
     "backend": set(),
     "console": set(),
+    "heap": set(),
     "run_folder": set(),
     "text": set(),
     "data": {"text"},
@@ -40,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipelines": {"backend", "text", "models", "formats"},
     "__main__": {"formats"},
 }
-WITHOUT_KERAS = {*EVERYWHERE, "backend", "console", "cost", "devices", "run_folder"}
+WITHOUT_KERAS = {*EVERYWHERE, "backend", "console", "cost", "devices", "heap", "run_folder"}
 WITHOUT_KERAS |= {"text", "data", "tasks"}
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 OUTSIDE = {"recipes", "demos", "notebooks", "benchmarks", "tests"}
