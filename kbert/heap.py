@@ -23,8 +23,8 @@ _SETTINGS = {
 def keep_freed_memory() -> bool:
     """Has the C library keep what is freed, for the next step to take. Affects the whole process.
 
-    To be called first of all, before there are threads: before a backend is loaded. The process
-    then holds as much memory as it ever needed at once.
+    To be called before the backend computes anything: its threads would have heaps of their own.
+    The process then holds as much memory as it ever needed at once.
 
     Returns:
         Whether it was done: only on Linux with glibc.

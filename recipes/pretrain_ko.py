@@ -44,6 +44,7 @@ from kbert.data.one_masked import one_masked_batches
 from kbert.data.shard_files import open_shards
 from kbert.data.shards import Shard, encode_documents
 from kbert.data.sources import Source
+from kbert.heap import keep_freed_memory
 from kbert.run_folder import (
     check_folder,
     claim_folder,
@@ -167,6 +168,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
+    keep_freed_memory()
     arguments, screen = parse_arguments(), console()
     with locked_folder(arguments.out) as folder:
         pretrain(arguments, folder, screen)
