@@ -62,10 +62,11 @@ def values(*weights):
 def sum_of_rows(rows):
     """(M, O) -> (O,), by a product with ones.
 
-    Eight rows of them, of which one would do: with one XLA sees no matrix product, and computes
-    the rows once more within the sum.
+    One row of them would do, and does behind JAX's barriers. On TensorFlow it takes eight: with one
+    XLA sees no matrix product there, and computes the rows once more within the sum.
     """
-    ones = _as_it_is(ops.ones((8, ops.shape(rows)[0]), rows.dtype))
+    height = 1 if keras.backend.backend() == "jax" else 8
+    ones = _as_it_is(ops.ones((height, ops.shape(rows)[0]), rows.dtype))
     return ops.matmul(ones, rows)[0]
 
 

@@ -1,9 +1,8 @@
-"""Layer normalisation, by the fastest way that each backend has to compute it and its gradients.
+"""Layer normalisation, with gradients that XLA on TensorFlow computes fast.
 
     y = n * gamma + beta        n = (x - mean(x)) / sqrt(var(x) + epsilon)
 
-    dx = (g - mean(g) - n * mean(g * n)) / sqrt(var(x) + epsilon)        g = dy * gamma
-    dgamma = 1^T (dy * n)        dbeta = 1^T dy
+    dn = dy * gamma        dgamma = 1^T (dy * n)        dbeta = 1^T dy
 
 Shapes: D features; M rows of them.
 Source: Ba et al. 2016, "Layer Normalization".
@@ -17,15 +16,14 @@ from kbert.layers.dense import sum_of_rows, values
 
 @keras.saving.register_keras_serializable("kbert")
 class LayerNorm(keras.layers.LayerNormalization):
-    """Keras's LayerNormalization over the last axis, with its gradients spelled out for XLA.
+    """Keras's LayerNormalization over the last axis, with TensorFlow's gradients spelled out.
 
-    Left to itself, XLA on a CPU sums the gradients of gamma and beta column by column. PyTorch has
-    a kernel, which Keras uses.
+    Left to itself, XLA on a CPU sums those of gamma and beta column by column.
     """
 
     def call(self, inputs, training=None):
         """(..., D) -> (..., D), computed in float32."""
-        if keras.backend.backend() == "torch" or not training:
+        if keras.backend.backend() != "tensorflow" or not training:
             return super().call(inputs)
         normal = ops.layer_normalization(ops.cast(inputs, "float32"), epsilon=self.epsilon)
         gamma, beta = values(ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32"))
