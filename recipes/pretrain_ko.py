@@ -10,19 +10,22 @@ the unigram baseline's 6.5 and half of ten blanks or more filled rightly: it lea
 The run's folder gets vocab.txt, settings.json, log.jsonl (a line a step), checkpoints, curves.png
 and model.keras. The same command with the same --out continues a run that was ended
 (docs/pretraining.md).
+JAX uses all devices of a machine; on several, each runs the command with its own --host
+(docs/scaling.md):
+
+    python recipes/pretrain_ko.py ... --coordinator 10.0.0.1:1234 --num-hosts 2 --host 0
+
 Source: Devlin et al. 2018, "BERT", sections 3.1 and A.2; `--preset bert` has its settings.
 """
 
 import argparse
-import hashlib
-import json
-import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -32,19 +35,19 @@ import kbert  # chooses the backend, so it comes before Keras
 # isort: split
 import keras
 
-from kbert import BertForPreTraining
 from kbert.console import console
-from kbert.cost import cost
 from kbert.data.baseline import unigram_loss
 from kbert.data.batches import MARKS, PretrainingBatches
 from kbert.data.corpus import Document, read_documents
-from kbert.data.fingerprint import text_fingerprint, vocabulary_fingerprint
-from kbert.data.konlpy_corpora import konlpy_documents
+from kbert.data.fingerprint import vocabulary_fingerprint
 from kbert.data.one_masked import one_masked_batches
-from kbert.data.shard_files import open_shards
-from kbert.data.shards import Shard, encode_documents
-from kbert.data.sources import Source
+from kbert.data.shards import encode_documents
+from kbert.data.training_text import TrainingText, text_of_corpus, text_of_shards
 from kbert.heap import keep_freed_memory
+from kbert.models import TASKS
+from kbert.models.base import KbertModel
+from kbert.models.other_dropout import with_dropout
+from kbert.pipelines.quiz import ask_blanks, ask_pairs
 from kbert.run_folder import (
     check_folder,
     claim_folder,
@@ -56,112 +59,96 @@ from kbert.run_folder import (
 from kbert.text.morphemes import Morphemes
 from kbert.training.checkpoint import check_same
 from kbert.training.curves import draw_curves
-from kbert.training.evaluation import mean_scores
+from kbert.training.distribution import (
+    check_rows,
+    data_parallel,
+    devices_in_words,
+    join_hosts,
+    num_devices,
+    num_hosts,
+    on_every_host,
+    on_first_host,
+    this_host,
+    unused_devices,
+)
+from kbert.training.evaluation import heldout_figures, in_words
 from kbert.training.loop import HELDOUT_LOG, Evaluation, resume, train
 from kbert.training.losses import objective
-from kbert.training.optimizers import BERT_PRETRAINING, adamw
-from kbert.training.peak import matmul_rate
+from kbert.training.optimizers import BERT_PRETRAINING, QUICK_PRETRAINING, adamw
+from kbert.training.peak import matmul_rate, tokens_at_peak
 from kbert.training.progress import TrainingProgress
-from kbert.training.stages import Stage
+from kbert.training.stages import Stage, stage_shape
 from kbert.training.tensorboard import TensorBoardFiles
 
-QUICK = {
-    "batch_size": 32,
-    "sequence_length": 32,
-    "learning_rate": 3e-3,
-    "warmup_steps": 400,
-    "steps": 4000,
-    "weight_decay": 0.01,
-    "dropout": 0.0,
-}
-PRESETS = {"quick": QUICK, "bert": BERT_PRETRAINING}
+PRESETS = {"quick": QUICK_PRETRAINING, "bert": BERT_PRETRAINING}
 # What a run that continues must have in common with the one that began. The text and the
 # vocabulary count by what is in them, not by where they are.
 FIXED = (
     "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
     "objective masking mask_rate weights unpaired init"
 )
-OF_COST = (
-    "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size "
-    "max_position_embeddings type_vocab_size"
-).split()
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--corpus", nargs="+", help=".txt, .txt.gz, .txt.xz or .jsonl, or folders")
-    parser.add_argument(
-        "--shards", nargs="+", help="instead of --corpus: folders that build_shards.py made"
-    )
-    parser.add_argument(
-        "--weights", nargs="+", type=float, help="of the folders; 2 is seen twice as often as 1"
-    )
-    parser.add_argument(
-        "--unpaired", nargs="+", default=[], help="those of the folders that are no running text"
-    )
-    parser.add_argument("--encoding", default="utf-8", help="of the corpus; cp949 for older files")
-    parser.add_argument(
-        "--vocab", help="a vocab.txt to use; by default one is trained on the corpus"
-    )
-    parser.add_argument("--vocab-size", type=int, default=1500)
-    parser.add_argument(
-        "--init", help="a model to train further, as kbert.load takes it; with its tokenizer"
-    )
-    parser.add_argument("--add-tokens", help="a file of tokens that it gets besides, one a line")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--corpus", nargs="+", help=".txt, .txt.gz, .txt.xz or .jsonl, or folders")
+    add("--shards", nargs="+", help="instead of --corpus: folders that build_shards.py made")
+    add("--weights", nargs="+", type=float, help="of the folders; 2 is seen twice as often as 1")
+    add("--unpaired", nargs="+", default=[], help="those of the folders that are no running text")
+    add("--encoding", default="utf-8", help="of the corpus; cp949 for older files")
+    add("--vocab", help="a vocab.txt to use; by default one is trained on the corpus")
+    add("--vocab-size", type=int, default=1500)
+    add("--init", help="a model to train further, as kbert.load takes it; with its tokenizer")
+    add("--add-tokens", help="a file of tokens that it gets besides, one a line")
+    add(
         "--objective",
         choices=["pretraining", "masked-lm"],
         default="pretraining",
         help="masked words and next sentence, or masked words in full rows",
     )
-    parser.add_argument(
-        "--masking", choices=list(MARKS), default="token", help="what is masked as a whole"
-    )
-    parser.add_argument("--mask-rate", type=float, default=0.15)
-    parser.add_argument("--size", choices=sorted(kbert.SIZES), default="tiny")
-    parser.add_argument(
-        "--preset", choices=sorted(PRESETS), default="quick", help="of what follows"
-    )
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--batch-size", type=int, help="rows of a step")
-    parser.add_argument("--sequence-length", type=int, help="in tokens, special tokens included")
-    parser.add_argument(
+    add("--masking", choices=list(MARKS), default="token", help="what is masked as a whole")
+    add("--mask-rate", type=float, default=0.15)
+    add("--size", choices=sorted(kbert.SIZES), default="tiny")
+    add("--preset", choices=sorted(PRESETS), default="quick", help="of what follows")
+    add("--steps", type=int)
+    add("--batch-size", type=int, help="rows of a step")
+    add("--sequence-length", type=int, help="in tokens, special tokens included")
+    add(
         "--stages",
         nargs="+",
         metavar="LENGTH:BATCH:STEPS",
         help="instead of those three: BERT's are 128:256:900000 512:256:100000",
     )
-    parser.add_argument("--micro-batches", type=int, default=1, help="parts of a step, for memory")
-    parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--warmup-steps", type=int)
-    parser.add_argument("--weight-decay", type=float)
-    parser.add_argument("--dropout", type=float)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--save-every", type=int, default=1000, help="steps between checkpoints")
-    parser.add_argument("--heldout", nargs="+", help="text to evaluate on; each file is a source")
-    parser.add_argument("--evaluate-every", type=int, default=1000, help="in steps")
-    parser.add_argument("--tensorboard", action="store_true", help="write its files, too")
-    parser.add_argument(
-        "--out", help="a folder that is new, empty, or a run to continue; default runs/quickstart"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace a former run in --out")
+    add("--micro-batches", type=int, default=1, help="parts of a step, for memory")
+    add("--learning-rate", type=float)
+    add("--warmup-steps", type=int)
+    add("--weight-decay", type=float)
+    add("--dropout", type=float, help="default that of the preset; with --init, of the model")
+    add("--seed", type=int, default=0)
+    add("--save-every", type=int, default=1000, help="steps between checkpoints")
+    add("--heldout", nargs="+", help="text to evaluate on; each file is a source")
+    add("--evaluate-every", type=int, default=1000, help="in steps")
+    add("--tensorboard", action="store_true", help="write its files, too")
+    add("--out", help="a folder: new, empty, or a run to continue; default runs/quickstart")
+    add("--overwrite", action="store_true", help="replace a former run in --out")
+    add("--coordinator", help="of several hosts: where the first listens, 10.0.0.1:1234; or auto")
+    add("--num-hosts", type=int, help="how many they are")
+    add("--host", type=int, help="which of them this is, from 0")
     arguments = parser.parse_args()
     shape = (arguments.sequence_length, arguments.batch_size, arguments.steps)
     if arguments.stages and any(shape):
         parser.error("--stages stands for --sequence-length, --batch-size and --steps")
     for name, value in PRESETS[arguments.preset].items():
-        if getattr(arguments, name) is None:
+        if getattr(arguments, name) is None and not (arguments.init and name == "dropout"):
             setattr(arguments, name, value)
-    stages = arguments.stages or [
-        f"{arguments.sequence_length}:{arguments.batch_size}:{arguments.steps}"
-    ]
+    one = f"{arguments.sequence_length}:{arguments.batch_size}:{arguments.steps}"
     try:
-        arguments.stages = [tuple(map(int, stage.split(":"))) for stage in stages]
-        for length, rows, steps in arguments.stages:
-            if min(length, rows, steps, arguments.micro_batches) < 1:
-                raise ValueError(f"{length}:{rows}:{steps}")
-    except ValueError as error:
-        parser.error(f"a stage is LENGTH:BATCH:STEPS, as 128:256:900000 ({error})")
+        arguments.stages = [stage_shape(stage) for stage in arguments.stages or [one]]
+    except kbert.KbertError as error:
+        parser.error(str(error))
+    if arguments.micro_batches < 1:
+        parser.error(f"--micro-batches is a number from 1, not {arguments.micro_batches}")
     arguments.steps = sum(steps for _, _, steps in arguments.stages)
     arguments.out = arguments.out or str(next_folder("runs/quickstart"))
     return arguments
@@ -170,42 +157,48 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     keep_freed_memory()
     arguments, screen = parse_arguments(), console()
-    with locked_folder(arguments.out) as folder:
-        pretrain(arguments, folder, screen)
+    join_hosts(arguments.coordinator, arguments.num_hosts, arguments.host)
+    if this_host() == 0:
+        place: Any = locked_folder(arguments.out)
+    else:  # only the first host shows anything, and keeps the run's files
+        place, screen = TemporaryDirectory(), Console(quiet=True)
+    with ExitStack() as stack:
+        folder = Path(on_every_host(lambda: stack.enter_context(place)))
+        with data_parallel():
+            run = pretrain(arguments, folder, screen)
+        if run is not None and this_host() == 0:
+            finish(*run, arguments, folder, screen)
 
 
-def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> None:
+def pretrain(
+    arguments: argparse.Namespace, folder: Path, screen: Console
+) -> tuple[KbertModel, TrainingText, TrainingProgress] | None:
+    """Trains to the last step: the model, what it read, and what was seen of it meanwhile."""
     # 1. The folder: new, or a run to continue, with the same settings as it was begun with.
-    former = None if arguments.overwrite else read_settings(folder)
+    for _, rows, _ in arguments.stages:
+        check_rows(rows, arguments.micro_batches)
     fixed = {name: getattr(arguments, name) for name in FIXED.split()}
-    if former is None or "text" not in former:
-        former = None
-        check_folder(folder, arguments.overwrite)
-    else:
-        check_same(former, fixed, f"the run in {folder}")
-        if (folder / "model.keras").exists():
-            screen.print(
-                f"The run in {folder} is finished, with {arguments.steps:,} steps. Name another "
-                "--out for a new one, or pass --overwrite to replace it."
-            )
-            return
+    former = on_first_host(lambda: former_run(arguments, folder, fixed))
+    if former is not None and former["finished"]:
+        screen.print(
+            f"The run in {folder} is finished, with {arguments.steps:,} steps. Name another "
+            "--out for a new one, or pass --overwrite to replace it."
+        )
+        return None
 
-    # 2. The model to train further, if there is one; a vocabulary, and the text as ids.
-    model = begun_model(arguments, screen) if arguments.init else None
-    read = text_of_shards if arguments.shards else text_of_corpus
-    text = read(arguments, model and model.tokenizer)
-    tokenizer = text.tokenizer
-    fixed |= {"vocabulary": vocabulary_fingerprint(tokenizer), "text": text.fingerprint}
+    # 2. The text as ids: with the tokenizer of the model to train further, if there is one.
+    loaded = loaded_model(arguments, screen) if arguments.init else None
+    text = on_every_host(lambda: read_text(arguments, loaded.tokenizer if loaded else None))
+    fixed |= {"vocabulary": vocabulary_fingerprint(text.tokenizer), "text": text.fingerprint}
     if former is not None:
-        check_same(former, fixed, f"the run in {folder}")
-    baseline = unigram_loss(text.shards, tokenizer)
+        on_every_host(lambda: check_same(former, fixed, f"the run in {arguments.out}"))
 
     # 3. The batches of each stage.
     stages = []
     for index, (length, rows, steps) in enumerate(arguments.stages):
         batches = PretrainingBatches(
             text.sources,
-            tokenizer,
+            text.tokenizer,
             sequence_length=length,
             batch_size=rows,
             seed=arguments.seed + index,
@@ -213,25 +206,15 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
             objective=arguments.objective,
             masking=arguments.masking,
             mask_rate=arguments.mask_rate,
+            num_hosts=num_hosts(),
+            host=this_host(),
         )
         stages.append(Stage(batches, steps, rows, length))
 
-    # 4. The model. BERT's 0.02 is for its width of 768; a narrower one starts with larger weights,
-    #    so that what goes through a layer keeps its size. (Without this, tiny learns later.)
+    # 4. The model.
     longest = max(stage.sequence_length for stage in stages)
-    if model is None:
-        size = kbert.SIZES[arguments.size]
-        model = kbert.models.TASKS[arguments.objective](
-            vocab_size=len(tokenizer),
-            **size,
-            initializer_range=0.02 * (768 / size["hidden_size"]) ** 0.5,
-            max_position_embeddings=longest,
-            hidden_dropout_prob=arguments.dropout,
-            attention_probs_dropout_prob=arguments.dropout,
-            seed=arguments.seed,
-        )
-        model.tokenizer = tokenizer
-    elif longest > model.max_length:
+    model = loaded or new_model(arguments, text.tokenizer, longest)
+    if longest > model.max_length:
         raise kbert.KbertError(
             f"rows of {longest} tokens are longer than the {model.max_length} that "
             f"{arguments.init} reads"
@@ -249,38 +232,40 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
     if former is None:
         claim_folder(folder, arguments.overwrite)
         versions = {name: version(name) for name in ("kbert", "keras", "numpy", "tokenizers")}
-        made_by = {"backend": keras.backend.backend(), "versions": versions}
-        write_settings(folder, {**vars(arguments), **fixed, **made_by})
-    elif former["backend"] != keras.backend.backend():
-        screen.print(
-            f"The run was begun on {former['backend']}, and goes on on {keras.backend.backend()}: "
-            "from here on its figures are not to the bit those that it would have had."
-        )
-    tokenizer.save(folder)
+        made_by = {"backend": keras.backend.backend(), "devices": num_devices()}
+        write_settings(folder, {**vars(arguments), **fixed, **made_by, "versions": versions})
+    else:
+        begun = devices_in_words(former["backend"], former.get("devices", 1))
+        if begun != devices_in_words():
+            screen.print(
+                f"The run was begun on {begun}, and goes on on {devices_in_words()}: from here on "
+                "its figures are not to the bit those that it would have had."
+            )
+    text.tokenizer.save(folder)
     screen.print(
-        f"{sum(shard.num_documents for shard in text.shards):,} documents, "
-        f"{sum(shard.num_sentences for shard in text.shards):,} sentences, "
-        f"{sum(len(shard.ids) for shard in text.shards):,} tokens, "
-        f"a vocabulary of {len(tokenizer):,}; BERT {arguments.init or arguments.size}, "
-        f"{model.count_params():,} parameters, on {keras.backend.backend()}"
+        f"{text}; BERT {arguments.init or arguments.size}, {model.count_params():,} parameters, "
+        f"on {devices_in_words()}"
     )
+    if unused_devices():
+        screen.print(
+            f"{unused_devices()} more GPUs are not used: on {keras.backend.backend()} kbert trains "
+            "on one. KERAS_BACKEND=jax takes all."
+        )
     first_step = resume(model, folder, fixed, screen.print)
     if first_step:
         screen.print(f"Going on after step {first_step:,}.")
-    rate = matmul_rate(model.compute_dtype)
-    peak = []
-    for stage in stages:
-        of_step = cost(
-            **{name: model.bert.get_config()[name] for name in OF_COST},
-            batch_size=stage.rows,
-            length=stage.sequence_length,
-        )
-        peak.append(rate * of_step.tokens / of_step.training_flops)
-    also = []
-    if arguments.tensorboard:
-        also = [TensorBoardFiles(folder / "tensorboard", first_step)]
-    log = folder / "log.jsonl"
-    with TrainingProgress(screen, log, stages, first_step, peak=peak, also=also) as progress:
+    rate, config = num_devices() * matmul_rate(model.compute_dtype), model.bert.get_config()
+    progress = TrainingProgress(
+        screen,
+        folder / "log.jsonl",
+        stages,
+        first_step,
+        peak=[tokens_at_peak(rate, config, each.rows, each.sequence_length) for each in stages],
+        also=[TensorBoardFiles(folder / "tensorboard", first_step)]
+        if arguments.tensorboard
+        else [],
+    )
+    with progress:
         finished = train(
             model,
             stages,
@@ -288,7 +273,7 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
             folder,
             fixed,
             save_every=arguments.save_every,
-            evaluate=evaluation(arguments, tokenizer, screen) if arguments.heldout else None,
+            evaluate=evaluation(arguments, text.tokenizer, screen) if arguments.heldout else None,
             evaluate_every=arguments.evaluate_every,
             micro_batches=arguments.micro_batches,
         )
@@ -297,43 +282,53 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
             f"Ended by a signal after step {progress.step:,}, which is saved. The same command "
             f"with --out {folder} goes on from there."
         )
-        return
-    model.save(folder / "model.keras")
+        return None
+    return model, text, progress
+
+
+def finish(
+    model: KbertModel,
+    text: TrainingText,
+    progress: TrainingProgress,
+    arguments: argparse.Namespace,
+    folder: Path,
+    screen: Console,
+) -> None:
+    # 6. The model's file, the curves, and what it learned, asked of the file.
+    baseline = unigram_loss(text.shards, text.tokenizer)
+    path, heldout = folder / "model.keras", folder / HELDOUT_LOG
+    model.save(path)
     try:
-        heldout = folder / HELDOUT_LOG
-        draw_curves(log, folder / "curves.png", heldout=heldout, baseline=baseline)
+        draw_curves(progress.log_file, folder / "curves.png", heldout=heldout, baseline=baseline)
     except kbert.KbertError as error:
         screen.print(f"No picture of the curves: {error}.")
-
-    # 6. What it learned, asked of the file.
-    show_what_it_learned(
-        screen, folder / "model.keras", text.sample, progress, baseline, arguments.seed
-    )
     screen.print(
-        f"\nThe model is {folder / 'model.keras'}. To go on:\n"
-        f"  python -c \"import kbert; print(kbert.FillMask(kbert.load(r'{folder / 'model.keras'}'))"
+        f"\nMLM loss {progress.mean('mlm_loss'):.2f} on the training text itself (mean of the last "
+        f"{progress.window} steps); guessing by frequency alone would give {baseline:.2f}."
+    )
+    show_what_it_learned(screen, kbert.load(path), text.sample, arguments.seed)
+    screen.print(
+        f"\nThe model is {path}. To go on:\n"
+        f"  python -c \"import kbert; print(kbert.FillMask(kbert.load(r'{path}'))"
         "('국회는 [MASK]을 의결한다.'))\"\n"
-        f"  pip install kbert[demo] && python demos/fill_mask.py --model {folder / 'model.keras'}"
+        f"  pip install kbert[demo] && python demos/fill_mask.py --model {path}"
     )
 
 
-@dataclass
-class Text:
-    """What a run reads."""
-
-    tokenizer: kbert.Tokenizer
-    sources: list[Source]
-    fingerprint: str
-    sample: list[Document] = field(repr=False)  # to ask about in the end
-
-    @property
-    def shards(self) -> list[Shard]:
-        """Of all sources."""
-        return [shard for source in self.sources for shard in source.shards]
+def former_run(
+    arguments: argparse.Namespace, folder: Path, fixed: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The settings of the run to continue, and whether it is `finished`; None for a new one."""
+    former = None if arguments.overwrite else read_settings(folder)
+    if former is None or "text" not in former:
+        check_folder(folder, arguments.overwrite)
+        return None
+    check_same(former, fixed, f"the run in {folder}")
+    return {**former, "finished": (folder / "model.keras").exists()}
 
 
-def begun_model(arguments: argparse.Namespace, screen: Console) -> BertForPreTraining:
-    """The model of --init, with the head that the objective needs, and more tokens if asked."""
+def loaded_model(arguments: argparse.Namespace, screen: Console) -> KbertModel:
+    """The model of --init, with the objective's head; more tokens, other dropout if asked."""
     if arguments.vocab:
         raise kbert.KbertError(f"--init brings its own vocabulary; leave --vocab {arguments.vocab}")
     model = kbert.load(arguments.init, task=arguments.objective)
@@ -342,59 +337,47 @@ def begun_model(arguments: argparse.Namespace, screen: Console) -> BertForPreTra
         tokens = [line.strip() for line in lines if line.strip()]
         model = kbert.extend_vocabulary(model, tokens)
         screen.print(f"{len(tokens):,} tokens are new; they begin at the means of their pieces.")
-    return model
+    return model if arguments.dropout is None else with_dropout(model, arguments.dropout)
 
 
-def text_of_corpus(arguments: argparse.Namespace, tokenizer: kbert.Tokenizer | None) -> Text:
-    """Files, or KoNLPy's corpora; in memory."""
-    if arguments.corpus:
-        documents = list(read_documents(arguments.corpus, arguments.encoding))
-    else:
-        documents = konlpy_documents()
-    if not documents:
-        raise kbert.KbertError(f"the corpus is empty: {', '.join(arguments.corpus)}")
-    if tokenizer is None and arguments.vocab:
+def read_text(arguments: argparse.Namespace, tokenizer: kbert.Tokenizer | None) -> TrainingText:
+    """Shards, files, or KoNLPy's corpora."""
+    if arguments.vocab:
         tokenizer = kbert.Tokenizer.from_file(arguments.vocab)
-    elif tokenizer is None:
-        sentences = chain.from_iterable(documents)
-        tokenizer = kbert.Tokenizer.train(sentences, arguments.vocab_size)
-    shard = encode_documents(
-        documents,
+    if arguments.shards:
+        return text_of_shards(
+            arguments.shards, tokenizer, weights=arguments.weights, unpaired=arguments.unpaired
+        )
+    return text_of_corpus(
+        arguments.corpus,
         tokenizer,
+        vocab_size=arguments.vocab_size,
+        encoding=arguments.encoding,
         eojeols=arguments.masking == "eojeol",
         morphemes=Morphemes() if arguments.masking == "morpheme" else None,
     )
-    return Text(tokenizer, [Source([shard])], text_fingerprint(shard), documents)
 
 
-def text_of_shards(arguments: argparse.Namespace, tokenizer: kbert.Tokenizer | None) -> Text:
-    """Folders of shards, mapped from the disk, each a source."""
-    opened = [open_shards(folder) for folder in arguments.shards]
-    tokenizer = tokenizer or kbert.Tokenizer.from_file(arguments.shards[0])
-    for folder in opened:
-        folder.check_tokenizer(tokenizer)
-    weights = arguments.weights or [1.0] * len(opened)
-    if len(weights) != len(opened) or not set(arguments.unpaired) <= set(arguments.shards):
-        raise kbert.KbertError(
-            f"{len(opened)} folders of shards, {len(weights)} weights, unpaired "
-            f"{arguments.unpaired}: give each folder a weight, and name the unpaired as in --shards"
-        )
-    sources = [
-        Source(folder.shards, weight, name not in arguments.unpaired, name)
-        for folder, weight, name in zip(opened, weights, arguments.shards, strict=True)
-    ]
-    files = json.dumps([folder.manifest["files"] for folder in opened], sort_keys=True)
-    fingerprint = f"shards, sha256 {hashlib.sha256(files.encode()).hexdigest()[:16]}"
-    return Text(tokenizer, sources, fingerprint, decoded_sample(opened[0].shards[0], tokenizer))
+def new_model(
+    arguments: argparse.Namespace, tokenizer: kbert.Tokenizer, longest: int
+) -> KbertModel:
+    """A model with random weights.
 
-
-def decoded_sample(shard: Shard, tokenizer: kbert.Tokenizer, most: int = 50) -> list[Document]:
-    """The first documents of a shard, as text again."""
-    starts, documents = shard.sentence_starts, []
-    for begin, end in zip(shard.document_starts[:most], shard.document_starts[1:], strict=False):
-        sentences = [shard.ids[starts[i] : starts[i + 1]].tolist() for i in range(begin, end)]
-        documents.append([tokenizer.decode(ids) for ids in sentences])
-    return documents
+    BERT's 0.02 is for its width of 768; a narrower one starts with larger weights, so that what
+    goes through a layer keeps its size. (Without this, tiny learns later.)
+    """
+    size = kbert.SIZES[arguments.size]
+    model = TASKS[arguments.objective](
+        vocab_size=len(tokenizer),
+        **size,
+        initializer_range=0.02 * (768 / size["hidden_size"]) ** 0.5,
+        max_position_embeddings=longest,
+        hidden_dropout_prob=arguments.dropout,
+        attention_probs_dropout_prob=arguments.dropout,
+        seed=arguments.seed,
+    )
+    model.tokenizer = tokenizer
+    return model
 
 
 def evaluation(
@@ -402,74 +385,41 @@ def evaluation(
 ) -> Evaluation:
     """What to ask of each file of held-out text: pairs, masked, and one token at a time."""
     length, rows, _ = arguments.stages[0]
+    settings = {"batch_size": rows, "seed": arguments.seed, "objective": arguments.objective}
     sources = {}
     for path in map(Path, arguments.heldout):
         shard = encode_documents(read_documents([path], arguments.encoding), tokenizer)
-        settings = {"batch_size": rows, "seed": arguments.seed}
-        masked = PretrainingBatches(
-            shard, tokenizer, sequence_length=length, objective=arguments.objective, **settings
+        sources[path.name.partition(".")[0]] = (
+            PretrainingBatches(shard, tokenizer, sequence_length=length, **settings),
+            one_masked_batches(shard, tokenizer, sequence_length=min(length, 64), **settings),
         )
-        ones = one_masked_batches(shard, tokenizer, sequence_length=min(length, 64), **settings)
-        if arguments.objective == "masked-lm":  # one head, so no names
-            ones = [(x, y["mlm"], weights["mlm"]) for x, y, weights in ones]
-        sources[path.name.partition(".")[0]] = masked, ones
 
     def evaluate(model: keras.Model) -> Mapping[str, Mapping[str, float]]:
         figures = {}
-        for source, (masked, ones) in sources.items():
-            scores = mean_scores(model, masked)
-            scores["pseudo_perplexity"] = math.exp(mean_scores(model, ones)["mlm_loss"])
-            figures[source] = scores
-            screen.print(
-                f"held-out {source}: MLM loss {scores['mlm_loss']:.3f}, accuracy "
-                f"{100 * scores['mlm_accuracy']:.1f}%, pseudo-perplexity "
-                f"{scores['pseudo_perplexity']:.1f}"
-                + (f"; NSP {100 * scores['nsp_accuracy']:.1f}%" if "nsp_accuracy" in scores else "")
-            )
+        for source, (masked, one_masked) in sources.items():
+            figures[source] = scores = heldout_figures(model, masked, one_masked)
+            screen.print(f"held-out {source}: {in_words(scores)}")
         return figures
 
     return evaluate
 
 
 def show_what_it_learned(
-    screen: Console,
-    path: Path,
-    documents: list[Document],
-    progress: TrainingProgress,
-    baseline: float,
-    seed: int,
+    screen: Console, model: KbertModel, documents: list[Document], seed: int
 ) -> None:
-    """Prints the loss beside the baseline, ten blanks and two pairs, good or bad."""
-    model = kbert.load(path)
+    """Prints ten blanks and two pairs, good or bad."""
     rng = np.random.default_rng(seed)
-    screen.print(
-        f"\nMLM loss {progress.mean('mlm_loss'):.2f} on the training text itself (mean of the last "
-        f"{progress.window} steps); guessing by frequency alone would give {baseline:.2f}."
-    )
-
     screen.print("\nTen blanks from the training text:")
-    blanks = draw_blanks(documents, model, rng, 10)
-    fill_mask = kbert.FillMask(model, glued_to_mask="continuation")
-    answers = [best for (best,) in fill_mask([text for text, _ in blanks], top_k=1)]
-    for (text, truth), answer in zip(blanks, answers, strict=True):
-        word, percent = answer["token_str"], 100 * answer["score"]
-        mark = "right" if word == truth else "wrong"
-        screen.print(f"  {mark}: {truth} | {word} ({percent:.0f}%) | {text}")
-    right = sum(a["token_str"] == truth for a, (_, truth) in zip(answers, blanks, strict=True))
+    blanks = ask_blanks(model, documents, rng, 10)
+    for blank in blanks:
+        screen.print(f"  {blank}")
+    right = sum(blank.right for blank in blanks)
     screen.print(f"{right} of {len(blanks)} came back (truth | answer | text).")
 
-    pairs = []
-    if isinstance(model, BertForPreTraining):
+    if isinstance(model, kbert.BertForPreTraining):
         screen.print("\nDoes the second sentence follow the first?")
-        next_sentence = kbert.NextSentence(model)
-        pairs = draw_pairs(documents, model, rng)
-    for follows, first, second in pairs:
-        judged = next_sentence(first, second)
-        verdict = "right" if (judged["label"] == 0) == follows else "wrong"
-        screen.print(
-            f"  {verdict}: it {'follows' if follows else 'does not'}; the model says "
-            f"{100 * judged['next']:.0f}% yes\n    1. {first}\n    2. {second}",
-        )
+        for pair in ask_pairs(model, documents, rng):
+            screen.print(f"  {pair}")
     screen.print(
         "\nWhere a model has read little, and that again and again, as with the default corpus, it "
         "knows it by heart and knows no other Korean: a "
@@ -477,50 +427,6 @@ def show_what_it_learned(
         "hours of training (--corpus, --size mini, --vocab-size 16000, --steps 20000) are where "
         "it begins to be of use."
     )
-
-
-def draw_blanks(
-    documents: list[Document], model: BertForPreTraining, rng: np.random.Generator, count: int
-) -> list[tuple[str, str]]:
-    """Draws sentences, and blanks a word of two or more syllables that is one token in each."""
-    tokenizer, longest = model.tokenizer, model.max_length
-    sentences = [sentence for document in documents for sentence in document]
-    blanks = []
-    for index in rng.permutation(len(sentences)):
-        sentence = sentences[index]
-        encoded = tokenizer(sentence, return_offsets=True)
-        tokens = [tokenizer.token(int(i)) for i in encoded["input_ids"][0]]
-        places = [
-            (start, end, token)
-            for token, (start, end) in zip(tokens, encoded["offsets"][0].tolist(), strict=True)
-            if len(token) >= 2 and all("가" <= character <= "힣" for character in token)
-        ]
-        if places and len(tokens) <= longest:
-            start, end, truth = places[rng.integers(len(places))]
-            blanks.append((f"{sentence[:start]}[MASK]{sentence[end:]}", truth))
-        if len(blanks) == count:
-            break
-    return blanks
-
-
-def draw_pairs(
-    documents: list[Document], model: BertForPreTraining, rng: np.random.Generator
-) -> list[tuple[bool, str, str]]:
-    """A sentence and its next, and the same with one of another document; they fit into a row."""
-
-    def fits(first: str, second: str) -> bool:
-        row = model.tokenizer(first, second)["input_ids"][0]
-        return len(row) <= model.max_length
-
-    for _ in range(1000 if len(documents) > 1 else 0):
-        index = int(rng.integers(len(documents)))
-        place = int(rng.integers(len(documents[index])))
-        first, second = [*documents[index][place : place + 2], ""][:2]
-        other = documents[(index + rng.integers(1, len(documents))) % len(documents)]
-        stranger = other[rng.integers(len(other))]
-        if second and fits(first, second) and fits(first, stranger):
-            return [(True, first, second), (False, first, stranger)]
-    return []
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
+from kbert.data.shard_files import ShardFolder
 from kbert.data.shards import Shard
 from kbert.text.tokenizer import Tokenizer
 
@@ -33,3 +35,9 @@ def text_fingerprint(shard: Shard) -> str:
         f"{len(shard.ids):,} tokens in {shard.num_documents:,} documents, "
         f"sha256 {digest.hexdigest()[:_DIGITS]}"
     )
+
+
+def shards_fingerprint(folders: Sequence[ShardFolder]) -> str:
+    """Equal for folders that hold the same files, in the same order, wherever they are."""
+    files = json.dumps([folder.manifest["files"] for folder in folders], sort_keys=True)
+    return f"shards, sha256 {hashlib.sha256(files.encode()).hexdigest()[:_DIGITS]}"

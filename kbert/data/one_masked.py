@@ -9,7 +9,7 @@ Shapes: B batch, L length, T tokens of the sample.
 Source: Salazar et al. 2020, "Masked Language Model Scoring", section 2.3.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,8 @@ def one_masked_batches(
     batch_size: int,
     seed: int,
     sentences: int = 64,
-) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+    objective: Literal["pretraining", "masked-lm"] = "pretraining",
+) -> list[tuple[dict[str, Any], Any, Any]]:
     """Batches of `(x, y, sample_weight)` whose mean masked-LM loss is the logarithm of the PPPL.
 
     Args:
@@ -36,6 +37,7 @@ def one_masked_batches(
         batch_size: B; the last batch is filled with rows of weight 0.
         seed: equal seeds draw equal sentences.
         sentences: how many are drawn, if there are as many.
+        objective: with "masked-lm", a model's only output has no name, and so have `y` and weights.
 
     Raises:
         KbertError: if no sentence fits.
@@ -84,12 +86,18 @@ def one_masked_batches(
         "attention_mask": attention_mask,
         "masked_lm_positions": positions,
     }
-    pairs = np.zeros(rows)  # there is no second text, so next sentence has no weight
+    if objective == "masked-lm":
+        y, weight = labels, weights
+    else:  # there is no second text, so next sentence has no weight
+        y = {"mlm": labels, "nsp": np.zeros(rows, np.int32)}
+        weight = {"mlm": weights, "nsp": np.zeros(rows, np.float32)}
     return [
-        (
-            {name: array[cut] for name, array in x.items()},
-            {"mlm": labels[cut], "nsp": pairs[cut].astype(np.int32)},
-            {"mlm": weights[cut], "nsp": pairs[cut].astype(np.float32)},
-        )
-        for cut in (slice(begin, begin + batch_size) for begin in range(0, rows, batch_size))
+        (_cut(x, begin, batch_size), _cut(y, begin, batch_size), _cut(weight, begin, batch_size))
+        for begin in range(0, rows, batch_size)
     ]
+
+
+def _cut(arrays: Any, begin: int, count: int) -> Any:
+    if isinstance(arrays, dict):
+        return {name: array[begin : begin + count] for name, array in arrays.items()}
+    return arrays[begin : begin + count]

@@ -15,6 +15,9 @@ from kbert.layers.layer_norm import LayerNorm
 
 def gather_positions(hidden, positions):
     """Takes the vectors at given positions of each row: (B, L, D), (B, P) -> (B, P, D)."""
+    if keras.backend.backend() == "jax":
+        # Row by row, so that devices that share a batch need nothing of each other's rows.
+        return ops.take_along_axis(hidden, positions[..., None], axis=1)
     length, hidden_size = hidden.shape[1] or ops.shape(hidden)[1], hidden.shape[-1]
     rows = ops.arange(ops.shape(positions)[0], dtype=positions.dtype)[:, None]  # (B, 1)
     flat = ops.reshape(hidden, (-1, hidden_size))  # (B L, D)

@@ -11,26 +11,26 @@ Variables are kept in order, with names that do not depend on what else the proc
 random numbers is among them.
 """
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from kbert.atomic_files import sha256_of, sync_folder, write_through
 from kbert.errors import KbertError
 from kbert.json_file import read_json_object
+from kbert.training.distribution import assign, from_first_host, on_every_host, this_host
 
 CHECKPOINTS = "checkpoints"
 KEPT = 2  # how many checkpoints stay on the disk
 _STATE, _MANIFEST = "state.safetensors", "manifest.json"
 _FORMAT = 1
 _DTYPES = {"float32": "F32", "float16": "F16", "int32": "I32", "int64": "I64", "uint32": "U32"}
-_CHUNK = 1 << 24  # bytes read at once
 
 
 class Checkpoint(NamedTuple):
@@ -90,7 +90,7 @@ def save_checkpoint(
         for leftover in checkpoints.glob(".*"):
             shutil.rmtree(leftover)
         hidden.mkdir()
-        sha256, size = _write(hidden / _STATE, _safetensors(state))
+        sha256, size = write_through(hidden / _STATE, _safetensors(state))
         manifest = {
             "format": _FORMAT,
             "step": step,
@@ -99,12 +99,12 @@ def save_checkpoint(
             "settings": dict(settings),
         }
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
-        _write(hidden / _MANIFEST, iter([text.encode()]))
-        _sync_folder(hidden)
+        write_through(hidden / _MANIFEST, [text.encode()])
+        sync_folder(hidden)
         if path.exists():  # one that was found damaged, or it would have been continued
             path.rename(checkpoints / f".damaged-{path.name}")
         hidden.rename(path)
-        _sync_folder(checkpoints)
+        sync_folder(checkpoints)
         older = [other for other in _steps(checkpoints) if other.name < path.name]
         for other in _steps(checkpoints):
             if other != path and other not in older[: KEPT - 1]:
@@ -150,32 +150,44 @@ def restore(checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
         checkpoint: as `find_checkpoint` gives it.
         state: the variables of the same model and optimizer, as `state_of` gives them.
 
+    Only the first host reads the file; the others take the values from it.
+
     Raises:
         KbertError: if names, shapes or kinds of numbers differ. No variable was changed then.
     """
     from safetensors import safe_open
 
-    where = f"the checkpoint {checkpoint.path}"
-    with safe_open(checkpoint.path / _STATE, framework="numpy") as tensors:
-        names = tensors.keys()
-        differing = sorted(set(names) ^ set(state))
-        if differing:
-            owner = "the model has not" if differing[0] in names else "it has not"
-            raise KbertError(
-                f"{where} is of another model: {len(differing)} variables differ by name, "
-                f"{differing[0]!r} first, which {owner}"
-            )
+    reads = this_host() == 0
+    with ExitStack() as stack:
+        tensors: Any = None
+        if reads:
+            file = safe_open(checkpoint.path / _STATE, framework="numpy")
+            tensors = stack.enter_context(file)
+        on_every_host(lambda: reads and _compare(checkpoint, tensors, state))
         for name, variable in state.items():
-            stored = tensors.get_slice(name)
-            found, expected = tuple(stored.get_shape()), tuple(variable.shape)
-            if found != expected:
-                raise KbertError(f"{where} is of another model: {name} is {found}, not {expected}")
-            # Signed or not is the backend's choice; the 32 bits of a seed are the same.
-            kinds = [stored.get_dtype(), _DTYPES.get(_dtype(variable))]
-            if len({str(kind).replace("U", "I") for kind in kinds}) > 1:
-                raise KbertError(f"{where}: {name} has numbers of {kinds[0]}, not {kinds[1]}")
-        for name, variable in state.items():
-            variable.assign(tensors.get_tensor(name).astype(_dtype(variable)))
+            value = tensors.get_tensor(name) if reads else np.zeros(tuple(variable.shape))
+            assign(variable, from_first_host(value.astype(_dtype(variable))))
+
+
+def _compare(checkpoint: Checkpoint, tensors: Any, state: Mapping[str, Any]) -> None:
+    """Raises KbertError if the tensors of a file are not those of a state."""
+    where, names = f"the checkpoint {checkpoint.path}", tensors.keys()
+    differing = sorted(set(names) ^ set(state))
+    if differing:
+        owner = "the model has not" if differing[0] in names else "it has not"
+        raise KbertError(
+            f"{where} is of another model: {len(differing)} variables differ by name, "
+            f"{differing[0]!r} first, which {owner}"
+        )
+    for name, variable in state.items():
+        stored = tensors.get_slice(name)
+        found, expected = tuple(stored.get_shape()), tuple(variable.shape)
+        if found != expected:
+            raise KbertError(f"{where} is of another model: {name} is {found}, not {expected}")
+        # Signed or not is the backend's choice; the 32 bits of a seed are the same.
+        kinds = [stored.get_dtype(), _DTYPES.get(_dtype(variable))]
+        if len({str(kind).replace("U", "I") for kind in kinds}) > 1:
+            raise KbertError(f"{where}: {name} has numbers of {kinds[0]}, not {kinds[1]}")
 
 
 def check_same(former: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
@@ -224,11 +236,7 @@ def _check(path: Path) -> Checkpoint:
     size = (path / _STATE).stat().st_size
     if size != manifest.get("bytes"):
         raise KbertError(f"{_STATE} has {size:,} bytes, and {manifest.get('bytes')!r} were written")
-    digest = hashlib.sha256()
-    with (path / _STATE).open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() != manifest.get("sha256"):
+    if sha256_of(path / _STATE) != manifest.get("sha256"):
         raise KbertError(f"the sha256 of {_STATE} is not that of its manifest")
     return Checkpoint(path, step, settings)
 
@@ -257,27 +265,3 @@ def _safetensors(state: Mapping[str, Any]) -> Iterator[bytes]:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise KbertError(f"{name} holds numbers that are not finite: the state is not saved")
         yield array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def _write(path: Path, chunks: Iterator[bytes]) -> tuple[str, int]:
-    """Writes a file through to the disk: its sha256 and its size."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest(), size
-
-
-def _sync_folder(path: Path) -> None:
-    """Makes sure that the names in a folder are on the disk; Windows has no way to ask for it."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

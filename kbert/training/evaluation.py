@@ -3,11 +3,16 @@
 Shapes: B rows, P masked positions.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+
+from kbert.training.distribution import rows_of_this_host
+
+Batches = Iterable[tuple[Any, Any, Any]]  # (x, y, sample_weight), the weights as y
 
 
 def of_heads(figures: Mapping[str, float]) -> dict[str, float]:
@@ -28,7 +33,7 @@ def of_heads(figures: Mapping[str, float]) -> dict[str, float]:
     return {"loss": loss, "mlm_loss": loss, "mlm_accuracy": figures["accuracy"]}
 
 
-def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> dict[str, float]:
+def mean_scores(model: keras.Model, batches: Batches) -> dict[str, float]:
     """The mean losses and metrics of a compiled model over all that has a weight.
 
         mean = sum(w value) / sum(w)    over every masked position, or pair, of all batches
@@ -38,7 +43,8 @@ def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> 
 
     Args:
         model: with one output, or with several by name, which are compiled with metrics.
-        batches: `(x, y, sample_weight)`, the weights as `y`.
+        batches: `(x, y, sample_weight)`, the weights as `y`: whole ones, of which each of
+            several hosts takes its rows.
 
     Returns:
         The means: of the outputs by name, as `mlm_loss` (see `of_heads`); and `loss`, their sum.
@@ -52,7 +58,8 @@ def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> 
         # With weights that sum to 1, a loss is a mean, whether it is compiled as one or as a sum.
         shares = {part: np.float32(1 / (w.sum() or 1.0)) * w for part, w in parts.items()}
         model.reset_metrics()
-        logs = model.test_on_batch(x, y, shares.get("", shares), return_dict=True)
+        batch = rows_of_this_host((x, y, shares.get("", shares)))
+        logs = model.test_on_batch(*batch, return_dict=True)
         for part, weight in parts.items():
             total = float(weight.sum())
             totals[part] = totals.get(part, 0.0) + total
@@ -68,3 +75,32 @@ def mean_scores(model: keras.Model, batches: Iterable[tuple[Any, Any, Any]]) -> 
     if "" not in totals:
         means["loss"] = sum(means[f"{part}_loss"] for part in totals)
     return of_heads(means)
+
+
+def heldout_figures(model: keras.Model, masked: Batches, one_masked: Batches) -> dict[str, float]:
+    """What is said of a source of held-out text: `mean_scores`, and the pseudo-perplexity.
+
+    Args:
+        model: a compiled one.
+        masked: the text, masked as in training.
+        one_masked: sentences of it, one token masked at a time (`kbert/data/one_masked.py`).
+    """
+    scores = mean_scores(model, masked)
+    scores["pseudo_perplexity"] = math.exp(mean_scores(model, one_masked)["mlm_loss"])
+    return scores
+
+
+def in_words(figures: Mapping[str, float]) -> str:
+    """The figures of held-out text, for a screen.
+
+    Example:
+        >>> in_words({"mlm_loss": 2.0, "mlm_accuracy": 0.5, "pseudo_perplexity": 7.25})
+        'MLM loss 2.000, accuracy 50.0%, pseudo-perplexity 7.2'
+    """
+    words = (
+        f"MLM loss {figures['mlm_loss']:.3f}, accuracy {100 * figures['mlm_accuracy']:.1f}%, "
+        f"pseudo-perplexity {figures['pseudo_perplexity']:.1f}"
+    )
+    if "nsp_accuracy" in figures:
+        words += f"; NSP {100 * figures['nsp_accuracy']:.1f}%"
+    return words

@@ -20,12 +20,14 @@ import keras
 
 from kbert.errors import KbertError
 from kbert.training.checkpoint import (
+    Checkpoint,
     check_same,
     find_checkpoint,
     restore,
     save_checkpoint,
     state_of,
 )
+from kbert.training.distribution import any_host, check_rows, on_every_host, on_first_host
 from kbert.training.evaluation import of_heads
 from kbert.training.progress import TrainingProgress
 from kbert.training.run_log import RunLog
@@ -56,14 +58,23 @@ def resume(
     Raises:
         KbertError: if settings differ, the checkpoint is of another model, or all are damaged.
     """
-    checkpoint, problems = find_checkpoint(folder)
-    for problem in problems:
-        say(f"{problem}; going on from the one before")
-    if checkpoint is None:
+
+    def find() -> list[Any]:
+        checkpoint, problems = find_checkpoint(folder)
+        for problem in problems:
+            say(f"{problem}; going on from the one before")
+        if checkpoint is None:
+            return []
+        check_same(checkpoint.settings, settings, f"the run of {checkpoint.path}")
+        return [str(checkpoint.path), checkpoint.step, checkpoint.settings]
+
+    first = on_first_host(lambda: dict(settings))
+    on_every_host(lambda: check_same(first, settings, "the run on the first host"))
+    found = on_first_host(find)
+    if not found:
         return 0
-    check_same(checkpoint.settings, settings, f"the run of {checkpoint.path}")
-    restore(checkpoint, state_of(model))
-    return checkpoint.step
+    restore(Checkpoint(Path(found[0]), *found[1:]), state_of(model))
+    return found[1]
 
 
 def train(
@@ -81,7 +92,8 @@ def train(
     """Trains from the step where `progress` stands to the last.
 
     SIGTERM, as cluster schedulers send it, and the first Ctrl-C end the run after the step that is
-    being taken, with a checkpoint.
+    being taken, with a checkpoint; on several hosts, one of which may have got it, on all. The
+    first host writes the checkpoints.
 
     Args:
         model: compiled, in the state of that step.
@@ -98,22 +110,24 @@ def train(
         Whether the last step was reached; if not, a signal ended the run.
 
     Raises:
-        KbertError: if a loss is not finite, or a checkpoint cannot be written. The former
-            checkpoints are as they were.
+        KbertError: if a loss is not finite, a checkpoint cannot be written, or devices cannot have
+            equal parts of a step's rows. The former checkpoints are as they were.
     """
     if min(save_every, evaluate_every) < 1:
         raise KbertError(
             f"save_every {save_every} and evaluate_every {evaluate_every} must be 1 or more"
         )
+    for stage in stages:
+        check_rows(stage.rows, micro_batches)
     total = sum(stage.steps for stage in stages)
     state = state_of(model)
     every = [save_every] + [evaluate_every] * (evaluate is not None)
     with _signals() as signals, _heldout_log(folder, progress.step) as heldout:
-        while not signals:
+        while True:
             step = progress.step
             # After the checkpoint, so that a run that is ended here does it when it goes on.
             due = step and (step % evaluate_every == 0 or step == total)
-            if evaluate is not None and due and heldout.last_step() < step:
+            if evaluate is not None and due and on_first_host(heldout.last_step) < step:
                 heldout.write({"step": step, "sources": evaluate(model)})
             if step == total:
                 return True
@@ -131,10 +145,12 @@ def train(
             )
             if watch.bad_loss is not None:
                 raise _not_finite(watch.bad_loss, progress.step, index, folder, stages)
-            if signals or progress.step % save_every == 0 or progress.step == total:
+            asked = any_host(bool(signals))
+            if asked or progress.step % save_every == 0 or progress.step == total:
                 progress.sync()
-                save_checkpoint(folder, progress.step, state, settings)
-    return False
+                on_first_host(lambda: str(save_checkpoint(folder, progress.step, state, settings)))
+                if any_host(bool(signals)):  # before, or while it was saved
+                    return False
 
 
 class _Watch(keras.callbacks.Callback):
@@ -158,7 +174,8 @@ class _Watch(keras.callbacks.Callback):
             self.bad_loss = figures["loss"]
         else:
             self.progress.record(figures)
-        if self.bad_loss is not None or self.signals:
+        # A loss is the same on all hosts; a signal may have come to one of them.
+        if self.bad_loss is not None or any_host(bool(self.signals)):
             self.model.stop_training = True
 
 

@@ -47,6 +47,18 @@ def test_a_sample_is_drawn_from_what_fits(shard, tokenizer):
         labels(0, sequence_length=3)
 
 
+def test_a_model_with_one_head_gets_arrays_without_names(shard, tokenizer):
+    settings = {"sequence_length": 8, "batch_size": 4, "seed": 0}
+    both = one_masked_batches(shard, tokenizer, **settings)
+    one = one_masked_batches(shard, tokenizer, objective="masked-lm", **settings)
+    assert len(one) == len(both) > 1
+    for (x, y, weights), (same_x, named, named_weights) in zip(one, both, strict=True):
+        for name, array in x.items():
+            np.testing.assert_array_equal(array, same_x[name])
+        np.testing.assert_array_equal(y, named["mlm"])
+        np.testing.assert_array_equal(weights, named_weights["mlm"])
+
+
 def test_fingerprints_tell_texts_and_vocabularies_apart(shard, tokenizer):
     same = encode_documents(DOCUMENTS, tokenizer)
     joined = encode_documents([DOCUMENTS[0] + DOCUMENTS[1]], tokenizer)  # the same ids

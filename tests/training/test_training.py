@@ -19,7 +19,7 @@ from kbert.training.loop import train
 from kbert.training.losses import CrossEntropy, is_right, objective
 from kbert.training.optimizers import BERT_PRETRAINING, AdamW, LinearWarmupDecay, adamw
 from kbert.training.progress import TrainingProgress
-from kbert.training.stages import Stage
+from kbert.training.stages import Stage, stage_shape
 
 
 def number(tensor):
@@ -152,6 +152,12 @@ def test_the_published_settings():
         "weight_decay": 0.01,
         "dropout": 0.1,
     }
+
+
+@pytest.mark.parametrize("text", ["128:8", "128:8:0", "128:8:9:1", "128:-8:9", "1e3:8:9", ""])
+def test_what_is_no_stage_is_refused(text):
+    with pytest.raises(KbertError, match=f"LENGTH:BATCH:STEPS, as 128:256:900000, not '{text}'"):
+        stage_shape(text)
 
 
 @pytest.fixture
