@@ -33,6 +33,7 @@ from pathlib import Path
 import numpy as np
 
 from kbert.cost import cost
+from kbert.heap import keep_freed_memory
 from kbert.sizes import SIZES
 
 VOCABULARY, LEARNING_RATE = 32_000, 1e-4
@@ -59,6 +60,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2, help="a turn")
     parser.add_argument("--only", default="", help="contestants whose name has this in it")
     parser.add_argument("--json", type=Path, help="a file for the results")
+    parser.add_argument(
+        "--keep-memory", action="store_true", help="everybody keeps what is freed (kbert/heap.py)"
+    )
     parser.add_argument("--worker", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -81,6 +85,7 @@ def main() -> None:
         "size": arguments.size,
         "shape": f"{arguments.batch_size} x {arguments.length}",
         "dropout": arguments.dropout,
+        "keep memory": arguments.keep_memory,
         "peak GFLOP/s": round(peak / 1e9, 1),
         "versions": {
             name: version(name)
@@ -158,6 +163,8 @@ def matrix_peak() -> float:
 def work(arguments: argparse.Namespace) -> None:
     """A contestant: answers questions from standard input."""
     _, maker, jit_compile = CONTESTANTS[arguments.worker]
+    if arguments.keep_memory:
+        keep_freed_memory()
     begin = time.perf_counter()
     step = None
     for question in sys.stdin:

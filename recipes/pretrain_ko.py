@@ -44,6 +44,7 @@ from kbert.data.fingerprint import vocabulary_fingerprint
 from kbert.data.one_masked import one_masked_batches
 from kbert.data.shards import encode_documents
 from kbert.data.training_text import TrainingText, text_of_corpus, text_of_shards
+from kbert.heap import keep_freed_memory
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
 from kbert.pipelines.quiz import ask_blanks, ask_pairs
@@ -161,6 +162,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
+    keep_freed_memory()
     arguments, screen = parse_arguments(), console()
     join_hosts(arguments.coordinator, arguments.num_hosts, arguments.host)
     if this_host() == 0:

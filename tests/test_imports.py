@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backend": set(),
     "console": set(),
     "folder_lock": {"errors"},
+    "heap": set(),
     "run_folder": {"folder_lock"},
     "text": set(),
     "data": {"folder_lock", "text"},
@@ -43,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"formats"},
 }
 WITHOUT_KERAS = {*EVERYWHERE, "backend", "console", "cost", "devices", "folder_lock", "run_folder"}
-WITHOUT_KERAS |= {"text", "data", "tasks"}
+WITHOUT_KERAS |= {"heap", "text", "data", "tasks"}
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 OUTSIDE = {"recipes", "demos", "notebooks", "benchmarks", "tests"}
 

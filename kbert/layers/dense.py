@@ -28,8 +28,8 @@ def linear(inputs, kernel, bias, training=None):
 
     PyTorch runs eagerly, so a separate addition would read and write the whole output once more;
     it has one kernel for both. XLA joins the two by itself, but on a CPU it sums a bias's gradient
-    column by column and copies the larger factor of a weight's gradient, fused with what computed
-    it; so on JAX, in training, the gradients are spelled out.
+    column by column and computes or copies the larger factor of a weight's gradient more than once,
+    fused with what made it; so in training the gradients are spelled out.
 
     Args:
         inputs: (..., I).
@@ -40,31 +40,55 @@ def linear(inputs, kernel, bias, training=None):
     Returns:
         (..., O).
     """
-    backend = keras.backend.backend()
-    if backend == "torch":
+    if keras.backend.backend() == "torch":
         import torch
 
         flat = inputs.reshape(-1, inputs.shape[-1])
         return torch.addmm(bias, flat, kernel).reshape(*inputs.shape[:-1], -1)
-    if backend == "jax" and training:
-        return _linear_with_gradients(inputs, kernel, bias)
+    if training:
+        return _linear_with_gradients(inputs, *values(kernel, bias))
     return ops.add(ops.matmul(inputs, kernel), bias)
+
+
+def values(*weights):
+    """What weights hold: TensorFlow's `custom_gradient` takes tensors, and no variables."""
+    if keras.backend.backend() != "tensorflow":
+        return weights
+    import tensorflow as tf
+
+    return tuple(tf.convert_to_tensor(weight) for weight in weights)
+
+
+def sum_of_rows(rows):
+    """(M, O) -> (O,), by a product with ones.
+
+    One row of them would do, and does behind JAX's barriers. On TensorFlow it takes eight: with one
+    XLA sees no matrix product there, and computes the rows once more within the sum.
+    """
+    height = 1 if keras.backend.backend() == "jax" else 8
+    ones = _as_it_is(ops.ones((height, ops.shape(rows)[0]), rows.dtype))
+    return ops.matmul(ones, rows)[0]
 
 
 @ops.custom_gradient
 def _linear_with_gradients(inputs, kernel, bias):
-    from jax.lax import optimization_barrier
-
     def gradients(upstream):
-        rows = ops.reshape(upstream, (-1, upstream.shape[-1]))  # (M, O)
-        flat = ops.reshape(inputs, (-1, inputs.shape[-1]))  # (M, I)
-        # Behind the barriers XLA neither joins nor rearranges what stands before them.
-        rows, ones = optimization_barrier((rows, ops.ones((1, flat.shape[0]), rows.dtype)))
-        if flat.shape[1] <= rows.shape[1]:  # the factor that is transposed is copied
-            for_kernel = optimization_barrier(ops.matmul(ops.transpose(flat), rows))
+        rows = _as_it_is(ops.reshape(upstream, (-1, kernel.shape[1])))  # (M, O)
+        flat = ops.reshape(inputs, (-1, kernel.shape[0]))  # (M, I)
+        if kernel.shape[0] <= kernel.shape[1]:  # the factor that is transposed is copied
+            for_kernel = _as_it_is(ops.matmul(ops.transpose(flat), rows))
         else:
-            for_kernel = ops.transpose(optimization_barrier(ops.matmul(ops.transpose(rows), flat)))
-        for_inputs = ops.reshape(ops.matmul(rows, ops.transpose(kernel)), inputs.shape)
-        return for_inputs, for_kernel, ops.matmul(ones, rows)[0]
+            for_kernel = ops.transpose(_as_it_is(ops.matmul(ops.transpose(rows), flat)))
+        for_inputs = ops.reshape(ops.matmul(rows, ops.transpose(kernel)), ops.shape(inputs))
+        return for_inputs, for_kernel, sum_of_rows(rows)
 
     return ops.add(ops.matmul(inputs, kernel), bias), gradients
+
+
+def _as_it_is(tensor):
+    """A tensor that XLA on JAX neither joins with others nor rearranges."""
+    if keras.backend.backend() != "jax":
+        return tensor
+    from jax.lax import optimization_barrier
+
+    return optimization_barrier(tensor)

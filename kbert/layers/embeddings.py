@@ -9,6 +9,7 @@ from keras import ops
 from kbert.errors import KbertError
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.layer_norm import LayerNorm
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -58,7 +59,7 @@ class Embeddings(keras.layers.Layer):
         self.type_vocab_size = type_vocab_size
         self.initializer_range = initializer_range
         self.seed = seed
-        self.layer_norm = keras.layers.LayerNormalization(
+        self.layer_norm = LayerNorm(
             epsilon=layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
         )
         self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)

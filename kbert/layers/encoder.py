@@ -12,6 +12,7 @@ from kbert.layers.attention import SelfAttention
 from kbert.layers.dropout import Dropout
 from kbert.layers.feed_forward import FeedForward
 from kbert.layers.initializers import sub_seed
+from kbert.layers.layer_norm import LayerNorm
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -48,8 +49,8 @@ class EncoderLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         policy = self.dtype_policy.name
 
-        def norm(name: str) -> keras.layers.LayerNormalization:
-            return keras.layers.LayerNormalization(epsilon=layer_norm_eps, dtype=policy, name=name)
+        def norm(name: str) -> LayerNorm:
+            return LayerNorm(epsilon=layer_norm_eps, dtype=policy, name=name)
 
         def drop(name: str) -> Dropout:
             return Dropout(dropout, seed=sub_seed(seed, name), dtype=policy, name=name)

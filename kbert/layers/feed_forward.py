@@ -53,6 +53,6 @@ class FeedForward(keras.layers.Layer):
         self.narrow.build((*input_shape[:-1], self.intermediate_size))
         self.built = True
 
-    def call(self, hidden):
+    def call(self, hidden, training=None):
         """(B, L, D) -> (B, L, D)."""
-        return self.narrow(activation(self.hidden_act, self.widen(hidden)))
+        return self.narrow(activation(self.hidden_act, self.widen(hidden), training))

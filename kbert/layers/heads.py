@@ -10,6 +10,7 @@ from kbert.layers.activations import activation
 from kbert.layers.dense import linear
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.layer_norm import LayerNorm
 
 
 def gather_positions(hidden, positions):
@@ -76,7 +77,7 @@ class MaskedLMHead(keras.layers.Layer):
             name="transform",
         )
         self.transform.build(hidden_shape)
-        self.layer_norm = keras.layers.LayerNormalization(
+        self.layer_norm = LayerNorm(
             epsilon=self.layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
         )
         self.layer_norm.build((*hidden_shape[:-1], embedding_size))
@@ -105,7 +106,7 @@ class MaskedLMHead(keras.layers.Layer):
         """
         if positions is not None:
             hidden = gather_positions(hidden, positions)  # (B, P, D)
-        hidden = self.layer_norm(activation(self.hidden_act, self.transform(hidden)))
+        hidden = self.layer_norm(activation(self.hidden_act, self.transform(hidden), training))
         table = embedding_table if self.tied else self.decoder
         decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)
         if keras.backend.standardize_dtype(hidden.dtype) == "float32":
