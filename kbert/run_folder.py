@@ -1,14 +1,15 @@
 """The folder of a run: made if need be, never emptied unasked, used by one run at a time."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from kbert.atomic_files import write_text
 from kbert.errors import KbertError
+from kbert.folder_lock import LOCK, locked
 from kbert.json_file import read_json_object
 
 # What runs write. A folder with anything else in it is somebody's, and stays as it is.
@@ -25,9 +26,7 @@ RUN_FILES = (
     "checkpoints",
     "tensorboard",
 )
-_LOCK = "lock"
-_HIDDEN_SETTINGS = ".settings.json"
-_LEFTOVERS = (_HIDDEN_SETTINGS, ".model-*.keras")  # of a run that was killed while it wrote them
+_LEFTOVERS = (".settings*.json", ".model-*.keras")  # of a run that was killed while it wrote them
 
 
 def check_folder(path: str | Path, overwrite: bool = False) -> None:
@@ -44,13 +43,13 @@ def check_folder(path: str | Path, overwrite: bool = False) -> None:
     if folder.exists() and not folder.is_dir():
         raise KbertError(f"--out {folder} is a file; name a folder")
     inside = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
-    strangers = [name for name in inside if name not in (*RUN_FILES, _LOCK)]
+    strangers = [name for name in inside if name not in (*RUN_FILES, LOCK)]
     if strangers:
         raise KbertError(
             f"the folder {folder} holds {strangers[0]!r}, which no run of kbert wrote; "
             "name another --out"
         )
-    inside = [name for name in inside if name != _LOCK]
+    inside = [name for name in inside if name != LOCK]
     if inside and not overwrite:
         raise KbertError(
             f"the folder {folder} holds a former run ({', '.join(inside)}); name another --out, or "
@@ -77,79 +76,22 @@ def claim_folder(path: str | Path, overwrite: bool = False) -> Path:
 
 @contextmanager
 def locked_folder(path: str | Path) -> Iterator[Path]:
-    """Makes a folder if need be, and keeps other runs out of it within a `with` statement.
-
-    The operating system holds the lock, and drops it when the process ends, however it ends. A
-    folder that was made for nothing is removed again.
+    """Keeps other runs out of a folder, as `locked` does; what a killed run half wrote goes.
 
     Raises:
         KbertError: if the path is a file, or another process has the folder.
     """
-    folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise KbertError(f"--out {folder} is a file; name a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = _lock(folder)
-    except OSError as error:
-        raise KbertError(f"the folder {folder} cannot be used: {error}") from error
-    try:
+    with locked(path) as folder:
         for pattern in _LEFTOVERS:
             for leftover in folder.glob(pattern):
                 leftover.unlink()
         yield folder
-    finally:
-        with suppress(OSError):  # Windows removes no open file; an unlocked one is in nobody's way
-            (folder / _LOCK).unlink()
-        file.close()
-        with suppress(OSError):  # it is not empty, as a rule
-            folder.rmdir()
-
-
-def _lock(folder: Path) -> IO[str]:
-    path = folder / _LOCK
-    while True:
-        file = path.open("a+", encoding="ascii")
-        try:
-            _lock_file(file)
-        except (BlockingIOError, PermissionError):
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            file.close()
-            raise KbertError(
-                f"another run is using the folder {folder} (process {owner}); wait for its end, or "
-                "name another --out"
-            ) from None
-        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            break
-        file.close()  # another run has just ended, and removed the file: once more
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
-
-
-def _lock_file(file: IO[str]) -> None:
-    """Raises OSError if another process has locked the file."""
-    if os.name == "nt":
-        import msvcrt
-
-        file.seek(1 << 30)  # the first bytes stay readable for the one that is refused
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Writes `settings.json` in one step: whoever finds it finds all of it."""
-    hidden = folder / _HIDDEN_SETTINGS
-    with hidden.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(settings, ensure_ascii=False, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    hidden.replace(folder / "settings.json")
+    text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
+    write_text(folder / "settings.json", text)
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:

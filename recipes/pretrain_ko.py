@@ -104,7 +104,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--learning-rate", type=float)
     add("--warmup-steps", type=int)
     add("--weight-decay", type=float)
-    add("--dropout", type=float)
+    add("--dropout", type=float, help="default that of the preset; with --init, of the model")
     add(
         "--precision",
         choices=get_args(Precision),
@@ -124,7 +124,7 @@ def parse_arguments() -> argparse.Namespace:
     if arguments.stages and any(shape):
         parser.error("--stages stands for --sequence-length, --batch-size and --steps")
     for name, value in PRESETS[arguments.preset].items():
-        if getattr(arguments, name) is None:
+        if getattr(arguments, name) is None and not (arguments.init and name == "dropout"):
             setattr(arguments, name, value)
     one = f"{arguments.sequence_length}:{arguments.batch_size}:{arguments.steps}"
     try:
@@ -271,7 +271,7 @@ def pretrain(arguments: argparse.Namespace, folder: Path, screen: Console) -> No
 
 
 def loaded_model(arguments: argparse.Namespace, screen: Console) -> KbertModel:
-    """The model of --init, with the head that the objective needs, and more tokens if asked."""
+    """The model of --init, with the objective's head; more tokens, other settings if asked."""
     if arguments.vocab:
         raise kbert.KbertError(f"--init brings its own vocabulary; leave --vocab {arguments.vocab}")
     model = kbert.load(arguments.init, task=arguments.objective)
@@ -280,7 +280,11 @@ def loaded_model(arguments: argparse.Namespace, screen: Console) -> KbertModel:
         tokens = [line.strip() for line in lines if line.strip()]
         model = kbert.extend_vocabulary(model, tokens)
         screen.print(f"{len(tokens):,} tokens are new; they begin at the means of their pieces.")
-    return model.with_settings(dtype=arguments.precision, remat=arguments.remat)
+    settings = {"dtype": arguments.precision, "remat": arguments.remat}
+    if arguments.dropout is not None:
+        settings["hidden_dropout_prob"] = arguments.dropout
+        settings["attention_probs_dropout_prob"] = arguments.dropout
+    return model.with_settings(**settings)
 
 
 def read_text(arguments: argparse.Namespace, tokenizer: kbert.Tokenizer | None) -> TrainingText:

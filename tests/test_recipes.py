@@ -1,9 +1,11 @@
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -76,20 +78,74 @@ def test_from_raw_text_to_a_shared_model(corpus):
 
     scores = run("evaluate.py", "--model", folder / "model.keras", "--corpus", corpus)
     assert scores.returncode == 0, scores.stderr.decode()
-    assert "NSP accuracy" in scores.stdout.decode("utf-8")
+    assert "NSP accuracy |" in scores.stdout.decode("utf-8")
     (folder / "mine.txt").write_text("mine", encoding="utf-8")
     strange = run("pretrain_ko.py", *settings, "--overwrite")
     assert strange.returncode != 0 and "mine.txt" in strange.stderr.decode()
     assert (folder / "model.keras").exists()
 
 
-def recipe_main(monkeypatch, name: str, *arguments: object) -> None:
-    """Runs a recipe in this process, which has loaded the backend."""
+def loaded_recipe(monkeypatch, name: str, *arguments: object) -> ModuleType:
+    """A recipe in this process, which has loaded the backend, with a command line."""
     spec = importlib.util.spec_from_file_location("recipe", ROOT / "recipes" / name)
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
     monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-    recipe.main()
+    return recipe
+
+
+def recipe_main(monkeypatch, name: str, *arguments: object) -> None:
+    loaded_recipe(monkeypatch, name, *arguments).main()
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [
+        ([], 0.0),
+        (["--preset", "bert"], 0.1),
+        (["--preset", "bert", "--dropout", 0.0], 0.0),
+        (["--init", "model.keras", "--preset", "bert"], None),  # that of the model
+        (["--init", "model.keras", "--dropout", 0.0], 0.0),
+    ],
+)
+def test_whose_dropout_a_run_has(monkeypatch, options, rate):
+    recipe = loaded_recipe(monkeypatch, "pretrain_ko.py", *options)
+    assert recipe.parse_arguments().dropout == rate
+
+
+def test_evaluate_prints_a_row_for_each_model_and_file(corpus, tokenizer, monkeypatch, capsys):
+    paths = []
+    for make in (kbert.BertForPreTraining, kbert.BertForMaskedLM, kbert.Bert):
+        model = make(vocab_size=len(tokenizer), **kbert.SIZES["tiny"], max_position_embeddings=24)
+        model.tokenizer = tokenizer
+        paths.append(corpus.parent / f"{make.__name__}.keras")
+        model.save(paths[-1])
+    other = corpus.parent / "other.txt"
+    other.write_text("국회에 법률을 의결한다.\n나 는 축구다.\n\n너 는 정말 재미있다.", "utf-8")
+    common = ["--corpus", corpus, other, "--masking", "eojeol", "--batch-size", 4]
+
+    recipe_main(monkeypatch, "evaluate.py", "--model", *paths[:2], *common)
+    printed = capsys.readouterr().out
+    _, line, *rows = [row.strip("| ").split(" | ") for row in printed.splitlines()]
+    assert line == ["---"] * 9
+    assert [row[:2] for row in rows] == [
+        [text, str(path)] for path in paths[:2] for text in ("말뭉치.txt", "other.txt")
+    ]
+    for _, _, tokens, unknown, loss, baseline, accuracy, perplexity, nsp in rows:
+        assert int(tokens) > 5 and float(unknown[:-1]) < 100 and 0 < float(baseline) < 4
+        assert abs(float(loss) - math.log(len(tokenizer))) < 1  # it has learned nothing
+        assert 0 <= float(accuracy[:-1]) <= 100 and 10 < float(perplexity) < 100
+        assert nsp == "-" or 0 <= float(nsp[:-1]) <= 100
+    assert [row[-1] == "-" for row in rows] == [False, False, True, True]
+
+    recipe_main(monkeypatch, "evaluate.py", "--model", *paths[:2], *common)
+    assert capsys.readouterr().out == printed
+    with pytest.raises(kbert.KbertError, match="holds a Bert; a BertForPreTraining or a"):
+        recipe_main(monkeypatch, "evaluate.py", "--model", paths[2], *common)
+    with pytest.raises(kbert.KbertError, match="reads 24 tokens, fewer than 32"):
+        recipe_main(
+            monkeypatch, "evaluate.py", "--model", paths[0], *common, "--sequence-length", 32
+        )
 
 
 def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):
@@ -161,8 +217,11 @@ def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsy
     second = ["--init", corpus.parent / "run/model.keras", "--corpus", corpus, *sizes]
     second += ["--precision", "mixed_float16", "--remat"]
     out = corpus.parent / "further"
-    recipe_main(monkeypatch, "pretrain_ko.py", *second, "--add-tokens", more, "--out", out)
+    dropped = ["--add-tokens", more, "--dropout", 0.25, "--out", out]
+    recipe_main(monkeypatch, "pretrain_ko.py", *second, *dropped)
     longer = kbert.load(out / "model.keras")
+    rates = [each.get_config()["hidden_dropout_prob"] for each in (model, longer)]
+    assert rates == [0, 0.25]
     assert type(longer).__name__ == "BertForPreTraining"
     assert longer.tokenizer.vocabulary == [*model.tokenizer.vocabulary, "민주공화국이다"]
     assert longer.dtype_policy.name == "float32" and longer.get_config()["remat"]

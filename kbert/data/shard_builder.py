@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from kbert.data.atomic_files import write_json
+from kbert.atomic_files import write_json
 from kbert.data.cleaning import MIN_HANGUL, clean
 from kbert.data.corpus import check_encoding, corpus_files
 from kbert.data.duplicates import MIN_LENGTH, SHARES
@@ -46,6 +46,7 @@ from kbert.data.shard_steps import (
     read_json,
 )
 from kbert.errors import KbertError
+from kbert.folder_lock import LOCK, locked
 from kbert.text.morphemes import Morphemes, import_analyser
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.tokenizer_files import TOKENIZER_FILES
@@ -97,8 +98,8 @@ def build_shards(
         The manifest.
 
     Raises:
-        KbertError: if the folder holds something else, or another run's shards; or a file or
-            setting is wrong.
+        KbertError: if the folder holds something else, or another run's shards, or another process
+            is building there; or a file or setting is wrong.
     """
     folder = Path(folder)
     check_encoding(encoding)
@@ -131,12 +132,21 @@ def build_shards(
         },
         "inputs": [{"name": path.name, "bytes": _size(path)} for path in files],
     }
-    if _is_finished(folder, plan):
-        shutil.rmtree(folder / WORK, ignore_errors=True)  # if it was killed at the very end
-        return open_shards(folder).manifest
-    work = folder / WORK
-    groups = _groups(files, characters)
-    _begin(folder, {**plan, "groups": groups}, tokenizer)
+    if _is_finished(folder, plan) and not (folder / WORK).exists():
+        return open_shards(folder).manifest  # without a lock: nothing is written
+    with locked(folder):
+        if _is_finished(folder, plan):
+            shutil.rmtree(folder / WORK, ignore_errors=True)  # it was killed at the very end
+            return open_shards(folder).manifest
+        groups = _groups(files, characters)
+        _begin(folder, {**plan, "groups": groups}, tokenizer)
+        return _build(folder, plan, groups, run, watch)
+
+
+def _build(
+    folder: Path, plan: dict[str, Any], groups: list[list[str]], run: Run, watch: Watch
+) -> dict[str, Any]:
+    work, settings = folder / WORK, plan["settings"]
 
     def do(step: str, task: Callable[[str, str], None], names: list[str]) -> None:
         (work / step).mkdir(exist_ok=True)
@@ -150,7 +160,7 @@ def build_shards(
     units = [unit for group in numbers for unit in read_json(work / "read" / f"{group}.json")]
     write_json(work / UNITS, units, work)
     do("clean", clean_unit, units)
-    if duplicate_documents or duplicate_lines:
+    if settings["duplicate_documents"] or settings["duplicate_lines"]:
         do("compare", compare_share, [f"{share:02d}" for share in range(SHARES)])
     do("encode", encode_unit, units)
     return _finish(folder, plan, units)
@@ -171,7 +181,7 @@ def _is_finished(folder: Path, plan: dict[str, Any]) -> bool:
         return False
     if not folder.is_dir():
         raise KbertError(f"{folder} is a file; name a folder")
-    inside = sorted(entry.name for entry in folder.iterdir())
+    inside = sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK)
     if MANIFEST in inside:
         _check_same(folder, open_shards(folder).manifest, plan)
         return True

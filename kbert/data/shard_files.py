@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kbert.data.atomic_files import sha256_of, write_array
+from kbert.atomic_files import sha256_of, write_array
 from kbert.data.shards import Shard
 from kbert.errors import KbertError
 from kbert.json_file import read_json_object

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from kbert.data.atomic_files import write_array, write_json, write_text
+from kbert.atomic_files import write_array, write_json, write_text
 from kbert.data.cleaning import clean
 from kbert.data.corpus import Document, read_paragraphs
 from kbert.data.duplicates import drop, find_later, hash_unit, share_of

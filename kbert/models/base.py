@@ -1,13 +1,12 @@
 """What every model of kbert is: a `keras.Model` that is saved whole, safely, and alone."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Self
 
 import keras
 import numpy as np
 
+from kbert.atomic_files import written_beside
 from kbert.errors import KbertError
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.export import export
@@ -68,21 +67,17 @@ class KbertModel(keras.Model):
             raise KbertError(f"a model is saved to a file that ends in .keras, not {path.name!r}")
         if path.exists() and not overwrite:
             raise KbertError(f"{path} exists; pass overwrite=True to replace it")
-        descriptor, temporary = tempfile.mkstemp(".keras", f".{path.stem}-", path.parent)
-        os.close(descriptor)
         compiled = hasattr(self, "optimizer")
         optimizer = getattr(self, "optimizer", None)
         try:
             self.optimizer = None
-            super().save(temporary, overwrite=True, **kwargs)
-            Path(temporary).chmod(0o666 & ~_umask())  # mkstemp's 0o600 is not what sharing wants
-            Path(temporary).replace(path)
+            with written_beside(path) as temporary:
+                super().save(temporary, overwrite=True, **kwargs)
         finally:
             if compiled:
                 self.optimizer = optimizer
             else:
                 del self.optimizer
-            Path(temporary).unlink(missing_ok=True)
 
     def export(self, filepath: str | Path, format: str = "tf_saved_model") -> None:
         """Writes the model for use without kbert and Keras; batch and length stay free.
@@ -161,9 +156,3 @@ def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int) -> None:
             f"the tokenizer has {len(tokenizer)} tokens, and the model has embeddings for "
             f"{vocab_size}: they do not belong together"
         )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

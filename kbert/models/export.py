@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from kbert.atomic_files import written_beside
 from kbert.errors import KbertError
 
 FORMATS = ("tf_saved_model", "onnx")
@@ -116,7 +117,8 @@ def _write_onnx(model: keras.Model, path: Path) -> None:
     write = {"tensorflow": _tensorflow_onnx, "jax": _jax_onnx, "torch": _torch_onnx}[backend]
     proto = write(_signature(model))
     onnx.checker.check_model(proto)  # tf2onnx only logs what it could not convert
-    path.write_bytes(proto.SerializeToString())
+    with written_beside(path) as temporary:
+        temporary.write_bytes(proto.SerializeToString())
 
 
 def _require(package: str, what: str, extra: str) -> None:

@@ -11,9 +11,7 @@ Variables are kept in order, with names that do not depend on what else the proc
 random numbers is among them.
 """
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from kbert.atomic_files import sha256_of, sync_folder, write_through
 from kbert.errors import KbertError
 from kbert.json_file import read_json_object
 
@@ -30,7 +29,6 @@ KEPT = 2  # how many checkpoints stay on the disk
 _STATE, _MANIFEST = "state.safetensors", "manifest.json"
 _FORMAT = 1
 _DTYPES = {"float32": "F32", "float16": "F16", "int32": "I32", "int64": "I64", "uint32": "U32"}
-_CHUNK = 1 << 24  # bytes read at once
 
 
 class Checkpoint(NamedTuple):
@@ -90,7 +88,7 @@ def save_checkpoint(
         for leftover in checkpoints.glob(".*"):
             shutil.rmtree(leftover)
         hidden.mkdir()
-        sha256, size = _write(hidden / _STATE, _safetensors(state))
+        sha256, size = write_through(hidden / _STATE, _safetensors(state))
         manifest = {
             "format": _FORMAT,
             "step": step,
@@ -99,12 +97,12 @@ def save_checkpoint(
             "settings": dict(settings),
         }
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
-        _write(hidden / _MANIFEST, iter([text.encode()]))
-        _sync_folder(hidden)
+        write_through(hidden / _MANIFEST, [text.encode()])
+        sync_folder(hidden)
         if path.exists():  # one that was found damaged, or it would have been continued
             path.rename(checkpoints / f".damaged-{path.name}")
         hidden.rename(path)
-        _sync_folder(checkpoints)
+        sync_folder(checkpoints)
         older = [other for other in _steps(checkpoints) if other.name < path.name]
         for other in _steps(checkpoints):
             if other != path and other not in older[: KEPT - 1]:
@@ -224,11 +222,7 @@ def _check(path: Path) -> Checkpoint:
     size = (path / _STATE).stat().st_size
     if size != manifest.get("bytes"):
         raise KbertError(f"{_STATE} has {size:,} bytes, and {manifest.get('bytes')!r} were written")
-    digest = hashlib.sha256()
-    with (path / _STATE).open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() != manifest.get("sha256"):
+    if sha256_of(path / _STATE) != manifest.get("sha256"):
         raise KbertError(f"the sha256 of {_STATE} is not that of its manifest")
     return Checkpoint(path, step, settings)
 
@@ -257,27 +251,3 @@ def _safetensors(state: Mapping[str, Any]) -> Iterator[bytes]:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise KbertError(f"{name} holds numbers that are not finite: the state is not saved")
         yield array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def _write(path: Path, chunks: Iterator[bytes]) -> tuple[str, int]:
-    """Writes a file through to the disk: its sha256 and its size."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest(), size
-
-
-def _sync_folder(path: Path) -> None:
-    """Makes sure that the names in a folder are on the disk; Windows has no way to ask for it."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

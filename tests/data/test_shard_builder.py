@@ -148,6 +148,19 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(corpus, tokenizer, expect
     assert contents(out) == expected
 
 
+def test_two_processes_cannot_build_in_one_folder(corpus, tokenizer, expected, tmp_path):
+    out = tmp_path / "s"
+    process = start(corpus, tokenizer, out, "--processes", "1")
+    while not (out / "work" / "plan.json").exists():  # it has the lock, and all is to be done yet
+        assert process.poll() is None, process.communicate()[1].decode()
+        time.sleep(0.001)
+    with pytest.raises(KbertError, match=rf"another run .*\(process {process.pid}\)"):
+        build_shards([corpus], tokenizer, out, run, characters=3000)
+    finish(process)
+    assert contents(out) == expected  # the lock is gone, and the first was not disturbed
+    build_shards([corpus], tokenizer, out, run, characters=3000)
+
+
 class PowerCutError(Exception):
     pass
 

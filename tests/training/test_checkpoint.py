@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from kbert import BertForMaskedLM, BertForPreTraining, KbertError
-from kbert.training import checkpoint as module
+from kbert import BertForMaskedLM, BertForPreTraining, KbertError, atomic_files
+from kbert.training import checkpoint
 from kbert.training.checkpoint import (
     check_same,
     find_checkpoint,
@@ -151,64 +151,100 @@ def test_a_run_does_not_begin_anew_because_all_are_damaged(state, tmp_path):
         find_checkpoint(tmp_path)
 
 
-class CrashError(BaseException):
-    """The process is gone: nothing of the module runs any more, its cleaning up included."""
+# A save's own code: every line of these files can be its last.
+CODE = (checkpoint.__file__, atomic_files.__file__)
 
 
-def crash_at(line, function):
-    """Runs a function until the module has begun so many lines; whether it came to an end."""
-    begun = 0
+def before_every_line(do, function):
+    """Runs a function, and calls `do` before each line of CODE that it runs."""
 
     def trace(frame, event, argument):
-        nonlocal begun
-        if frame.f_code.co_filename != module.__file__:
+        if frame.f_code.co_filename not in CODE:
             return None
         if event == "line":
-            begun += 1
-            if begun >= line:
-                raise CrashError
+            do()
         return trace
 
     former = sys.gettrace()
     sys.settrace(trace)
     try:
         function()
-    except CrashError:
-        return False
     finally:
         sys.settrace(former)
-    return True
 
 
-# Who is killed closes no file.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("damaged", [False, True])
-def test_every_crash_point_of_a_save(state, tmp_path, damaged):
-    """Wherever a save ends, the newest checkpoint is whole: the former one, or the new one."""
-    before = tmp_path / "before"
-    before.mkdir()
+@pytest.fixture(params=[False, True], ids=["whole", "damaged"])
+def begun(request, state, tmp_path):
+    """A folder with the steps 5 and 10; it may have a step 15 that is damaged."""
+    folder = tmp_path / "begun"
+    folder.mkdir()
     for step in (5, 10):
         fill(state, step)
-        save_checkpoint(before, step, state, {})
-    if damaged:
-        damage(save_checkpoint(before, 15, state, {}), "a bit")
-    seen, line, ended = [], 0, False
+        save_checkpoint(folder, step, state, {})
+    if request.param:
+        damage(save_checkpoint(folder, 15, state, {}), "a bit")
+    fill(state, 15)
+    return folder
+
+
+def step_left(folder, state):
+    """The step of the newest checkpoint, which is whole; and the next save finds no obstacle."""
+    found, problems = find_checkpoint(folder)
+    restore(found, state)
+    assert number(state["model.001.bias"]).tolist() == [found.step] * 3
+    assert all("step-00000015" in problem for problem in problems)
+    fill(state, 20)
+    save_checkpoint(folder, 20, state, {})
+    assert find_checkpoint(folder)[0].step == 20 and len(names(folder)) == 2
+    return found.step, len(problems)
+
+
+def test_a_kill_before_every_line_of_a_save(begun, state, tmp_path):
+    """What is on the disk then: the newest checkpoint is whole, the former one or the new one."""
+    left = []
+
+    def copy():
+        left.append(shutil.copytree(begun, tmp_path / str(len(left))))
+
+    problems = len(find_checkpoint(begun)[1])
+    before_every_line(copy, lambda: save_checkpoint(begun, 15, state, {}))
+    steps = []
+    for folder in left:
+        step, problems_left = step_left(folder, state)
+        assert problems_left <= problems
+        steps.append(step)
+    assert steps == sorted(steps) and set(steps) == {10, 15}
+    assert len(steps) > 60 and steps.count(10) > 40
+
+
+class InterruptError(BaseException):
+    """As KeyboardInterrupt, which can come before any line."""
+
+
+# A file that is being opened when it comes is closed by nobody.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_before_every_line_of_a_save(begun, state, tmp_path):
+    """The same after an error, whose cleaning up runs."""
+    problems, steps, ended = len(find_checkpoint(begun)[1]), [], False
     while not ended:
-        line += 1
-        folder = shutil.copytree(before, tmp_path / str(line))
+        folder = shutil.copytree(begun, tmp_path / str(len(steps)))
+        lines = iter(range(len(steps), -1, -1))
+
+        def interrupt(lines=lines):
+            if next(lines) == 0:
+                raise InterruptError
+
         fill(state, 15)
-        ended = crash_at(line, lambda here=folder: save_checkpoint(here, 15, state, {}))
-        found, problems = find_checkpoint(folder)
-        restore(found, state)
-        assert number(state["model.001.bias"]).tolist() == [found.step] * 3
-        assert damaged or not problems
-        seen.append(found.step)
-        # And the next save finds no obstacle.
-        fill(state, 20)
-        save_checkpoint(folder, 20, state, {})
-        assert find_checkpoint(folder)[0].step == 20 and len(names(folder)) == 2
-    assert seen == sorted(seen) and set(seen) == {10, 15}
-    assert line > 60 and seen.count(10) > 40
+        try:
+            before_every_line(interrupt, lambda here=folder: save_checkpoint(here, 15, state, {}))
+            ended = True
+        except InterruptError:
+            pass
+        step, problems_left = step_left(folder, state)
+        assert problems_left <= problems
+        steps.append(step)
+    assert steps == sorted(steps) and set(steps) == {10, 15}
+    assert len(steps) > 60 and steps.count(10) > 40
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size")
