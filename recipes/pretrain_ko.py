@@ -335,7 +335,7 @@ def former_run(
 
 
 def loaded_model(arguments: argparse.Namespace, screen: Console) -> KbertModel:
-    """The model of --init, with the objective's head; more tokens, other dropout if asked."""
+    """The model of --init, with the objective's head; more tokens, other settings if asked."""
     if arguments.vocab:
         raise kbert.KbertError(f"--init brings its own vocabulary; leave --vocab {arguments.vocab}")
     model = kbert.load(arguments.init, task=arguments.objective)

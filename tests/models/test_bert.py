@@ -270,26 +270,6 @@ def test_a_window_that_cannot_be(small, window):
         Bert(**small, attention_window=window)
 
 
-def test_other_settings_with_the_same_weights(small, inputs, tokenizer):
-    model = BertForPreTraining(**small)
-    model.tokenizer = tokenizer
-    other = model.with_settings(remat=True, hidden_dropout_prob=0.0, attention_window=9)
-    assert other.get_config() == model.get_config() | {
-        "remat": True,
-        "hidden_dropout_prob": 0.0,
-        "attention_window": 9,
-    }
-    for name, logits in model(inputs).items():
-        np.testing.assert_allclose(number(other(inputs)[name]), number(logits), atol=1e-6)
-    assert other.tokenizer is tokenizer and model.with_settings(remat=False) is model
-    half = model.with_settings(dtype="mixed_bfloat16")
-    assert half.bert.encoder_layers[0].compute_dtype == "bfloat16"
-    with pytest.raises(KbertError, match="vocab_size is none of dtype, remat, attention_window"):
-        model.with_settings(vocab_size=9)
-    with pytest.raises(KbertError, match="attention_window is None or"):
-        model.with_settings(attention_window=0)
-
-
 def test_mixed_precision_returns_float32_logits(small, inputs):
     model = BertForPreTraining(**small, dtype="mixed_bfloat16")
     outputs = model(inputs)

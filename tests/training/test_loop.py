@@ -178,7 +178,7 @@ def test_the_scale_of_a_loss_goes_on(stages, tmp_path):
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
     assert 0 < int(whole.optimizer.iterations) < 12
     assert float(whole.optimizer.dynamic_scale) == 2.0 ** (
-        30 - 12 + int(whole.optimizer.iterations)
+        20 - 12 + int(whole.optimizer.iterations)
     )
 
 

@@ -29,3 +29,28 @@ def test_only_what_is_dropped_in_training_changes(small, inputs, tokenizer, rate
 def test_what_is_no_rate_is_refused(small):
     with pytest.raises(KbertError, match=r"1\.5"):
         BertForPreTraining(**small).with_settings(hidden_dropout_prob=1.5)
+<<<<<<<< HEAD:tests/models/test_with_settings.py
+========
+
+
+def test_other_settings_with_the_same_weights(small, inputs, tokenizer):
+    model = BertForPreTraining(**small)
+    model.tokenizer = tokenizer
+    other = model.with_settings(remat=True, hidden_dropout_prob=0.0, attention_window=9)
+    assert other.get_config() == model.get_config() | {
+        "remat": True,
+        "hidden_dropout_prob": 0.0,
+        "attention_window": 9,
+    }
+    for name, logits in model(inputs).items():
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(other(inputs)[name]), ops.convert_to_numpy(logits), atol=1e-6
+        )
+    assert other.tokenizer is tokenizer and model.with_settings(remat=False) is model
+    half = model.with_settings(dtype="mixed_bfloat16")
+    assert half.bert.encoder_layers[0].compute_dtype == "bfloat16"
+    with pytest.raises(KbertError, match="vocab_size is none of dtype, remat, attention_window"):
+        model.with_settings(vocab_size=9)
+    with pytest.raises(KbertError, match="attention_window is None or"):
+        model.with_settings(attention_window=0)
+>>>>>>>> attention:tests/models/test_settings.py
