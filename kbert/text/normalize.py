@@ -89,6 +89,15 @@ def may_compose(character: str) -> bool:
     return _may_join(character, "NFC") or not unicodedata.is_normalized("NFC", character)
 
 
+def check_settings(form: str, rules: tuple[str, ...]) -> None:
+    """Raises KbertError if `form` is none of FORMS, or `rules` are not some of RULES."""
+    if form not in FORMS or set(rules) - set(RULES):
+        raise KbertError(
+            f"form is one of {FORMS} and the rules are some of {RULES}, not {form!r:.40} and "
+            f"{rules!r:.80}"
+        )
+
+
 @cache
 def replacements_of(rules: tuple[str, ...]) -> dict[int, str]:
     """What some of RULES replace: code point -> character. `rules` is a tuple."""

@@ -241,6 +241,19 @@ def fill_rows(
     return batch
 
 
+def padded_length(plan: np.ndarray, specials: int, max_length: int | None, multiple: int) -> int:
+    """L: the longest row, rounded up to a multiple, but not beyond `max_length`.
+
+    Raises:
+        KbertError: if the multiple is none.
+    """
+    if multiple < 1:
+        raise KbertError(f"pad_to_multiple_of is a number from 1, not {multiple}")
+    longest = int(row_lengths(plan, specials).max(initial=0))
+    length = -(-longest // multiple) * multiple
+    return length if max_length is None else min(length, max_length)
+
+
 def row_lengths(plan: np.ndarray, specials: int) -> np.ndarray:
     """(R,) how many tokens each row has, special tokens included."""
     return plan["first_end"] - plan["first"] + plan["second_end"] - plan["second"] + specials
