@@ -23,10 +23,18 @@ from kbert.text import huggingface_files, tokenizer_files
 from kbert.text import special_tokens as roles
 from kbert.text.encoder import Encoder
 from kbert.text.engine import build_engine
+from kbert.text.few_rows import join_rows, pad_rows
 from kbert.text.jamo import fallback_spellings
 from kbert.text.morphemes import Analyser
 from kbert.text.normalize import Form, check_settings, nfc
-from kbert.text.rows import Pieces, fill_rows, padded_length, plan_rows
+from kbert.text.rows import (
+    Pieces,
+    fill_rows,
+    padded_length,
+    plan_rows,
+    room_for_text,
+    row_lengths,
+)
 from kbert.text.tokenizer_reader import read_tokenizer
 from kbert.text.vocabulary import count_words, numbered, train_vocabulary
 
@@ -364,23 +372,45 @@ class Tokenizer:
             "eojeol_ids": return_eojeol_ids,
         }
         names = [name for name, wanted in asked.items() if wanted]
+        specials = 2 if seconds is None else 2 + self.separators
+        room = room_for_text(
+            max_length,
+            specials,
+            truncation=truncation,
+            stride=stride,
+            is_pair=seconds is not None,
+        )
+        if not names and stride is None and glued_to_mask == "word":
+            few = self._encoder.few(texts if seconds is None else [*texts, *seconds])
+            if few is not None:
+                rows, begins = join_rows(
+                    few[: len(texts)],
+                    None if seconds is None else few[len(texts) :],
+                    room=room,
+                    truncation=truncation,
+                    cls_id=self.cls_id,
+                    separators=[self.sep_id] * self.separators,
+                    sep_id=self.sep_id,
+                )
+                longest = max(map(len, rows), default=0)
+                length = padded_length(longest, max_length, pad_to_multiple_of, pad_to_length)
+                return pad_rows(rows, [] if self.roberta_pairs else begins, length, self.pad_id)
         first = self._encoder.pieces(texts, names, glued_to_mask)
         second = None if seconds is None else self._encoder.pieces(seconds, names, glued_to_mask)
-        specials = 2 if second is None else 2 + self.separators
         plan = plan_rows(
             first.lengths,
             None if second is None else second.lengths,
-            max_length=max_length,
+            room=room,
             specials=specials,
             truncation=truncation,
             stride=stride,
         )
-        length = padded_length(plan, specials, max_length, pad_to_multiple_of)
+        longest = int(row_lengths(plan, specials).max(initial=0))
         batch = fill_rows(
             plan,
             first,
             second,
-            length=length if pad_to_length is None else pad_to_length,
+            length=padded_length(longest, max_length, pad_to_multiple_of, pad_to_length),
             pad_id=self.pad_id,
             cls_id=self.cls_id,
             sep_id=self.sep_id,
