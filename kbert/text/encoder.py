@@ -14,10 +14,11 @@ import numpy as np
 import tokenizers
 
 from kbert.errors import KbertError
+from kbert.text.alignment import alignment
 from kbert.text.bulk import BulkWordPiece
 from kbert.text.few_texts import FewWordPiece
 from kbert.text.glued import continue_masks
-from kbert.text.normalize import Form, alignment, normalize, replacements_of
+from kbert.text.normalize import Form, normalize, replacements_of
 from kbert.text.rows import Pieces
 
 BULK_FROM = 1 << 11  # characters: on fewer, numpy's start costs more than the work
@@ -175,7 +176,7 @@ class Encoder:
             if form == replaced:
                 continue
             mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
-            places = np.array(alignment(replaced, self._form), np.int32)
+            places = alignment(replaced, self._form)
             mine[:] = np.stack([places[mine[:, 0], 0], places[mine[:, 1] - 1, 1]], axis=1)
 
 

@@ -21,6 +21,7 @@ import tokenizers
 from kbert.errors import KbertError
 from kbert.text import huggingface_files, tokenizer_files
 from kbert.text import special_tokens as roles
+from kbert.text.decoder import Decoder
 from kbert.text.encoder import Encoder
 from kbert.text.engine import build_engine
 from kbert.text.few_rows import join_rows, pad_rows
@@ -111,6 +112,7 @@ class Tokenizer:
             fallback_spellings(self._ids, self.added_tokens, composed) if jamo_fallback else {}
         )
         self._engine = self._build_engine()
+        self._decoder = Decoder(self._engine, self.token)
         self._encoder = Encoder(
             self._engine,
             self._ids,
@@ -428,12 +430,9 @@ class Tokenizer:
 
         Raises:
             KbertError: if an id is outside the vocabulary.
+            TypeError: if an id is no whole number.
         """
-        tokens = [self.token(index) for index in ids]
-        if skip_special_tokens:
-            specials = set(self.special_tokens.values())
-            tokens = [token for token in tokens if token not in specials]
-        text = self._engine.decoder.decode(tokens)
+        text = self._decoder.decode(ids, self.special_ids if skip_special_tokens else ())
         return nfc(text) if self.jamo_fallback else text
 
     def token(self, index: int) -> str:

@@ -118,8 +118,24 @@ def test_decode(tokenizer):
     for index in (-1, len(tokenizer)):
         with pytest.raises(KbertError, match="outside the vocabulary"):
             tokenizer.decode([index])
+    for index in ("나", 5.0, None):
+        with pytest.raises(TypeError):
+            tokenizer.decode([5, index])
     with pytest.raises(KbertError, match="no token '없음'"):
         tokenizer.id("없음")
+
+
+def test_decode_as_the_engine():
+    """Whatever stands before a token, and whatever BERT's clean-up makes of it."""
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] a ##b ' ##' n't ##n't . ##. ? 's ##x##y #".split()
+    words += [" do not", " '", "x ##y", "a  .", "", "##"]
+    tokenizer = Tokenizer(words)
+    for tokens in itertools.product(words, repeat=3):
+        ids = [tokenizer.id(token) for token in tokens]
+        expected = tokenizer._engine.decoder.decode(list(tokens))
+        assert tokenizer.decode(ids, skip_special_tokens=False) == expected
+    assert tokenizer.decode(np.array([2, 5, 6, 3], np.uint16)) == "ab"
+    assert tokenizer.decode([]) == tokenizer.decode([0, 2]) == ""
 
 
 def test_save_and_read(tmp_path, tokenizer):
