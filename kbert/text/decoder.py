@@ -5,6 +5,7 @@ is asked once for each token, and a text is put together from its answers.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from operator import index
 
 import tokenizers
@@ -37,7 +38,8 @@ class Decoder(dict[int, str]):
             TypeError: if an id is no whole number.
         """
         left_out = frozenset(left_out)
-        first, *rest = [i for i in map(index, ids) if i not in left_out] or [None]
-        if first is None:
+        left = [i for i in map(index, ids) if i not in left_out]
+        if not left:
             return ""
-        return self._decoder.decode([self._token(first)]) + "".join(map(self.__getitem__, rest))
+        first = self._decoder.decode([self._token(left[0])])
+        return first + "".join(map(self.__getitem__, islice(left, 1, None)))

@@ -17,7 +17,7 @@ Each replaces one character by one, so the places in the text stay as they are.
 
 import unicodedata
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from typing import Literal
 
 from kbert.errors import KbertError
@@ -92,7 +92,11 @@ def may_compose(character: str) -> bool:
         >>> may_compose("가"), may_compose("é"), may_compose("\u11ab"), may_compose("\u0301")
         (False, False, True, True)
     """
-    return _may_join(character, "NFC") or not unicodedata.is_normalized("NFC", character)
+    return (
+        unicodedata.category(character) in ("Mn", "Mc", "Me")
+        or "\u1160" <= character <= "\u11ff"  # vowels and finals of Hangul
+        or not unicodedata.is_normalized("NFC", character)
+    )
 
 
 def check_settings(form: str, rules: tuple[str, ...]) -> None:
@@ -123,13 +127,3 @@ def _narrow_and_wide() -> dict[int, str]:
         if kind in ("<wide>", "<narrow>") and code != 0xFFA0:
             table[code] = chr(int(plain, 16))
     return table
-
-
-@lru_cache(maxsize=1 << 16)
-def _may_join(character: str, form: Form) -> bool:
-    """Whether a character may belong to what stands before it."""
-    return (
-        unicodedata.category(character) in ("Mn", "Mc", "Me", "Cn")  # Cn: a later Unicode's
-        or "\u1160" <= character <= "\u11ff"  # vowels and finals of Hangul
-        or unicodedata.combining(unicodedata.normalize(form, character)[0]) > 0
-    )

@@ -347,22 +347,51 @@ def test_added_tokens_are_cut_out_whole(copies):
         Tokenizer(words, added_tokens=["<사람>"])
 
 
-@pytest.mark.parametrize(
-    "shape",
-    ["국", "a", ".", " ", "漢", "뷁 ", "[MASK]", "[MASK]에", "\u200b", "👨\u200d👩", "\u1100\u1161",
-     "\u0301\u0323", "ᅡ", "국\n", "\U000a0000", "["],
-)  # fmt: skip
-def test_a_megabyte_of_anything(tokenizer, shape):
-    text = shape * (1_000_000 // len(shape.encode()))
-    # This thread's own time: a backend's threads, busy with other tests' models, do not count.
-    start = time.thread_time()
-    ids = tokenizer.encode([text])[0]
-    batch = tokenizer(text, max_length=512, return_offsets=True)
-    assert time.thread_time() - start < 5
-    assert batch["input_ids"][0, 1:-1].tolist() == ids[: batch["input_ids"].shape[1] - 2]
+SHAPES = [
+    *("국", "a", ".", " ", "漢", "뷁 ", "a ", "``''", "국\n", "국민은 법률을 의결한다. "),
+    *("[MASK]", "[MASK]에", "[", "👨\u200d👩", "😂 ", "ﾡﾢ", "ＡＢ", "\u200b", "\U000a0000"),
+    *("\u1100\u1161", "\u1112\u1161\u11ab\u1100\u1173\u11af ", "ᅡ", "가나다漢a.e\u0301"),
+    *("\u0301\u0323", "e\u0301", "e" + "\u0301\u0323" * 45, "\u0f73", "a\u0f73", "가\u09be"),
+]
+
+
+# 1 MB of each shape; `KBERT_MEGABYTES=10 pytest tests/text -k megabytes` takes minutes.
+MEGABYTES = int(os.environ.get("KBERT_MEGABYTES", "1"))
+SECONDS = max(1.5, MEGABYTES / 2)  # 5 for 10 MB
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_megabytes_of_anything(tokenizer, shape):
+    """Each step takes its seconds of one core, also where the text is not composed."""
+    text = shape * (MEGABYTES * 1_000_000 // len(shape.encode())) + "e\u0301"
+
+    def timed(call):
+        # This thread's own time: a backend's threads, busy with other tests' models, do not count.
+        start = time.thread_time()
+        result = call()
+        assert time.thread_time() - start < SECONDS
+        return result
+
+    ids = timed(lambda: tokenizer.encode_flat([text])[0])
+    asked = dict.fromkeys(("return_offsets", "return_word_ids", "return_eojeol_ids"), True)
+    batch = timed(lambda: tokenizer(text, **asked))
+    np.testing.assert_array_equal(batch["input_ids"][0, 1:-1], ids)
+    windows = timed(lambda: tokenizer(text, max_length=512, stride=64))["input_ids"]
+    assert windows[0, 1:-1].tolist() == ids[: windows.shape[1] - 2].tolist()
+    timed(lambda: tokenizer.decode(ids))
     if shape in ("국", "a"):
-        assert ids == [tokenizer.unk_id]  # one word of more than 100 characters
+        assert ids.tolist() == [tokenizer.unk_id]  # one word of more than 100 characters
         assert batch["offsets"][0, 1].tolist() == [0, len(text)]
+
+
+def test_every_character_at_once(tokenizer):
+    characters = [*map(chr, [*range(0xD800), *range(0xE000, 0x110000)])]
+    start = time.thread_time()
+    pieces = tokenizer.encode_pieces(characters)  # by numpy
+    assert time.thread_time() - start < 15  # 5 s: all are met for the first time
+    for number in range(0, len(characters), 500):
+        ids = pieces.ids[pieces.starts[number] : pieces.starts[number + 1]].tolist()
+        assert ids == tokenizer.encode([characters[number]])[0]  # looked up
 
 
 @pytest.mark.parametrize("texts", [[None], [3], [b"a"], ["a" * 20_000, None], 5, None])
