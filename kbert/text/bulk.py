@@ -98,7 +98,7 @@ class BulkWordPiece:
         """
         blocks, normal, begin, characters = [], [], 0, 0
         for end, text in enumerate(texts, start=1):
-            characters += len(text)
+            characters += len(text) if isinstance(text, str) else 0  # `_join` says what is wrong
             if characters >= _AT_ONCE or end == len(texts):
                 pieces, composed = self._encode_block(texts[begin:end], places, compose)
                 blocks.append(pieces)

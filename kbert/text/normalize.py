@@ -16,7 +16,7 @@ Each replaces one character by one, so the places in the text stay as they are.
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Literal
 
@@ -74,6 +74,18 @@ def normalize(text: str, form: Form = "NFC", replacements: Mapping[int, str] | N
     return unicodedata.normalize(form, text)
 
 
+def several(texts: Iterable[str]) -> Iterable[str]:
+    """Several texts, as they are; what each is, is checked where it is used.
+
+    Raises:
+        TypeError: if they are not several texts. (One text is not, though Python would walk through
+            its characters.)
+    """
+    if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):
+        raise TypeError(f"expected a list of texts, got {type(texts).__name__}: {texts!r:.80}")
+    return texts
+
+
 def decomposes_into_marks(form: Form) -> tuple[int, ...]:
     """The characters that are no marks to Unicode, but that a form writes as marks."""
     return _LIKE_MARKS if form == "NFKD" else _LIKE_MARKS[:3]
@@ -81,7 +93,8 @@ def decomposes_into_marks(form: Form) -> tuple[int, ...]:
 
 def _most_marks(text: str, form: Form) -> int:
     """The most combining marks in a row. To sort n of them takes Python n * n steps."""
-    text = text.translate(dict.fromkeys(decomposes_into_marks(form), "\u0301"))
+    for code in decomposes_into_marks(form):
+        text = text.replace(chr(code), "\u0301")
     return max(map(len, bytes(map(unicodedata.combining, text)).split(b"\0")))
 
 

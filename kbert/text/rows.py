@@ -131,6 +131,8 @@ def room_for_text(
         raise KbertError(
             f"truncation is 'longest_first', 'only_second' or 'never', not {truncation!r}"
         )
+    if stride is not None and stride < 0:
+        raise KbertError(f"stride is how many tokens windows share: from 0 on, not {stride}")
     if max_length is None:
         if stride is not None:
             raise KbertError("a stride needs a max_length: windows are for texts that are longer")

@@ -27,7 +27,7 @@ from kbert.text.engine import build_engine
 from kbert.text.few_rows import join_rows, pad_rows
 from kbert.text.jamo import fallback_spellings
 from kbert.text.morphemes import Analyser
-from kbert.text.normalize import Form, check_settings, nfc
+from kbert.text.normalize import Form, check_settings, nfc, several
 from kbert.text.rows import (
     Pieces,
     fill_rows,
@@ -300,7 +300,7 @@ class Tokenizer:
             >>> Tokenizer(tokens).encode_pieces(["국회에 국회"], ["eojeol_ids"]).places
             {'eojeol_ids': array([0, 0, 1], dtype=int32)}
         """
-        return self._encoder.pieces(texts, places)
+        return self._encoder.pieces(list(several(texts)), places)
 
     def __call__(
         self,
@@ -455,4 +455,4 @@ class Tokenizer:
 
 
 def _as_list(texts: Texts) -> list[str]:
-    return [texts] if isinstance(texts, str) else list(texts)
+    return [texts] if isinstance(texts, str) else list(several(texts))

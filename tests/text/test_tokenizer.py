@@ -302,6 +302,7 @@ def test_windows(tokenizer):
     for settings, message in (
         ({"max_length": 8, "stride": 6}, "from 0 to 5 here, not 6"),
         ({"stride": 2}, "needs a max_length"),
+        ({"stride": -1, "max_length": 100}, "from 0 on, not -1"),
     ):
         with pytest.raises(KbertError, match=message):
             tokenizer(texts, **settings)
@@ -394,10 +395,29 @@ def test_every_character_at_once(tokenizer):
         assert ids == tokenizer.encode([characters[number]])[0]  # looked up
 
 
-@pytest.mark.parametrize("texts", [[None], [3], [b"a"], ["a" * 20_000, None], 5, None])
+@pytest.mark.parametrize("texts", [[None], [3], [b"a"], [["a"]], ["a" * 20_000, None]])
 def test_what_is_no_text(tokenizer, texts):
-    with pytest.raises(TypeError):
-        tokenizer(texts)
+    for call in (tokenizer, tokenizer.encode, tokenizer.encode_flat):
+        with pytest.raises(
+            TypeError, match=r"expected a text \(str\), got (NoneType|int|bytes|list)"
+        ):
+            call(texts)
+
+
+@pytest.mark.parametrize("texts", [5, None, b"a", {"a": 1}, float("nan")])
+def test_what_is_no_list_of_texts(tokenizer, texts):
+    for call in (tokenizer, tokenizer.encode, tokenizer.encode_flat, Tokenizer.train):
+        settings = {"vocab_size": 9} if call == Tokenizer.train else {}
+        with pytest.raises(TypeError, match="expected a list of texts, got "):
+            call(texts, **settings)
+
+
+def test_a_text_is_no_list_of_texts(tokenizer):
+    for call in (tokenizer.encode, tokenizer.encode_flat, tokenizer.encode_pieces):
+        with pytest.raises(TypeError, match="expected a list of texts, got str: '국회'"):
+            call("국회")
+    with pytest.raises(TypeError, match="got str"):
+        Tokenizer.train("국회는 법률을 의결한다.", 20)
 
 
 @pytest.mark.parametrize("before", ["", "a" * 20_000])
