@@ -18,7 +18,13 @@ from kbert.text.alignment import alignment
 from kbert.text.bulk import BulkWordPiece
 from kbert.text.few_texts import FewWordPiece
 from kbert.text.glued import continue_masks
-from kbert.text.normalize import Form, normalize, replacements_of
+from kbert.text.normalize import (
+    Form,
+    decomposes_into_marks,
+    may_compose,
+    normalize,
+    replacements_of,
+)
 from kbert.text.rows import Pieces
 
 BULK_FROM = 1 << 11  # characters: on fewer, numpy's start costs more than the work
@@ -171,13 +177,21 @@ class Encoder:
     def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
         """Turns offsets in the normal forms into offsets in the texts themselves."""
         spans = pieces.places["offsets"]
+        together, alone = [], []  # the texts that change; marks at the beginning would join others
+        marks = decomposes_into_marks(self._form)
         for i, (text, form) in enumerate(zip(texts, normal, strict=True)):
             replaced = text.translate(self._replacements) if self._replacements else text
-            if form == replaced:
-                continue
-            mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
-            places = alignment(replaced, self._form)
-            mine[:] = np.stack([places[mine[:, 0], 0], places[mine[:, 1] - 1, 1]], axis=1)
+            if form != replaced:
+                joins = may_compose(replaced[0]) or ord(replaced[0]) in marks
+                (alone if joins else together).append((i, replaced))
+        for group in [together, *([each] for each in alone)]:
+            places = alignment("\n".join(text for _, text in group), self._form)
+            before, formed = 0, 0  # characters of the texts and of their forms before this one
+            for i, text in group:
+                mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
+                begins, ends = mine[:, 0] + formed, mine[:, 1] + formed - 1
+                mine[:] = np.stack([places[begins, 0], places[ends, 1]], axis=1) - before
+                before, formed = before + len(text) + 1, formed + len(normal[i]) + 1
 
 
 def eojeol_ids(texts: list[str], pieces: Pieces) -> np.ndarray:

@@ -4,8 +4,10 @@ import random
 import sys
 import unicodedata
 
+import numpy as np
 import pytest
 
+from kbert import Tokenizer
 from kbert.text.alignment import alignment
 from kbert.text.normalize import FORMS, nfc, normalize
 
@@ -93,3 +95,23 @@ def test_units_are_what_composes(form):
     for _ in range(4000):
         text = "".join(rng.choice(rng.choice(pools)) for _ in range(rng.randrange(1, 20)))
         assert alignment(text, form).tolist() == one_by_one(text, form), ascii(text)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_texts_together_as_each_alone(random_strings, vocabulary, form):
+    tokenizer = Tokenizer(vocabulary, form=form)
+    texts = [unicodedata.normalize("NFD", text) for text in random_strings(200, seed=9)]
+    texts += [
+        "",
+        "\u0301\u0323가",
+        "e\u0301\n",
+        "\n\u0301\u0323",
+        "\u1161\u11a8",
+        "\u0f73a",
+        "\uff9ea",
+    ]
+    asked = {"return_offsets": True, "return_eojeol_ids": True}
+    many = tokenizer(texts, **asked)
+    for row, text in enumerate(texts):
+        for name, array in tokenizer(text, **asked).items():
+            np.testing.assert_array_equal(many[name][row, : array.shape[1]], array[0])
