@@ -5,7 +5,9 @@
 Encodes `pretrain/kowiki.txt.xz` with KLUE-BERT's vocabulary, line by line as the shard builder
 does, on one core. Each round runs every contestant once, in turn; the medians of their CPU time are
 compared, and the ids must be the same. "Cold" makes the tokenizer anew; "warm" has used it.
-Ordinary calls give padded numpy arrays for batches of sentences of the held-out Wikipedia.
+Ordinary calls give the three padded numpy arrays that a BERT takes, for sentences of the held-out
+Wikipedia: "again" has seen the sentences, "running" begins without a known eojeol, and to "unseen"
+every eojeol of every call is new.
 """
 
 import argparse
@@ -27,6 +29,8 @@ import tokenizers
 import kbert
 
 AT_ONCE = 10_000  # lines handed over together
+MAX_LENGTH = 128
+ARRAYS = ("input_ids", "token_type_ids", "attention_mask")
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -57,6 +61,15 @@ def engine_ids(engine: tokenizers.Tokenizer, lines: list[str]) -> np.ndarray:
 def kbert_ids(tokenizer: kbert.Tokenizer, lines: list[str]) -> np.ndarray:
     starts = range(0, len(lines), AT_ONCE)
     return np.concatenate([tokenizer.encode_flat(lines[s : s + AT_ONCE])[0] for s in starts])
+
+
+def padded_arrays(encodings: list[tokenizers.Encoding]) -> dict[str, np.ndarray]:
+    """What a model takes, of what `encode_batch` gives."""
+    return {
+        "input_ids": np.array([encoding.ids for encoding in encodings]),
+        "token_type_ids": np.array([encoding.type_ids for encoding in encodings]),
+        "attention_mask": np.array([encoding.attention_mask for encoding in encodings]),
+    }
 
 
 def memory(name: str) -> float:
@@ -109,44 +122,66 @@ def main() -> None:
         ratio = seconds["encode_batch"] / taken
         print(f"{name:24} {megabytes / taken:6.1f} MB/s {ratio:6.2f}x  same ids: {same}")
 
-    # 2. Ordinary calls, from sentences to padded arrays.
+    # 2. Ordinary calls, from sentences to padded arrays with special tokens.
     import transformers
 
+    settings = {"padding": True, "truncation": True, "max_length": MAX_LENGTH}
     theirs = transformers.BertTokenizer(str(vocabulary), do_lower_case=False)
+    engine = tokenizers.Tokenizer.from_str(engine.to_str())
+    engine.post_processor = tokenizers.processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    engine.enable_padding(pad_id=0, pad_token="[PAD]")
+    engine.enable_truncation(MAX_LENGTH)
     held_out = (data / "heldout" / "kowiki.txt").read_text(encoding="utf-8").split("\n")
-    sentences = [line for line in held_out if line]
-    for size in (1, 8, 32, 256, 2048):
-        batches = [sentences[i : i + size] for i in range(0, min(len(sentences), 4096), size)]
+    sentences = [line for line in held_out if line][:4096]
+    print("sentences a call: microseconds a call, and the times of tokenizers and transformers")
+    for size in (1, 2, 4, 8, 16, 32, 64, 256):
+        batches = [sentences[i : i + size] for i in range(0, len(sentences), size)]
+        fresh = kbert.Tokenizer.from_file(vocabulary)
+        fresh.encode(sentences)  # what numpy needs is made once
+        forget = fresh._encoder._few._eojeols.clear
 
-        def by_kbert(batches=batches):
-            return [tokenizer(batch, max_length=128)["input_ids"] for batch in batches]
-
-        def by_transformers(batches=batches):
-            settings = {"padding": True, "truncation": True, "max_length": 128}
-            return [
-                theirs(batch, **settings, return_tensors="np")["input_ids"] for batch in batches
-            ]
-
-        def by_tokenizers(batches=batches):
-            engine.enable_padding()
-            engine.enable_truncation(126)
-            found = [
-                np.array([e.ids for e in engine.encode_batch(b, add_special_tokens=False)])
-                for b in batches
-            ]
-            engine.no_padding()
-            engine.no_truncation()
+        def unseen(batches=batches, fresh=fresh, forget=forget):
+            found = []
+            for batch in batches:
+                forget()  # so that each eojeol of each call is new
+                found.append(fresh(batch, max_length=MAX_LENGTH))
             return found
 
-        contestants = {"tk": by_tokenizers, "tf": by_transformers, "kb": by_kbert}
-        seconds, results = contest(contestants, arguments.rounds + 2)
-        same = all(map(np.array_equal, results["kb"], results["tf"]))
-        rate = min(len(sentences), 4096) / seconds["kb"]
-        print(
-            f"calls of {size:4} sentences: {rate:8.0f} sentences/s, "
-            f"{seconds['tf'] / seconds['kb']:5.2f}x transformers, "
-            f"{seconds['tk'] / seconds['kb']:5.2f}x encode_batch and np.array; same ids: {same}"
+        def running(batches=batches, fresh=fresh, forget=forget):
+            forget()
+            return [fresh(batch, max_length=MAX_LENGTH) for batch in batches]
+
+        def again(batches=batches):
+            return [tokenizer(batch, max_length=MAX_LENGTH) for batch in batches]
+
+        def by_transformers(batches=batches):
+            return [theirs(batch, **settings, return_tensors="np") for batch in batches]
+
+        def by_tokenizers(batches=batches):
+            return [padded_arrays(engine.encode_batch(batch)) for batch in batches]
+
+        again()
+        contestants = {
+            "tokenizers": by_tokenizers,
+            "transformers": by_transformers,
+            "again": again,
+            "running": running,
+            "unseen": unseen,
+        }
+        seconds, results = contest(contestants, arguments.rounds)
+        same = all(
+            np.array_equal(ours[name], other[name])
+            for one in ("again", "running", "unseen")
+            for two in ("tokenizers", "transformers")
+            for ours, other in zip(results[one], results[two], strict=True)
+            for name in ARRAYS
         )
+        print(f"{size:5}: tokenizers {seconds['tokenizers'] / len(batches) * 1e6:7.0f} us", end="")
+        for name in ("again", "running", "unseen"):
+            ratios = (seconds[peer] / seconds[name] for peer in ("tokenizers", "transformers"))
+            each = seconds[name] / len(batches) * 1e6
+            print(f"; {name} {each:7.0f} us", *(f"{ratio:5.2f}x" for ratio in ratios), end="")
+        print(f"; same arrays: {same}")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class BulkWordPiece:
         """
         blocks, normal, begin, characters = [], [], 0, 0
         for end, text in enumerate(texts, start=1):
-            characters += len(text)
+            characters += len(text) if isinstance(text, str) else 0  # `_join` says what is wrong
             if characters >= _AT_ONCE or end == len(texts):
                 pieces, composed = self._encode_block(texts[begin:end], places, compose)
                 blocks.append(pieces)
@@ -215,17 +215,26 @@ class BulkWordPiece:
 
     def _meet(self, codes: np.ndarray) -> None:
         """Asks the engine what it makes of characters."""
-        for character, written in written_out(self._engine, map(chr, codes.tolist())).items():
-            code = ord(character)
-            written = self._spellings.get(code, written)
-            found = [(_SPACE if c == " " else _LETTER, self._numbers.get(c, 0)) for c in written]
+        characters = [*map(chr, codes.tolist())]
+        kinds, chars = [], []
+        for character, written in written_out(self._engine, characters).items():
+            written = self._spellings.get(ord(character), written)
+            if written == character != " ":
+                found = [(_LETTER, self._numbers.get(written, 0))]
+            else:
+                found = [
+                    (_SPACE if c == " " else _LETTER, self._numbers.get(c, 0)) for c in written
+                ]
             if len(found) == 3 and written[0] == written[2] == " ":
                 found = [(_ALONE, found[1][1])]
-            kind, self._chars[code] = found[0] if len(found) == 1 else (_SEVERAL, 0)
-            self._several[code] = found
-            self._may_compose[code] = may_compose(character)
-            # Last: another thread that sees the kind finds the rest.
-            self._kinds[code] = kind if found else _DELETED
+            if len(found) > 1:
+                self._several[ord(character)] = found
+            kind, char = found[0] if len(found) == 1 else (_SEVERAL if found else _DELETED, 0)
+            kinds.append(kind)
+            chars.append(char)
+        self._chars[codes] = chars
+        self._may_compose[codes] = [*map(may_compose, characters)]
+        self._kinds[codes] = kinds  # last: another thread that sees them finds the rest
 
 
 def _join(texts: list[str]) -> tuple[str, np.ndarray, np.ndarray]:

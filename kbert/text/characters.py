@@ -27,12 +27,17 @@ def written_out(engine: tokenizers.Tokenizer, characters: Iterable[str]) -> dict
     cleaned = engine.normalizer.normalize_str("".join(f"{c}|" for c in asked if c != "|"))
     found = iter(cleaned.split("|"))
     become = {c: "|" if c == "|" else next(found) for c in asked}
-    letters = sorted({letter for text in become.values() for letter in text})
-    cuts = engine.pre_tokenizer.pre_tokenize_str("".join(f"a{letter}" for letter in letters) + "a")
+    letters = "".join(dict.fromkeys(cleaned + "|"))
+    words = [word for word, _ in engine.pre_tokenizer.pre_tokenize_str(letters)]
+    # Whatever is part of a longer word is a letter; the others are asked for among letters.
+    unsure = set(letters).difference(*(word for word in words if len(word) > 1))
+    cuts = engine.pre_tokenizer.pre_tokenize_str("".join(f"a{letter}" for letter in unsure) + "a")
     words = [word for word, _ in cuts]
     alone = {word for word in words if len(word) == 1} - {"a"}
-    spaces = set(letters) - set("".join(words))
-    table = str.maketrans(
-        {**dict.fromkeys(spaces, " "), **{letter: f" {letter} " for letter in alone}}
-    )
-    return {c: text.translate(table) for c, text in become.items()}
+    spaces = unsure.difference(*words)
+    table = {**dict.fromkeys(spaces, " "), **{letter: f" {letter} " for letter in alone}}
+    several = str.maketrans(table)
+    return {
+        c: table.get(text, text) if len(text) < 2 else text.translate(several)
+        for c, text in become.items()
+    }

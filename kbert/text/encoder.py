@@ -1,7 +1,9 @@
 """Texts into pieces, by the engine that fits: ids, and where each piece comes from.
 
-Few texts go to Hugging Face's `tokenizers` (Rust), many to numpy (`bulk.py`); both give the same.
-Composition comes before, and the way back to the original string behind.
+WordPiece of a few texts is looked up (`few_texts.py`), that of many is numpy's (`bulk.py`). Where a
+few texts' pieces stand, unigram models and what is glued to a [MASK] are the part of Hugging Face's
+`tokenizers` (Rust). All give the same. Composition comes before, and the way back to the original
+string behind.
 """
 
 from collections.abc import Collection
@@ -12,12 +14,20 @@ import numpy as np
 import tokenizers
 
 from kbert.errors import KbertError
+from kbert.text.alignment import alignment
 from kbert.text.bulk import BulkWordPiece
+from kbert.text.few_texts import FewWordPiece
 from kbert.text.glued import continue_masks
-from kbert.text.normalize import Form, alignment, normalize, replacements_of
+from kbert.text.normalize import (
+    Form,
+    decomposes_into_marks,
+    may_compose,
+    normalize,
+    replacements_of,
+)
 from kbert.text.rows import Pieces
 
-BULK_FROM = 1 << 10  # characters: on fewer, numpy's start costs more than the engine's work
+BULK_FROM = 1 << 11  # characters: on fewer, numpy's start costs more than the work
 MAKE_BULK_FROM = 1 << 14  # characters: for fewer, its trie is not built (0.2 s)
 _IS_SPACE = np.array([chr(code).isspace() for code in range(0x3002)])  # none stands behind U+3000
 
@@ -68,6 +78,10 @@ class Encoder:
         if glued_to_mask not in ("word", "continuation"):
             raise KbertError(f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r}")
         wanted = set(places) - {"eojeol_ids"} | ({"offsets"} if "eojeol_ids" in places else set())
+        few = self.few(texts) if glued_to_mask == "word" and not wanted else None
+        if few is not None:
+            starts = np.cumsum([0, *map(len, few)], dtype=np.int64)
+            return Pieces(np.array([*chain.from_iterable(few)], np.int32), starts)
         if glued_to_mask == "word" and self._in_bulk(texts):
             pieces, normal = self._encode_in_bulk(texts, wanted)
         else:
@@ -78,13 +92,29 @@ class Encoder:
             pieces.places["eojeol_ids"] = eojeol_ids(texts, pieces)
         return Pieces(pieces.ids, pieces.starts, {name: pieces.places[name] for name in places})
 
+    def few(self, texts: list[str]) -> list[list[int]] | None:
+        """The ids of each text in lists; None if they are too many, or not WordPiece's."""
+        if not self._is_wordpiece or self._are_many(texts):
+            return None
+        return [self._few.encode(self._normalize(text)) for text in texts]
+
+    def _are_many(self, texts: list[str]) -> bool:
+        """Whether numpy's start, or Rust's, is worth it."""
+        least = BULK_FROM if "_bulk" in vars(self) else MAKE_BULK_FROM
+        return sum(len(text) for text in texts if isinstance(text, str)) >= least
+
     def _in_bulk(self, texts: list[str]) -> bool:
         """Whether numpy's WordPiece can do it, and is worth its start."""
-        least = BULK_FROM if "_bulk" in vars(self) else MAKE_BULK_FROM
         return (
             self._is_wordpiece
-            and sum(len(text) for text in texts if isinstance(text, str)) >= least
+            and self._are_many(texts)
             and not any("\n" in token for token in self._whole_tokens)
+        )
+
+    @cached_property
+    def _few(self) -> FewWordPiece:
+        return FewWordPiece(
+            self._ids, self._engine, self._whole_tokens, self._unk_id, self._spellings
         )
 
     @cached_property
@@ -147,13 +177,21 @@ class Encoder:
     def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
         """Turns offsets in the normal forms into offsets in the texts themselves."""
         spans = pieces.places["offsets"]
+        together, alone = [], []  # the texts that change; marks at the beginning would join others
+        marks = decomposes_into_marks(self._form)
         for i, (text, form) in enumerate(zip(texts, normal, strict=True)):
             replaced = text.translate(self._replacements) if self._replacements else text
-            if form == replaced:
-                continue
-            mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
-            places = np.array(alignment(replaced, self._form), np.int32)
-            mine[:] = np.stack([places[mine[:, 0], 0], places[mine[:, 1] - 1, 1]], axis=1)
+            if form != replaced:
+                joins = may_compose(replaced[0]) or ord(replaced[0]) in marks
+                (alone if joins else together).append((i, replaced))
+        for group in [together, *([each] for each in alone)]:
+            places = alignment("\n".join(text for _, text in group), self._form)
+            before, formed = 0, 0  # characters of the texts and of their forms before this one
+            for i, text in group:
+                mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
+                begins, ends = mine[:, 0] + formed, mine[:, 1] + formed - 1
+                mine[:] = np.stack([places[begins, 0], places[ends, 1]], axis=1) - before
+                before, formed = before + len(text) + 1, formed + len(normal[i]) + 1
 
 
 def eojeol_ids(texts: list[str], pieces: Pieces) -> np.ndarray:

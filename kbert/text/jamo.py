@@ -9,9 +9,11 @@ they come from here alone, and composing a decoded text puts the syllables toget
 Source: Unicode, section 3.12 (conjoining jamo behavior).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
+
+from kbert.errors import KbertError
 
 INITIALS = [chr(0x1100 + i) for i in range(19)]  # ᄀ to ᄒ
 VOWELS = [chr(0x1161 + i) for i in range(21)]  # ᅡ to ᅵ
@@ -61,3 +63,33 @@ def spellings(vocabulary: Collection[str]) -> dict[int, str]:
         for code, letters, size in zip(codes.tolist(), jamo.tolist(), sizes.tolist(), strict=True)
         if not (chr(code) in vocabulary and f"##{chr(code)}" in vocabulary)
     }
+
+
+def fallback_spellings(
+    vocabulary: Collection[str], added_tokens: Iterable[str], composed: bool
+) -> dict[int, str]:
+    """The `spellings` of a tokenizer, if it can fall back on jamo.
+
+    Args:
+        vocabulary: its tokens.
+        added_tokens: those that are cut out of a text as they stand.
+        composed: whether it is WordPiece over composed text.
+
+    Raises:
+        KbertError: if it is not, or lacks a jamo, or an added token would be spelt.
+    """
+    lacking = [token for token in JAMO_TOKENS if token not in vocabulary]
+    if lacking or not composed:
+        raise KbertError(
+            "jamo_fallback is for WordPiece over composed text (form='NFC') with all "
+            f"{len(JAMO_TOKENS)} jamo in the vocabulary, which lacks {len(lacking)}: "
+            f"{' '.join(lacking[:3])}; train it with jamo_fallback=True"
+        )
+    found = spellings(vocabulary)
+    spelt = [token for token in added_tokens if token.translate(found) != token]
+    if spelt:
+        raise KbertError(
+            f"the added tokens {spelt!r:.80} have syllables that jamo_fallback would take "
+            "apart: put each into the vocabulary, as it is and with ##, or leave them out"
+        )
+    return found

@@ -1,4 +1,4 @@
-"""One form for a text: composition, and what else is to be read alike; and the way back.
+"""One form for a text: composition, and what else is to be read alike.
 
 Text typed or saved on macOS is often decomposed (NFD): 한 is then three characters, and a WordPiece
 vocabulary, whose syllables are composed, makes every word of it [UNK]. So NFC comes first, always.
@@ -16,9 +16,8 @@ Each replaces one character by one, so the places in the text stay as they are.
 """
 
 import unicodedata
-from collections.abc import Mapping
-from functools import cache, lru_cache
-from itertools import pairwise
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Literal
 
 from kbert.errors import KbertError
@@ -27,6 +26,7 @@ RULES = ("middle_dots", "fillers", "width")
 FORMS = ("NFC", "NFKD")
 Form = Literal["NFC", "NFKD"]
 MOST_MARKS = 100
+_LIKE_MARKS = (0xF73, 0xF75, 0xF81, 0xFF9E, 0xFF9F)  # the first three compose no more
 
 
 def nfc(text: str) -> str:
@@ -69,13 +69,32 @@ def normalize(text: str, form: Form = "NFC", replacements: Mapping[int, str] | N
         ) from None
     if replacements:
         text = text.translate(replacements)
-    if unicodedata.is_normalized(form, text) or _most_marks(text) > MOST_MARKS:
+    if unicodedata.is_normalized(form, text) or _most_marks(text, form) > MOST_MARKS:
         return text
     return unicodedata.normalize(form, text)
 
 
-def _most_marks(text: str) -> int:
+def several(texts: Iterable[str]) -> Iterable[str]:
+    """Several texts, as they are; what each is, is checked where it is used.
+
+    Raises:
+        TypeError: if they are not several texts. (One text is not, though Python would walk through
+            its characters.)
+    """
+    if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):
+        raise TypeError(f"expected a list of texts, got {type(texts).__name__}: {texts!r:.80}")
+    return texts
+
+
+def decomposes_into_marks(form: Form) -> tuple[int, ...]:
+    """The characters that are no marks to Unicode, but that a form writes as marks."""
+    return _LIKE_MARKS if form == "NFKD" else _LIKE_MARKS[:3]
+
+
+def _most_marks(text: str, form: Form) -> int:
     """The most combining marks in a row. To sort n of them takes Python n * n steps."""
+    for code in decomposes_into_marks(form):
+        text = text.replace(chr(code), "\u0301")
     return max(map(len, bytes(map(unicodedata.combining, text)).split(b"\0")))
 
 
@@ -86,7 +105,20 @@ def may_compose(character: str) -> bool:
         >>> may_compose("가"), may_compose("é"), may_compose("\u11ab"), may_compose("\u0301")
         (False, False, True, True)
     """
-    return _may_join(character, "NFC") or not unicodedata.is_normalized("NFC", character)
+    return (
+        unicodedata.category(character) in ("Mn", "Mc", "Me")
+        or "\u1160" <= character <= "\u11ff"  # vowels and finals of Hangul
+        or not unicodedata.is_normalized("NFC", character)
+    )
+
+
+def check_settings(form: str, rules: tuple[str, ...]) -> None:
+    """Raises KbertError if `form` is none of FORMS, or `rules` are not some of RULES."""
+    if form not in FORMS or set(rules) - set(RULES):
+        raise KbertError(
+            f"form is one of {FORMS} and the rules are some of {RULES}, not {form!r:.40} and "
+            f"{rules!r:.80}"
+        )
 
 
 @cache
@@ -108,55 +140,3 @@ def _narrow_and_wide() -> dict[int, str]:
         if kind in ("<wide>", "<narrow>") and code != 0xFFA0:
             table[code] = chr(int(plain, 16))
     return table
-
-
-def alignment(text: str, form: Form = "NFC") -> list[tuple[int, int]]:
-    """For each character of the form, the (start, end) of what it was made of in `text`.
-
-    A run of characters that compose or reorder together (a decomposed syllable, a letter and its
-    accents) is one unit: whatever comes out of it points to the whole of it.
-
-    Example:
-        >>> alignment("a\u1112\u1161\u11ab")
-        [(0, 1), (1, 4)]
-    """
-    starts = [index for index, c in enumerate(text) if index == 0 or not _may_join(c, form)]
-    places = []
-    for start, end in pairwise([*starts, len(text)]):
-        places += [(start + a, start + b) for a, b in _align_run(text[start:end], form)]
-    return places
-
-
-@lru_cache(maxsize=1 << 16)
-def _may_join(character: str, form: Form) -> bool:
-    """Whether a character may belong to what stands before it."""
-    return (
-        unicodedata.category(character) in ("Mn", "Mc", "Me", "Cn")  # Cn: a later Unicode's
-        or "\u1160" <= character <= "\u11ff"  # vowels and finals of Hangul
-        or unicodedata.combining(unicodedata.normalize(form, character)[0]) > 0
-    )
-
-
-@lru_cache(maxsize=1 << 16)
-def _align_run(text: str, form: Form) -> list[tuple[int, int]]:
-    """The alignment of a character and those behind it that may join it."""
-    starts = [0]
-    for index in range(1, len(text)):
-        if not _joins(text[starts[-1] : index], text[index], form):
-            starts.append(index)
-    places = []
-    for start, end in pairwise([*starts, len(text)]):
-        changed = unicodedata.normalize(form, text[start:end])
-        if changed == text[start:end]:
-            places += [(i, i + 1) for i in range(start, end)]
-        else:
-            places += [(start, end)] * len(changed)
-    return places
-
-
-def _joins(before: str, character: str, form: Form) -> bool:
-    """Whether a character composes with, or reorders behind, what stands before it."""
-    if unicodedata.combining(character) > 0:
-        return True
-    both = unicodedata.normalize(form, before + character)
-    return both != unicodedata.normalize(form, before) + unicodedata.normalize(form, character)

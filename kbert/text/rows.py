@@ -61,7 +61,7 @@ def plan_rows(
     first: np.ndarray,
     second: np.ndarray | None,
     *,
-    max_length: int | None,
+    room: int | None,
     specials: int,
     truncation: str,
     stride: int | None = None,
@@ -71,8 +71,8 @@ def plan_rows(
     Args:
         first: (N,) how many pieces the first texts have.
         second: (N,) the same of the second texts, or None.
-        max_length: the most tokens a row may have, special tokens included; None is no limit.
-        specials: how many special tokens a row has.
+        room: the most pieces a row may have, from `room_for_text`; None is no limit.
+        specials: how many special tokens a row has beside them.
         truncation: one of TRUNCATIONS.
         stride: None cuts what does not fit. A number makes further rows (windows) of it, each
             beginning with the last `stride` pieces of the one before.
@@ -82,48 +82,29 @@ def plan_rows(
         `second` to `second_end` - 1, counted within the text.
 
     Raises:
-        KbertError: if there is no room, or the truncation does not allow enough of it.
+        KbertError: as `fit`.
 
     Example:
         >>> five = np.array([5])
-        >>> settings = {"max_length": 5, "specials": 2, "truncation": "longest_first"}
+        >>> settings = {"room": 3, "specials": 2, "truncation": "longest_first"}
         >>> plan_rows(five, None, **settings).tolist()
         [(0, 0, 3, 0, 0)]
         >>> plan_rows(five, None, **settings, stride=1).tolist()
         [(0, 0, 3, 0, 0), (0, 2, 5, 0, 0)]
     """
     is_pair = second is not None
-    if truncation not in TRUNCATIONS:
-        raise KbertError(
-            f"truncation is 'longest_first', 'only_second' or 'never', not {truncation!r}"
-        )
     more = np.zeros_like(first) if second is None else second
     plan = np.zeros(len(first), ROW)
     plan["text"] = np.arange(len(first))
     plan["first_end"], plan["second_end"] = first, more
-    if max_length is None:
-        if stride is not None:
-            raise KbertError("a stride needs a max_length: windows are for texts that are longer")
+    if room is None:
         return plan
-    room = max_length - specials
-    if room < (2 if is_pair else 1):
-        raise KbertError(
-            f"max_length {max_length} leaves no room for text beside the {specials} special tokens"
-        )
     too_long = np.flatnonzero(first + more > room)
-    if truncation == "never" and len(too_long):
-        tokens = int((first + more)[too_long[0]]) + specials
-        raise KbertError(
-            f"a text of {tokens} tokens, special tokens included, is longer than the {max_length} "
-            "that fit; shorten it"
-        )
-    if stride is None:
+    if stride is None or truncation == "never":
         for i in too_long.tolist():
-            kept = _fit(int(first[i]), int(more[i]), room, truncation, is_pair)
+            kept = fit(int(first[i]), int(more[i]), room, specials, truncation, is_pair)
             plan["first_end"][i], plan["second_end"][i] = kept
         return plan
-    if is_pair and truncation != "only_second":
-        raise KbertError("windows of a pair slide over the second text: truncation='only_second'")
     rows: list = []
     longer = set(too_long.tolist())
     for i, row in enumerate(plan.tolist()):
@@ -131,8 +112,54 @@ def plan_rows(
     return np.array(rows, ROW)
 
 
-def _fit(first: int, second: int, room: int, truncation: str, is_pair: bool) -> tuple[int, int]:
-    """How many pieces of two texts to keep, where both together are too many."""
+def room_for_text(
+    max_length: int | None, specials: int, *, truncation: str, stride: int | None, is_pair: bool
+) -> int | None:
+    """How many pieces of text a row may have; None is no limit.
+
+    Args:
+        max_length: the most tokens a row may have, special tokens included; None is no limit.
+        specials: how many of them are special.
+        truncation: one of TRUNCATIONS.
+        stride: as in `plan_rows`.
+        is_pair: whether a row has two texts.
+
+    Raises:
+        KbertError: if there is no room, or the settings do not go together.
+    """
+    if truncation not in TRUNCATIONS:
+        raise KbertError(
+            f"truncation is 'longest_first', 'only_second' or 'never', not {truncation!r}"
+        )
+    if stride is not None and stride < 0:
+        raise KbertError(f"stride is how many tokens windows share: from 0 on, not {stride}")
+    if max_length is None:
+        if stride is not None:
+            raise KbertError("a stride needs a max_length: windows are for texts that are longer")
+        return None
+    room = max_length - specials
+    if room < (2 if is_pair else 1):
+        raise KbertError(
+            f"max_length {max_length} leaves no room for text beside the {specials} special tokens"
+        )
+    if stride is not None and is_pair and truncation != "only_second":
+        raise KbertError("windows of a pair slide over the second text: truncation='only_second'")
+    return room
+
+
+def fit(
+    first: int, second: int, room: int, specials: int, truncation: str, is_pair: bool
+) -> tuple[int, int]:
+    """How many pieces of two texts to keep, where both together are too many.
+
+    Raises:
+        KbertError: if the truncation does not allow enough of it.
+    """
+    if truncation == "never":
+        raise KbertError(
+            f"a text of {first + second + specials} tokens, special tokens included, is longer "
+            f"than the {room + specials} that fit; shorten it"
+        )
     if truncation == "only_second":
         return first, room - _room_of_first(first, room)
     if not is_pair:
@@ -189,7 +216,7 @@ def fill_rows(
         plan: (R,) the rows, from `plan_rows`.
         first: the pieces of the first texts.
         second: those of the second texts, or None.
-        length: L.
+        length: L, from `padded_length`.
         pad_id: what fills a row up.
         cls_id: what begins it.
         sep_id: what ends each text.
@@ -199,19 +226,10 @@ def fill_rows(
     Returns:
         `input_ids`, `token_type_ids` and `attention_mask` (R, L), and the pieces' places (R, L)
         or (R, L, 2); int32. At special tokens and padding offsets are 0 and other places -1.
-
-    Raises:
-        KbertError: if a row is longer than `length`.
     """
     counts = plan["first_end"] - plan["first"]  # (R,)
     more = plan["second_end"] - plan["second"]
     ends = row_lengths(plan, 2 if second is None else 2 + separators)
-    longest = int(ends.max(initial=0))
-    if longest > length:
-        raise KbertError(
-            f"a row of {longest} tokens does not fit into pad_to_length={length}; "
-            f"set max_length={length} to cut it"
-        )
     place = np.arange(length)  # (L,)
     is_token = place < ends[:, None]  # (R, L)
     is_first = (place >= 1) & (place < counts[:, None] + 1)
@@ -239,6 +257,25 @@ def fill_rows(
         for name, column in pieces.places.items():
             batch[name][where] = column[source]
     return batch
+
+
+def padded_length(longest: int, max_length: int | None, multiple: int, fixed: int | None) -> int:
+    """L: `fixed`, or that of the longest row, rounded up to a multiple within `max_length`.
+
+    Raises:
+        KbertError: if the multiple is none, or the longest row does not fit.
+    """
+    if multiple < 1:
+        raise KbertError(f"pad_to_multiple_of is a number from 1, not {multiple}")
+    if fixed is None:
+        length = -(-longest // multiple) * multiple
+        return length if max_length is None else min(length, max_length)
+    if longest > fixed:
+        raise KbertError(
+            f"a row of {longest} tokens does not fit into pad_to_length={fixed}; "
+            f"set max_length={fixed} to cut it"
+        )
+    return fixed
 
 
 def row_lengths(plan: np.ndarray, specials: int) -> np.ndarray:

@@ -35,6 +35,27 @@ def complete(special_tokens: Mapping[str, str] | None) -> dict[str, str]:
     return tokens
 
 
+def check_present(
+    vocabulary: Collection[str], special_tokens: Mapping[str, str], added_tokens: Collection[str]
+) -> None:
+    """Raises KbertError if a vocabulary lacks special or added tokens.
+
+    Args:
+        vocabulary: its tokens.
+        special_tokens: role -> token.
+        added_tokens: others.
+    """
+    missing = [token for token in special_tokens.values() if token not in vocabulary]
+    if missing:
+        raise KbertError(
+            f"the vocabulary has no {', '.join(missing)}; a vocabulary of {len(vocabulary)} "
+            f"tokens needs all of {' '.join(special_tokens.values())}"
+        )
+    unknown = [token for token in added_tokens if not token or token not in vocabulary]
+    if unknown:
+        raise KbertError(f"the vocabulary lacks the added tokens {unknown!r:.80}")
+
+
 def guess(vocabulary: Collection[str]) -> dict[str, str]:
     """BERT's special tokens, or XLM-RoBERTa's where a vocabulary has only those.
 

@@ -3,8 +3,8 @@
     text -> NFC -> BERT's cleaning -> words (at spaces and punctuation) -> longest pieces first
          -> [CLS] first [SEP] second [SEP] -> truncated, padded numpy arrays
 
-The pieces come from `encoder.py`, the rows from `rows.py`, the files from `tokenizer_files.py` and
-`huggingface_files.py`; here they meet.
+The pieces come from `encoder.py`, the rows from `rows.py`; files are read by `tokenizer_reader.py`;
+here they meet.
 
 Shapes: B rows, L length in tokens, special tokens included.
 Source: google-research/bert, tokenization.py; Wu et al. 2016, section 4.1 (WordPiece).
@@ -19,19 +19,25 @@ import numpy as np
 import tokenizers
 
 from kbert.errors import KbertError
-from kbert.text import huggingface_files, sentencepiece, tokenizer_files, wordpiece
+from kbert.text import huggingface_files, tokenizer_files
 from kbert.text import special_tokens as roles
+from kbert.text.decoder import Decoder
 from kbert.text.encoder import Encoder
-from kbert.text.jamo import JAMO_TOKENS, spellings
+from kbert.text.engine import build_engine
+from kbert.text.few_rows import join_rows, pad_rows
+from kbert.text.jamo import fallback_spellings
 from kbert.text.morphemes import Analyser
-from kbert.text.normalize import FORMS, RULES, Form, nfc
-from kbert.text.rows import Pieces, fill_rows, plan_rows, row_lengths
-from kbert.text.vocabulary import (
-    check_unique,
-    count_words,
-    read_vocabulary,
-    train_vocabulary,
+from kbert.text.normalize import Form, check_settings, nfc, several
+from kbert.text.rows import (
+    Pieces,
+    fill_rows,
+    padded_length,
+    plan_rows,
+    room_for_text,
+    row_lengths,
 )
+from kbert.text.tokenizer_reader import read_tokenizer
+from kbert.text.vocabulary import count_words, numbered, train_vocabulary
 
 Texts = str | list[str]
 
@@ -88,26 +94,11 @@ class Tokenizer:
         charsmap: bytes = b"",
     ):
         self.vocabulary = list(vocabulary)
-        _check_texts(self.vocabulary)
-        check_unique(self.vocabulary, "vocabulary")
-        self._ids = {token: index for index, token in enumerate(self.vocabulary)}
+        self._ids = numbered(self.vocabulary)
         self.special_tokens = roles.complete(special_tokens)
         self.added_tokens, self.rules = tuple(added_tokens), tuple(rules)
-        missing = [token for token in self.special_tokens.values() if token not in self._ids]
-        if missing:
-            raise KbertError(
-                f"the vocabulary has no {', '.join(missing)}; a vocabulary of "
-                f"{len(self.vocabulary)} tokens needs all of "
-                f"{' '.join(self.special_tokens.values())}"
-            )
-        unknown = [token for token in self.added_tokens if not token or token not in self._ids]
-        if unknown:
-            raise KbertError(f"the vocabulary lacks the added tokens {unknown!r:.80}")
-        if form not in FORMS or set(self.rules) - set(RULES):
-            raise KbertError(
-                f"form is one of {FORMS} and the rules are some of {RULES}, not {form!r:.40} and "
-                f"{self.rules!r:.80}"
-            )
+        roles.check_present(self._ids, self.special_tokens, self.added_tokens)
+        check_settings(form, self.rules)
         special_ids = [self._ids[token] for token in self.special_tokens.values()]
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = special_ids
         self.special_ids = tuple(special_ids)
@@ -116,8 +107,12 @@ class Tokenizer:
         self.scores = None if scores is None else list(scores)
         self.charsmap = charsmap
         self.jamo_fallback = jamo_fallback
-        self.spellings = self._spellings() if jamo_fallback else {}
+        composed = self.scores is None and form == "NFC"
+        self.spellings = (
+            fallback_spellings(self._ids, self.added_tokens, composed) if jamo_fallback else {}
+        )
         self._engine = self._build_engine()
+        self._decoder = Decoder(self._engine, self.token)
         self._encoder = Encoder(
             self._engine,
             self._ids,
@@ -130,45 +125,18 @@ class Tokenizer:
             spellings=self.spellings,
         )
 
-    def _spellings(self) -> dict[int, str]:
-        lacking = [token for token in JAMO_TOKENS if token not in self._ids]
-        if lacking or self.scores is not None or self.form != "NFC":
-            raise KbertError(
-                "jamo_fallback is for WordPiece over composed text (form='NFC') with all "
-                f"{len(JAMO_TOKENS)} jamo in the vocabulary, which lacks {len(lacking)}: "
-                f"{' '.join(lacking[:3])}; train it with jamo_fallback=True"
-            )
-        found = spellings(self._ids)
-        spelt = [t for t in self.added_tokens if t.translate(found) != t]
-        if spelt:
-            raise KbertError(
-                f"the added tokens {spelt!r:.80} have syllables that jamo_fallback would take "
-                "apart: put each into the vocabulary, as it is and with ##, or leave them out"
-            )
-        return found
-
     def _build_engine(self) -> tokenizers.Tokenizer:
-        if self.scores is None:
-            engine = wordpiece.build_engine(
-                self._ids,
-                self.special_tokens["unk"],
-                lowercase=self.lowercase,
-                strip_accents=self.strip_accents,
-                split_cjk=self.split_cjk,
-            )
-        else:
-            engine = sentencepiece.build_engine(
-                self.vocabulary,
-                self.scores,
-                self.unk_id,
-                charsmap=self.charsmap,
-                lowercase=self.lowercase,
-                strip_accents=bool(self.strip_accents),
-            )
-        engine.add_special_tokens(list(self.special_tokens.values()))
-        added = [tokenizers.AddedToken(token, normalized=False) for token in self.added_tokens]
-        engine.add_tokens(added)
-        return engine
+        return build_engine(
+            self.vocabulary,
+            self.scores,
+            self.charsmap,
+            unk_id=self.unk_id,
+            lowercase=self.lowercase,
+            strip_accents=self.strip_accents,
+            split_cjk=self.split_cjk,
+            special_tokens=[*self.special_tokens.values()],
+            added_tokens=self.added_tokens,
+        )
 
     @property
     def mask_token(self) -> str:
@@ -195,25 +163,7 @@ class Tokenizer:
         Raises:
             KbertError: if there is no such file or folder, it holds no vocabulary, or is damaged.
         """
-        path = Path(path)
-        if path.is_dir() and not (path / tokenizer_files.SETTINGS_FILE).is_file():
-            found = huggingface_files.read_folder(path)
-        elif path.is_dir():
-            found = tokenizer_files.read_folder(path)
-        elif not path.is_file():
-            raise KbertError(
-                f"{path}: no such file; expected a vocab.txt, or a folder that has one"
-            )
-        elif path.suffix == ".keras":
-            found = tokenizer_files.read_keras_file(path)
-        elif path.suffix == ".json":
-            found = huggingface_files.read_tokenizer_json(path)
-        elif path.suffix == ".model":
-            found = huggingface_files.read_sentencepiece(path)
-        else:
-            vocabulary = read_vocabulary(path)
-            found = {"vocabulary": vocabulary, "special_tokens": roles.guess(vocabulary)}
-        return cls(**{**found, **settings})
+        return cls(**{**read_tokenizer(Path(path)), **settings})
 
     @classmethod
     def train(
@@ -350,7 +300,7 @@ class Tokenizer:
             >>> Tokenizer(tokens).encode_pieces(["국회에 국회"], ["eojeol_ids"]).places
             {'eojeol_ids': array([0, 0, 1], dtype=int32)}
         """
-        return self._encoder.pieces(texts, places)
+        return self._encoder.pieces(list(several(texts)), places)
 
     def __call__(
         self,
@@ -424,30 +374,45 @@ class Tokenizer:
             "eojeol_ids": return_eojeol_ids,
         }
         names = [name for name, wanted in asked.items() if wanted]
+        specials = 2 if seconds is None else 2 + self.separators
+        room = room_for_text(
+            max_length,
+            specials,
+            truncation=truncation,
+            stride=stride,
+            is_pair=seconds is not None,
+        )
+        if not names and stride is None and glued_to_mask == "word":
+            few = self._encoder.few(texts if seconds is None else [*texts, *seconds])
+            if few is not None:
+                rows, begins = join_rows(
+                    few[: len(texts)],
+                    None if seconds is None else few[len(texts) :],
+                    room=room,
+                    truncation=truncation,
+                    cls_id=self.cls_id,
+                    separators=[self.sep_id] * self.separators,
+                    sep_id=self.sep_id,
+                )
+                longest = max(map(len, rows), default=0)
+                length = padded_length(longest, max_length, pad_to_multiple_of, pad_to_length)
+                return pad_rows(rows, [] if self.roberta_pairs else begins, length, self.pad_id)
         first = self._encoder.pieces(texts, names, glued_to_mask)
         second = None if seconds is None else self._encoder.pieces(seconds, names, glued_to_mask)
-        specials = 2 if second is None else 2 + self.separators
         plan = plan_rows(
             first.lengths,
             None if second is None else second.lengths,
-            max_length=max_length,
+            room=room,
             specials=specials,
             truncation=truncation,
             stride=stride,
         )
-        if pad_to_multiple_of < 1:
-            raise KbertError(f"pad_to_multiple_of is a number from 1, not {pad_to_multiple_of}")
-        if pad_to_length is None:
-            longest = int(row_lengths(plan, specials).max(initial=0))
-            length = -(-longest // pad_to_multiple_of) * pad_to_multiple_of
-            length = length if max_length is None else min(length, max_length)
-        else:
-            length = pad_to_length
+        longest = int(row_lengths(plan, specials).max(initial=0))
         batch = fill_rows(
             plan,
             first,
             second,
-            length=length,
+            length=padded_length(longest, max_length, pad_to_multiple_of, pad_to_length),
             pad_id=self.pad_id,
             cls_id=self.cls_id,
             sep_id=self.sep_id,
@@ -465,12 +430,9 @@ class Tokenizer:
 
         Raises:
             KbertError: if an id is outside the vocabulary.
+            TypeError: if an id is no whole number.
         """
-        tokens = [self.token(index) for index in ids]
-        if skip_special_tokens:
-            specials = set(self.special_tokens.values())
-            tokens = [token for token in tokens if token not in specials]
-        text = self._engine.decoder.decode(tokens)
+        text = self._decoder.decode(ids, self.special_ids if skip_special_tokens else ())
         return nfc(text) if self.jamo_fallback else text
 
     def token(self, index: int) -> str:
@@ -493,14 +455,4 @@ class Tokenizer:
 
 
 def _as_list(texts: Texts) -> list[str]:
-    return [texts] if isinstance(texts, str) else list(texts)
-
-
-def _check_texts(tokens: list[str]) -> None:
-    """Raises KbertError if a token is no text, or one that cannot be written."""
-    try:
-        "".join(tokens).encode()
-    except TypeError as error:
-        raise KbertError(f"a vocabulary is a list of texts ({error})") from None
-    except UnicodeEncodeError as error:
-        raise KbertError(f"a token of the vocabulary holds a lone surrogate ({error})") from None
+    return [texts] if isinstance(texts, str) else list(several(texts))

@@ -35,6 +35,7 @@ __all__ = [
     "check_unique",
     "count_words",
     "ksx1001_syllables",
+    "numbered",
     "parse_vocabulary",
     "read_vocabulary",
     "train_vocabulary",
@@ -75,6 +76,22 @@ def parse_vocabulary(data: bytes, where: str) -> list[str]:
 def write_vocabulary(tokens: list[str], path: str | Path) -> None:
     """Writes a `vocab.txt`, one token a line, with Unix line ends on every system."""
     Path(path).write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8", newline="\n")
+
+
+def numbered(tokens: list[str]) -> dict[str, int]:
+    """Token -> id, of tokens that stand for themselves.
+
+    Raises:
+        KbertError: if a token is no text, cannot be written, or stands twice.
+    """
+    try:
+        "".join(tokens).encode()
+    except TypeError as error:
+        raise KbertError(f"a vocabulary is a list of texts ({error})") from None
+    except UnicodeEncodeError as error:
+        raise KbertError(f"a token of the vocabulary holds a lone surrogate ({error})") from None
+    check_unique(tokens, "vocabulary")
+    return {token: index for index, token in enumerate(tokens)}
 
 
 def check_unique(tokens: list[str], where: str) -> None:

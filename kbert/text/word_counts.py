@@ -24,7 +24,7 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.text.morphemes import Analyser, Morphemes
-from kbert.text.normalize import nfc
+from kbert.text.normalize import nfc, several
 from kbert.text.word_arrays import Cutter, Words, summed
 
 _BLOCK = 1 << 20  # characters that a worker is given at a time
@@ -87,7 +87,7 @@ def _blocks(texts: Iterable[str]) -> Iterator[str]:
     """Joins texts to blocks of some `_BLOCK` characters."""
     block: list[str] = []
     size = 0
-    for text in texts:
+    for text in several(texts):
         if not isinstance(text, str):
             nfc(text)  # raises the TypeError that says so
         block.append(text)

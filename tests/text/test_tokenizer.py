@@ -118,8 +118,24 @@ def test_decode(tokenizer):
     for index in (-1, len(tokenizer)):
         with pytest.raises(KbertError, match="outside the vocabulary"):
             tokenizer.decode([index])
+    for index in ("나", 5.0, None):
+        with pytest.raises(TypeError):
+            tokenizer.decode([5, index])
     with pytest.raises(KbertError, match="no token '없음'"):
         tokenizer.id("없음")
+
+
+def test_decode_as_the_engine():
+    """Whatever stands before a token, and whatever BERT's clean-up makes of it."""
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] a ##b ' ##' n't ##n't . ##. ? 's ##x##y #".split()
+    words += [" do not", " '", "x ##y", "a  .", "", "##"]
+    tokenizer = Tokenizer(words)
+    for tokens in itertools.product(words, repeat=3):
+        ids = [tokenizer.id(token) for token in tokens]
+        expected = tokenizer._engine.decoder.decode(list(tokens))
+        assert tokenizer.decode(ids, skip_special_tokens=False) == expected
+    assert tokenizer.decode(np.array([2, 5, 6, 3], np.uint16)) == "ab"
+    assert tokenizer.decode([]) == tokenizer.decode([0, 2]) == ""
 
 
 def test_save_and_read(tmp_path, tokenizer):
@@ -161,7 +177,8 @@ def test_same_ids_as_hugging_face(random_strings, vocabulary, lowercase, strip_a
     assert known > 0.3 * sum(map(len, expected))
     assert ours.encode(strings) == expected  # by numpy, since they are many
     few = len(strings) // 20
-    engine = [ours.encode([string])[0] for string in strings[:few]]  # by the engine
+    assert [ours.encode([string])[0] for string in strings[:few]] == expected[:few]  # looked up
+    engine = [ours.encode_pieces([string], ["word_ids"]).ids.tolist() for string in strings[:few]]
     assert engine == expected[:few]
 
     settings = {"padding": "longest", "truncation": "longest_first", "max_length": 24}
@@ -285,6 +302,7 @@ def test_windows(tokenizer):
     for settings, message in (
         ({"max_length": 8, "stride": 6}, "from 0 to 5 here, not 6"),
         ({"stride": 2}, "needs a max_length"),
+        ({"stride": -1, "max_length": 100}, "from 0 on, not -1"),
     ):
         with pytest.raises(KbertError, match=message):
             tokenizer(texts, **settings)
@@ -330,28 +348,76 @@ def test_added_tokens_are_cut_out_whole(copies):
         Tokenizer(words, added_tokens=["<사람>"])
 
 
-@pytest.mark.parametrize(
-    "shape",
-    ["국", "a", ".", " ", "漢", "뷁 ", "[MASK]", "[MASK]에", "\u200b", "👨\u200d👩", "\u1100\u1161",
-     "\u0301\u0323", "ᅡ", "국\n", "\U000a0000", "["],
-)  # fmt: skip
-def test_a_megabyte_of_anything(tokenizer, shape):
-    text = shape * (1_000_000 // len(shape.encode()))
-    # This thread's own time: a backend's threads, busy with other tests' models, do not count.
-    start = time.thread_time()
-    ids = tokenizer.encode([text])[0]
-    batch = tokenizer(text, max_length=512, return_offsets=True)
-    assert time.thread_time() - start < 5
-    assert batch["input_ids"][0, 1:-1].tolist() == ids[: batch["input_ids"].shape[1] - 2]
+SHAPES = [
+    *("국", "a", ".", " ", "漢", "뷁 ", "a ", "``''", "국\n", "국민은 법률을 의결한다. "),
+    *("[MASK]", "[MASK]에", "[", "👨\u200d👩", "😂 ", "ﾡﾢ", "ＡＢ", "\u200b", "\U000a0000"),
+    *("\u1100\u1161", "\u1112\u1161\u11ab\u1100\u1173\u11af ", "ᅡ", "가나다漢a.e\u0301"),
+    *("\u0301\u0323", "e\u0301", "e" + "\u0301\u0323" * 45, "\u0f73", "a\u0f73", "가\u09be"),
+]
+
+
+# 1 MB of each shape; `KBERT_MEGABYTES=10 pytest tests/text -k megabytes` takes minutes.
+MEGABYTES = int(os.environ.get("KBERT_MEGABYTES", "1"))
+SECONDS = max(1.5, MEGABYTES / 2)  # 5 for 10 MB
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_megabytes_of_anything(tokenizer, shape):
+    """Each step takes its seconds of one core, also where the text is not composed."""
+    text = shape * (MEGABYTES * 1_000_000 // len(shape.encode())) + "e\u0301"
+
+    def timed(call):
+        # This thread's own time: a backend's threads, busy with other tests' models, do not count.
+        start = time.thread_time()
+        result = call()
+        assert time.thread_time() - start < SECONDS
+        return result
+
+    ids = timed(lambda: tokenizer.encode_flat([text])[0])
+    asked = dict.fromkeys(("return_offsets", "return_word_ids", "return_eojeol_ids"), True)
+    batch = timed(lambda: tokenizer(text, **asked))
+    np.testing.assert_array_equal(batch["input_ids"][0, 1:-1], ids)
+    windows = timed(lambda: tokenizer(text, max_length=512, stride=64))["input_ids"]
+    assert windows[0, 1:-1].tolist() == ids[: windows.shape[1] - 2].tolist()
+    timed(lambda: tokenizer.decode(ids))
     if shape in ("국", "a"):
-        assert ids == [tokenizer.unk_id]  # one word of more than 100 characters
+        assert ids.tolist() == [tokenizer.unk_id]  # one word of more than 100 characters
         assert batch["offsets"][0, 1].tolist() == [0, len(text)]
 
 
-@pytest.mark.parametrize("texts", [[None], [3], [b"a"], ["a" * 20_000, None], 5, None])
+def test_every_character_at_once(tokenizer):
+    characters = [*map(chr, [*range(0xD800), *range(0xE000, 0x110000)])]
+    start = time.thread_time()
+    pieces = tokenizer.encode_pieces(characters)  # by numpy
+    assert time.thread_time() - start < 15  # 5 s: all are met for the first time
+    for number in range(0, len(characters), 500):
+        ids = pieces.ids[pieces.starts[number] : pieces.starts[number + 1]].tolist()
+        assert ids == tokenizer.encode([characters[number]])[0]  # looked up
+
+
+@pytest.mark.parametrize("texts", [[None], [3], [b"a"], [["a"]], ["a" * 20_000, None]])
 def test_what_is_no_text(tokenizer, texts):
-    with pytest.raises(TypeError):
-        tokenizer(texts)
+    for call in (tokenizer, tokenizer.encode, tokenizer.encode_flat):
+        with pytest.raises(
+            TypeError, match=r"expected a text \(str\), got (NoneType|int|bytes|list)"
+        ):
+            call(texts)
+
+
+@pytest.mark.parametrize("texts", [5, None, b"a", {"a": 1}, float("nan")])
+def test_what_is_no_list_of_texts(tokenizer, texts):
+    for call in (tokenizer, tokenizer.encode, tokenizer.encode_flat, Tokenizer.train):
+        settings = {"vocab_size": 9} if call == Tokenizer.train else {}
+        with pytest.raises(TypeError, match="expected a list of texts, got "):
+            call(texts, **settings)
+
+
+def test_a_text_is_no_list_of_texts(tokenizer):
+    for call in (tokenizer.encode, tokenizer.encode_flat, tokenizer.encode_pieces):
+        with pytest.raises(TypeError, match="expected a list of texts, got str: '국회'"):
+            call("국회")
+    with pytest.raises(TypeError, match="got str"):
+        Tokenizer.train("국회는 법률을 의결한다.", 20)
 
 
 @pytest.mark.parametrize("before", ["", "a" * 20_000])
