@@ -29,8 +29,6 @@ def test_only_what_is_dropped_in_training_changes(small, inputs, tokenizer, rate
 def test_what_is_no_rate_is_refused(small):
     with pytest.raises(KbertError, match=r"1\.5"):
         BertForPreTraining(**small).with_settings(hidden_dropout_prob=1.5)
-<<<<<<<< HEAD:tests/models/test_with_settings.py
-========
 
 
 def test_other_settings_with_the_same_weights(small, inputs, tokenizer):
@@ -53,4 +51,3 @@ def test_other_settings_with_the_same_weights(small, inputs, tokenizer):
         model.with_settings(vocab_size=9)
     with pytest.raises(KbertError, match="attention_window is None or"):
         model.with_settings(attention_window=0)
->>>>>>>> attention:tests/models/test_settings.py
