@@ -224,7 +224,8 @@ def _check_same(arguments: dict[str, Any], config: dict[str, Any], task: str) ->
     where = f"as a {model_type} checkpoint"
     if task != "encoder" and task not in FAMILIES[model_type].heads:
         raise KbertError(f"{where}: the family has no head for {task!r}")
-    again = {"embedding_size": arguments["hidden_size"], "position_offset": 0}
+    again: dict[str, Any] = {"embedding_size": arguments["hidden_size"], "position_offset": 0}
+    again["attention_window"] = None
     again |= {"layer_norm_eps": 1e-12, **encoder_arguments(config, where)}
     if arguments["add_pooling_layer"] and task in ("encoder", *POOLED_TASKS):
         again["pooler_activation"] = pooler_activation(config, task)

@@ -216,6 +216,7 @@ def _check_expressible(config: dict[str, Any]) -> None:
         ("pooler_activation", config["pooler_activation"] == "tanh"),
         ("hidden_act", config["hidden_act"] in ("gelu", "gelu_new")),
         ("tie_word_embeddings", config["tie_word_embeddings"]),
+        ("attention_window", config["attention_window"] is None),
     ):
         if not expressible:
             raise KbertError(f"KerasHub's BERT cannot have {name}={config[name]!r}")

@@ -158,6 +158,8 @@ def test_a_family_that_cannot_express_a_model(small, tokenizer, tmp_path):
             continue
         with pytest.raises(KbertError, match=message):
             kbert.export_huggingface(model, tmp_path, model_type=family)
+    with pytest.raises(KbertError, match="attention_window would be None, and the model's is 4"):
+        kbert.export_huggingface(model.with_settings(attention_window=4), tmp_path)
     labelled = kbert.BertForSequenceClassification(labels=["가", "나"], **small)
     labelled.tokenizer = tokenizer
     with pytest.raises(KbertError, match="pooler_activation would be 'gelu', and the model's is"):

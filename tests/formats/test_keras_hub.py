@@ -129,6 +129,7 @@ def test_a_tokenizer_out_and_back(tokenizer, lowercase):
         ({"type_vocab_size": 0}, "cannot have type_vocab_size=0"),
         ({"embedding_size": 8}, "cannot have embedding_size=8"),
         ({"hidden_act": "relu"}, "cannot have hidden_act='relu'"),
+        ({"attention_window": 4}, "cannot have attention_window=4"),
     ],
 )
 def test_what_keras_hub_cannot_express(arguments, message, small):
