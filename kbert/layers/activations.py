@@ -20,10 +20,17 @@ def gelu(x, training=None):
         x: a tensor of any shape.
         training: whether gradients will be asked for.
     """
-    if keras.backend.backend() == "torch":
+    backend = keras.backend.backend()
+    if backend == "torch":
         return ops.gelu(x, approximate=False)
     wide = ops.cast(x, "float32")
-    return ops.cast(_gelu_with_gradient(wide) if training else wide * _phi(wide), x.dtype)
+    if training:
+        y = _gelu_with_gradient(wide)
+    elif backend == "jax":  # TensorFlow cannot open a SavedModel with JAX's erf
+        y = ops.gelu(wide, approximate=False)
+    else:
+        y = wide * _phi(wide)
+    return ops.cast(y, x.dtype)
 
 
 @ops.custom_gradient
