@@ -36,7 +36,7 @@ def draw_curves(
     if len(lines) <= WINDOW:
         raise KbertError(f"{log} has {len(lines)} steps; a curve needs more than {WINDOW}")
     steps = np.array([line["step"] for line in lines])
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
     for task, label in (("mlm", "masked LM"), ("nsp", "next sentence")):
         for axes, name, scale in ((losses, "loss", 1), (accuracies, "accuracy", 100)):
@@ -54,8 +54,9 @@ def draw_curves(
         losses.axhline(baseline, color="grey", linestyle="--", label="unigram baseline")
     losses.set(xlabel="step", ylabel="loss (nats)", ylim=(0, None))
     accuracies.set(xlabel="step", ylabel="accuracy (%)", ylim=(0, 100))
+    handles, names = losses.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=8)
     for axes in (losses, accuracies):
-        axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"training, mean of {WINDOW} steps", fontsize=10)
     figure.savefig(out, dpi=120)
