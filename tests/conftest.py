@@ -13,6 +13,15 @@ WORDS = (
     "##의 경기 법률 ##을 의결 한다 ##한다 나 너 우리 는다"
 ).split()
 
+SENTENCES = [
+    "대한민국은 민주공화국이다.",
+    "대한민국의 주권은 국민에게 있고, 모든 권력은 국민으로부터 나온다.",
+    "국회는 국민의 보통 선거에 의하여 선출된 국회의원으로 구성한다.",
+    "대통령은 국가의 원수이며, 외국에 대하여 국가를 대표한다.",
+    "사법권은 법관으로 구성된 법원에 속한다.",
+    "모든 국민은 법률이 정하는 바에 의하여 교육을 받을 권리를 가진다.",
+]
+
 # Sizes that are no defaults, and differ from each other, so that a mixed-up axis shows.
 SMALL = {
     "vocab_size": 40,
@@ -32,6 +41,14 @@ SMALL = {
 @pytest.fixture
 def tokenizer() -> Tokenizer:
     return Tokenizer(WORDS)
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Path:
+    path = tmp_path / "한글 폴더" / "말뭉치.txt"
+    path.parent.mkdir()
+    path.write_text("\n\n".join("\n".join(SENTENCES[i:] * 3) for i in range(4)), encoding="utf-8")
+    return path
 
 
 @pytest.fixture

@@ -1,45 +1,14 @@
-import importlib.util
 import json
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import kbert
-
-ROOT = Path(__file__).parents[1]
-SENTENCES = [
-    "대한민국은 민주공화국이다.",
-    "대한민국의 주권은 국민에게 있고, 모든 권력은 국민으로부터 나온다.",
-    "국회는 국민의 보통 선거에 의하여 선출된 국회의원으로 구성한다.",
-    "대통령은 국가의 원수이며, 외국에 대하여 국가를 대표한다.",
-    "사법권은 법관으로 구성된 법원에 속한다.",
-    "모든 국민은 법률이 정하는 바에 의하여 교육을 받을 권리를 가진다.",
-]
+from tests.conftest import SENTENCES
+from tests.recipe_runs import loaded_recipe, recipe_main, run
 
 
-def run(recipe: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "recipes" / recipe), *map(str, arguments)],
-        capture_output=True,
-        env={**os.environ, **environment},
-        cwd=environment.get("CWD", ROOT),
-    )
-
-
-@pytest.fixture
-def corpus(tmp_path) -> Path:
-    path = tmp_path / "한글 폴더" / "말뭉치.txt"
-    path.parent.mkdir()
-    path.write_text("\n\n".join("\n".join(SENTENCES[i:] * 3) for i in range(4)), encoding="utf-8")
-    return path
-
-
-def test_from_raw_text_to_a_shared_model(corpus):
+def test_from_raw_text_to_a_shared_model(corpus, monkeypatch, capsys):
     """The whole walk, in a folder with a Korean name and on a console that has no Hangul."""
     folder = corpus.parent / "실행"
     settings = ["--corpus", corpus, "--vocab-size", 140, "--steps", 4, "--batch-size", 4]
@@ -64,38 +33,21 @@ def test_from_raw_text_to_a_shared_model(corpus):
     assert len(kbert.FillMask(model)("대한민국의 [MASK]은 국민에게 있고", top_k=3)) == 3
 
     # Again: it is finished; never overwritten unasked; on request, with the same bytes and losses.
-    again = run("pretrain_ko.py", *settings)
-    assert again.returncode == 0 and b"is finished, with 4 steps" in again.stdout
-    other = run("pretrain_ko.py", *settings, "--learning-rate", 1e-4)
-    assert other.returncode != 0 and b"Traceback" not in other.stderr
-    assert b"was begun with learning_rate 0.003, and this is 0.0001" in other.stderr
+    recipe_main(monkeypatch, "pretrain_ko.py", *settings)
+    assert "is finished, with 4 steps" in capsys.readouterr().out
+    with pytest.raises(kbert.KbertError, match=r"with learning_rate 0\.003, and this is 0\.0001"):
+        recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--learning-rate", 1e-4)
     vocabulary = (folder / "vocab.txt").read_bytes()
-    again = run("pretrain_ko.py", *settings, "--overwrite")
-    assert again.returncode == 0, again.stderr.decode()
+    recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--overwrite")
     assert (folder / "vocab.txt").read_bytes() == vocabulary
     repeated = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["loss"] for line in repeated] == [line["loss"] for line in lines]
 
-    scores = run("evaluate.py", "--model", folder / "model.keras", "--corpus", corpus)
-    assert scores.returncode == 0, scores.stderr.decode()
-    assert "NSP accuracy |" in scores.stdout.decode("utf-8")
     (folder / "mine.txt").write_text("mine", encoding="utf-8")
     strange = run("pretrain_ko.py", *settings, "--overwrite")
-    assert strange.returncode != 0 and "mine.txt" in strange.stderr.decode()
+    assert strange.returncode == 1 and b"Traceback" not in strange.stderr
+    assert "mine.txt" in strange.stderr.decode()
     assert (folder / "model.keras").exists()
-
-
-def loaded_recipe(monkeypatch, name: str, *arguments: object) -> ModuleType:
-    """A recipe in this process, which has loaded the backend, with a command line."""
-    spec = importlib.util.spec_from_file_location("recipe", ROOT / "recipes" / name)
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-    return recipe
-
-
-def recipe_main(monkeypatch, name: str, *arguments: object) -> None:
-    loaded_recipe(monkeypatch, name, *arguments).main()
 
 
 @pytest.mark.parametrize(
@@ -232,38 +184,6 @@ def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsy
         recipe_main(monkeypatch, "pretrain_ko.py", *long)
 
 
-def test_train_vocab_gives_the_same_bytes(corpus):
-    out = [corpus.parent / name for name in ("하나", "둘")]
-    for processes, folder in enumerate(out, 1):
-        settings = ["--corpus", corpus, "--vocab-size", 140, "--processes", processes]
-        done = run("train_vocab.py", *settings, "--out", folder)
-        assert done.returncode == 0, done.stderr.decode()
-    one, two = ((folder / "vocab.txt").read_bytes() for folder in out)
-    assert one == two and len(one.decode().splitlines()) == 140
-
-
-def test_train_vocab_as_klue_did(corpus):
-    """On morphemes, with KLUE's layout, beside another vocabulary."""
-    pytest.importorskip("mecab")
-    other, folder = corpus.parent / "other.vocab.txt", corpus.parent / "out"
-    other.write_text("\n".join([*"[PAD] [UNK] [CLS] [SEP] [MASK]".split(), "국민"]), "utf-8")
-    settings = ["--vocab-size", 4850, "--syllables", "--unused", 100, "--morphemes", "mecab"]
-    settings += ["--heldout", corpus, "--compare", other, "--out", folder]
-    done = run("train_vocab.py", "--corpus", corpus, *settings)
-    assert done.returncode == 0, done.stderr.decode()
-    assert "held-out text" in done.stdout.decode("utf-8")
-
-    tokens = (folder / "vocab.txt").read_text("utf-8").splitlines()
-    assert len(tokens) == 4850 and tokens[-1] == "[unused99]"
-    assert {"에게", "국민", "##에", "##게"} <= set(tokens) and "국민에게" not in tokens
-    report = json.loads((folder / "report.json").read_text("utf-8"))
-    assert report["this one"]["ksx1001_syllables"] == 2350
-    assert report["this one"]["unk_eojeols"] == 0 < report["other.vocab.txt"]["unk_eojeols"]
-    saved = json.loads((folder / "settings.json").read_text("utf-8"))
-    assert saved["analyser"]["name"] == "mecab" and "python-mecab-ko" in saved["analyser"]
-    assert saved["rarest_word_count"] >= 1
-
-
 @pytest.mark.parametrize(
     ("content", "arguments", "message"),
     [
@@ -284,116 +204,3 @@ def test_bad_corpora(tmp_path, monkeypatch, content, arguments, message):
     with pytest.raises(kbert.KbertError, match=message):
         recipe_main(monkeypatch, "pretrain_ko.py", *options)
     assert (folder / "vocab.txt").read_text() == "a former run"  # an error costs nothing
-
-
-def test_without_a_backend(corpus):
-    """`import kbert` and text work; what needs Keras says what to install."""
-    script = (
-        "import importlib.util as u, os; os.environ.pop('KERAS_BACKEND', 0); find = u.find_spec; "
-        "u.find_spec = lambda n, *a: None if n in ('jax', 'tensorflow', 'torch') else find(n, *a); "
-        "import kbert; kbert.Tokenizer; kbert.Bert"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert "no Keras backend is installed" in done.stderr
-    assert "pip install kbert[jax]" in done.stderr
-
-
-@pytest.mark.parametrize("keras_json", [None, '{"backend": "tensorflow"}', "{broken"])
-def test_the_installed_backend_is_chosen(tmp_path, keras_json):
-    """Keras itself would take TensorFlow, and writes so into keras.json on its first start."""
-    if keras_json:
-        (tmp_path / "keras.json").write_text(keras_json, encoding="utf-8")
-    script = (
-        "import importlib.util as u, os; find = u.find_spec; "
-        "u.find_spec = lambda n, *a: None if n in ('tensorflow', 'torch') else find(n, *a); "
-        "import kbert; print(os.environ['KERAS_BACKEND'])"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
-    environment["KERAS_HOME"] = str(tmp_path)
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("jax is not installed")
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
-    )
-    assert done.stdout.strip() == "jax"
-
-
-def test_the_users_choice_counts():
-    script = "import kbert, os; print(os.environ['KERAS_BACKEND']); kbert.Bert"
-    environment = {**os.environ, "KERAS_BACKEND": "torch"}
-    if importlib.util.find_spec("torch"):
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, env=environment
-        )
-        assert done.stdout.strip() == "torch" and done.returncode == 0
-    hide = "import importlib.util as u; find = u.find_spec; "
-    hide += "u.find_spec = lambda n, *a: None if n == 'torch' else find(n, *a); "
-    done = subprocess.run(
-        [sys.executable, "-c", hide + script], capture_output=True, text=True, env=environment
-    )
-    assert "KERAS_BACKEND is 'torch', which is not installed" in done.stderr
-
-
-def test_plot(tmp_path):
-    pytest.importorskip("matplotlib")
-    log = tmp_path / "log.jsonl"
-    names = ("loss", "mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy")
-    lines = [json.dumps({"step": i, **dict.fromkeys(names, 1 / i)}) for i in range(1, 60)]
-    log.write_text("\n".join(lines), encoding="utf-8")
-    done = run("plot_log.py", "--log", log, "--out", tmp_path / "a.png", "--baseline", 6)
-    assert done.returncode == 0, done.stderr.decode()
-    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
-    log.write_text("\n".join(lines[:9]), encoding="utf-8")
-    done = run("plot_log.py", "--log", log, "--out", tmp_path / "b.png")
-    assert b"has 9 steps" in done.stderr
-
-
-def test_cost():
-    """Needs no backend; a T4 has no bfloat16, so it is reckoned in float16."""
-    nowhere = {"KERAS_BACKEND": "none"}
-    done = run("cost.py", "--size", "base", "--device", "T4", "--steps", 1_000_000, **nowhere)
-    assert done.returncode == 0, done.stderr.decode()
-    shown = done.stdout.decode("utf-8")
-    assert "111,243,010 parameters" in shown and "131.1 billion tokens" in shown
-    assert "T4           16 GB mixed_float16      65.0" in shown and "34.4 days" in shown
-    # Twice the rate at half the share: the same time.
-    other = run("cost.py", "--peak", 130, "--memory", 16, "--share", 0.2, **nowhere)
-    assert "34.4 days" in other.stdout.decode("utf-8")
-    every = run("cost.py", "--arithmetic", "tensorfloat32", **nowhere).stdout.decode("utf-8")
-    rows = [line.split() for line in every.splitlines()]
-    assert ["T4", "16", "GB", "tensorfloat32", "-"] in rows  # it has no such units
-    assert ["A100-40GB", "40", "GB", "tensorfloat32", "156.0"] in [row[:5] for row in rows]
-
-
-def test_largest_batch_is_the_largest():
-    spec = importlib.util.spec_from_file_location("recipe", ROOT / "recipes" / "cost.py")
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-
-    def cost_of(rows: int):
-        return recipe.cost(
-            vocab_size=32000, **kbert.SIZES["base"], batch_size=rows, length=128, remat=True
-        )
-
-    for memory in (1e9, 8e9, 16e9):
-        rows = recipe.largest_batch(cost_of, memory)
-        held = cost_of(max(rows, 1)).training_memory.total
-        assert (held <= 0.9 * memory) == (rows > 0)
-        assert cost_of(rows + 1).training_memory.total > 0.9 * memory
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--device", "T4", "--arithmetic", "mixed_bfloat16"], "no published rate for 'mixed_bf"),
-        (["--batch-size", 0], "batch_size must be a whole number from 1, not 0"),
-        (["--share", 40], "share=40.0"),
-        (["--peak", 100], "--peak and --memory go together"),
-        (["--peak", 100, "--memory", -1], "--memory is in GB, above 0, not -1.0"),
-        (["--device", "T5"], "invalid choice: 'T5'"),
-    ],
-)
-def test_cost_of_what_cannot_be(arguments, message):
-    done = run("cost.py", *arguments)
-    assert done.returncode != 0 and not done.stdout
-    assert message in done.stderr.decode("utf-8") and b"Traceback" not in done.stderr

@@ -9,13 +9,14 @@ Source: Rabe and Staats 2021, "Self-attention Does Not Need O(n^2) Memory".
 
 import math
 
+import keras
 from keras import ops
 
 QUERIES = 128  # C
 
 
 def attention_in_blocks(query, key, value, bias=None, drop=None):
-    """Attention with its gradient spelled out; the numbers are those of `attention_reference`.
+    """Attention of one block after the other; the numbers are those of `attention_reference`.
 
     Args:
         query: (B, L, N, H), with L known.
@@ -45,15 +46,25 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
         rows = first_rows + index * QUERIES + ops.arange(QUERIES, dtype="int32")
         return weights, (lambda numbers: numbers if drop is None else drop(numbers, rows))
 
+    def context_of(index, queries, keys, values):
+        """(B, N, C, H)."""
+        weights, dropped = weights_of(index, queries, keys)
+        return ops.matmul(ops.cast(dropped(weights), dtype), values)
+
+    def parts(query, key, value):
+        """Queries (n, B, N, C, H), keys and values (B, N, K, H)."""
+        query, key, value = (ops.transpose(each, (0, 2, 1, 3)) for each in (query, key, value))
+        return _blocks(query, count), key, value
+
+    if keras.backend.backend() == "jax":
+        return _unblocked(_by_jax(context_of, *parts(query, key, value)), length)
+
     @ops.custom_gradient
     def attend(query, key, value):
-        queries = _blocks(ops.transpose(query, (0, 2, 1, 3)), count)  # (n, B, N, C, H)
-        keys, values = (ops.transpose(each, (0, 2, 1, 3)) for each in (key, value))  # (B, N, K, H)
+        queries, keys, values = parts(query, key, value)
 
         def forward(index, contexts):
-            weights, dropped = weights_of(index, queries[index], keys)
-            context = ops.matmul(ops.cast(dropped(weights), dtype), values)
-            return _put(contexts, index, context)
+            return _put(contexts, index, context_of(index, queries[index], keys, values))
 
         contexts = ops.fori_loop(0, count, forward, ops.zeros_like(queries))
 
@@ -86,6 +97,26 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
         return _unblocked(contexts, length), gradient
 
     return attend(query, key, value)
+
+
+def _by_jax(context_of, queries, keys, values):
+    """The contexts of all blocks, (n, B, N, C, H), by a gradient that JAX derives.
+
+    A gradient spelled out may not look at what is around it (bias, draw) in a layer that is
+    computed twice. Keys and values are float32 outside, where their gradients are added up.
+    """
+    import jax
+
+    dtype = keys.dtype
+    keys, values = ops.cast(keys, "float32"), ops.cast(values, "float32")
+
+    def of_block(block):
+        index, queries = block
+        return context_of(index, queries, ops.cast(keys, dtype), ops.cast(values, dtype))
+
+    # An optimisation that would merge both computations cannot, in a loop, so it is not held off.
+    again = jax.checkpoint(of_block, prevent_cse=False)
+    return jax.lax.map(again, (jax.numpy.arange(len(queries)), queries))
 
 
 def _blocks(numbers, count: int):

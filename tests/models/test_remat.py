@@ -8,15 +8,17 @@ from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 
 
-def losses(small, remat, dropout):
+def losses(small, remat, dropout, length=8, **settings):
     """The losses of four steps on small batches, each of them another."""
     model = BertForPreTraining(
         **{
             **small,
             "num_hidden_layers": 3,
+            "max_position_embeddings": length,
             "hidden_dropout_prob": dropout,
             "attention_probs_dropout_prob": dropout,
             "remat": remat,
+            **settings,
         }
     )
     model.compile(adamw(1e-2, total_steps=100), **objective("pretraining"))
@@ -24,9 +26,9 @@ def losses(small, remat, dropout):
     found = []
     for _ in range(4):
         x = {
-            "input_ids": rng.integers(0, words, (4, 8)),
-            "token_type_ids": np.zeros((4, 8), "int32"),
-            "attention_mask": (np.arange(8) < [[8], [5], [6], [8]]).astype("int32"),
+            "input_ids": rng.integers(0, words, (4, length)),
+            "token_type_ids": np.zeros((4, length), "int32"),
+            "attention_mask": (np.arange(length) < [[length], [5], [6], [length]]).astype("int32"),
             "masked_lm_positions": np.array([[1, 3]] * 4),
         }
         y = {"mlm": rng.integers(0, words, (4, 2)), "nsp": rng.integers(0, 2, 4)}
@@ -41,6 +43,14 @@ def test_the_same_losses(small, dropout):
     plain = losses(small, remat=False, dropout=dropout)
     assert losses(small, remat=True, dropout=dropout) == pytest.approx(plain, abs=1e-5)
     assert len(set(plain)) == 4
+
+
+@pytest.mark.parametrize("settings", [{}, {"attention_window": 20}])
+def test_the_same_losses_of_long_rows(small, settings):
+    """Attention in blocks makes its weights again within a layer that is made again."""
+    long = {"dropout": 0.3, "length": 300, "num_hidden_layers": 1, **settings}
+    plain = losses(small, remat=False, **long)
+    assert losses(small, remat=True, **long) == pytest.approx(plain, abs=1e-5)
 
 
 def test_the_setting_is_saved(small, tmp_path, tokenizer):
