@@ -3,16 +3,19 @@
 Arithmetic is that of matrix products, counted as on the data sheets of devices: a multiplication
 and an addition are two operations (FLOPs), so (M, K) x (K, N) takes 2 M K N. A layer has, for each
 token, the projections Q, K, V and output (D x D each), the feed-forward network's two (D x I), and
-with all L positions its scores and its context:
+with K keys its scores and its context:
 
-    layer = 2 (4 D^2 + 2 D I) + 4 L D
+    layer = 2 (4 D^2 + 2 D I) + 4 K D
     row   = L layers layer + P 2 (D^2 + D V) + 2 D^2 + 4 D    (masked-LM head, pooler, NSP head)
+
+K is L, or three blocks where attention has a window (`kbert/layers/local_attention.py`).
 
 The backward pass takes two products for each one of the forward pass: one for the weights, one
 for what came in. So a training step is three forward passes. What remat computes again does not
 count, since it is no progress; nor do norms, gelu, softmax, losses and AdamW.
 
-Shapes: B batch, L length, P masked positions, D hidden, I intermediate, N heads, V vocabulary.
+Shapes: B batch, L length, K keys of a query, P masked positions, D hidden, I intermediate, N heads,
+V vocabulary.
 Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1, for counting;
 Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", section
 4, for what a layer keeps.
@@ -26,7 +29,8 @@ from kbert.errors import KbertError
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 _MASKED_SHARE = 0.15  # as kbert/data/masking.py has it
-_WEIGHTS_KEPT = 256  # the longest rows that are not computed in parts; kbert/layers/attention.py
+_WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; kbert/layers/attention.py
+_LEAST_BLOCK = 64  # queries; kbert/layers/local_attention.py
 
 
 class Memory(NamedTuple):
@@ -118,6 +122,7 @@ def cost(
     attention_probs_dropout_prob: float = 0.1,
     precision: Precision = "float32",
     remat: bool = False,
+    attention_window: int | None = None,
 ) -> Cost:
     """Counts what a forward pass and a training step of a model take.
 
@@ -135,10 +140,12 @@ def cost(
         max_position_embeddings: rows of the position table.
         type_vocab_size: rows of the segment table.
         hidden_dropout_prob: if above 0, a byte is kept for each number that is dropped or not.
-        attention_probs_dropout_prob: if above 0, rows of up to 256 tokens keep attention weights
-            (N L a token) too; longer ones, and those without dropout, keep none.
+        attention_probs_dropout_prob: if above 0, queries of up to 256 keys keep attention weights
+            (N K a token) too; those of more, and those without dropout, keep none.
         precision: what Keras calls the dtype policy.
         remat: whether each layer keeps its input only, and is computed again in the backward pass.
+        attention_window: how many positions each sees on either side of its own; None means all. Counted
+            for an L that is a multiple of it; else the last block costs as much as a full one.
 
     Raises:
         KbertError: if a number is not what it can be.
@@ -163,6 +170,8 @@ def cost(
     )
     masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
     _check_counts(0, type_vocab_size=type_vocab_size, masked=masked)
+    if attention_window is not None:
+        _check_counts(1, attention_window=attention_window)
     if d % n:
         raise KbertError(f"hidden_size {d} is not a multiple of num_attention_heads {n}")
     if not masked <= length <= max_position_embeddings:
@@ -182,7 +191,10 @@ def cost(
     heads = (d * d + d) + (2 * d + 2) + (d * d + d) + norm + v  # pooler, NSP, masked LM
     parameters = tables + norm + num_hidden_layers * layer + heads
 
-    layer_flops = 2 * (4 * d * d + 2 * d * i) + 4 * length * d  # of a token
+    block = max(attention_window or length, _LEAST_BLOCK)
+    is_local = 3 * block < length
+    keys = 3 * block if is_local else length
+    layer_flops = 2 * (4 * d * d + 2 * d * i) + 4 * keys * d  # of a token
     heads_flops = masked * 2 * (d * d + d * v) + 2 * d * d + 4 * d  # of a row
     forward = batch_size * (length * num_hidden_layers * layer_flops + heads_flops)
 
@@ -191,9 +203,13 @@ def cost(
     logits = 4 * batch_size * masked * v
     in_inference, in_training = (1, 2) if precision == "float32" else (2, 2.5)
     tokens = batch_size * length
-    kept_by_layer = _kept_by_layer(
-        d, i, n, length, b, hidden_dropout_prob > 0, attention_probs_dropout_prob > 0
-    )
+    kept_by_layer = _kept_by_layer(d, i, b, hidden_dropout_prob > 0)
+    if is_local:
+        kept_by_layer += b * 4 * d  # keys and values, each in three blocks
+    if attention_probs_dropout_prob > 0 and keys <= _WEIGHTS_KEPT:
+        kept_by_layer += n * keys * (4 + 1 + b)  # weights, which are dropped, what is left
+    else:
+        kept_by_layer += 4 * n + (b * keys if is_local else 0)  # logarithms of sums; the bias
     layers = (
         num_hidden_layers * b * d + kept_by_layer if remat else num_hidden_layers * kept_by_layer
     )
@@ -212,20 +228,13 @@ def cost(
     )
 
 
-def _kept_by_layer(
-    d: int, i: int, n: int, length: int, b: int, hidden_dropout: bool, attention_dropout: bool
-) -> int:
-    """Bytes of a token that a layer keeps for its backward pass.
+def _kept_by_layer(d: int, i: int, b: int, dropout: bool) -> int:
+    """Bytes of a token that a layer keeps for its backward pass, beside attention's weights.
 
     For the products: its input, Q, K, V, the context, the first norm's output (6 D), and gelu's
     input and output (2 I). For the two norms: their inputs, in float32, with mean and deviation.
     """
-    kept = b * (6 * d + 2 * i) + 4 * (2 * d) + 4 * 4
-    if hidden_dropout:
-        kept += 2 * d
-    if attention_dropout and length <= _WEIGHTS_KEPT:
-        return kept + n * length * (4 + 1 + b)  # weights, which are dropped, what is left
-    return kept + 4 * n  # the kernel's logarithms of each row's sum
+    return b * (6 * d + 2 * i) + 4 * (2 * d) + 4 * 4 + (2 * d if dropout else 0)
 
 
 def _check_counts(least: int, **counts: int) -> None:

@@ -35,6 +35,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=1_000_000, help="BERT's 1000000")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--remat", action="store_true", help="compute layers again to save memory")
+    parser.add_argument("--attention-window", type=int, help="positions seen on either side")
     parser.add_argument("--device", choices=list(DEVICES), help="default: all of them")
     parser.add_argument("--peak", type=float, help="TFLOPs a second of a device that is not there")
     parser.add_argument("--memory", type=float, help="its memory in GB")
@@ -68,6 +69,7 @@ def main() -> None:
             attention_probs_dropout_prob=arguments.dropout,
             precision="float32" if arithmetic == "tensorfloat32" else arithmetic,
             remat=arguments.remat,
+            attention_window=arguments.attention_window,
         )
 
     # 1. The devices, and in which arithmetic: the largest batch, and the time of the run.

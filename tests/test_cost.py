@@ -16,9 +16,9 @@ BATCH = {"batch_size": 8, "length": 256, "masked": 39}
 on_torch = pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch counts it")
 
 
-def model_of(size: dict, dropout: float, dtype: str = "float32"):
+def model_of(size: dict, dropout: float, dtype: str = "float32", **settings):
     rates = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), dropout)
-    return kbert.BertForPreTraining(**size, **rates, dtype=dtype)
+    return kbert.BertForPreTraining(**size, **rates, dtype=dtype, **settings)
 
 
 def cost_of(size: dict, dropout: float, precision="float32", **settings):
@@ -76,11 +76,13 @@ def test_operations_by_hand():
 
 
 @on_torch
-def test_operations_as_pytorch_counts_them():
+@pytest.mark.parametrize("window", [None, 32, 64, 100])  # the last sees all: 3 blocks of it
+def test_operations_as_pytorch_counts_them(window):
     """To the last one. With dropout: PyTorch does not count its CPU's fused attention."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    model, expected = model_of(MINI, 0.1), cost_of(MINI, 0.1)
+    model = model_of(MINI, 0.1, attention_window=window)
+    expected = cost_of(MINI, 0.1, attention_window=window)
     model.compile("sgd", **objective("pretraining"))
     model.train_on_batch(*batch())  # the first call also builds the metrics
     with FlopCounterMode(display=False) as counter:
@@ -162,10 +164,11 @@ def peak_bytes(function) -> int:
 @on_torch
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_activations_are_what_pytorch_keeps(dropout, precision):
-    model = model_of(MINI, dropout, precision)
+@pytest.mark.parametrize("window", [None, 32])
+def test_activations_are_what_pytorch_keeps(dropout, precision, window):
+    model = model_of(MINI, dropout, precision, attention_window=window)
     model.compile("sgd", **objective("pretraining"))
-    counted = cost_of(MINI, dropout, precision)
+    counted = cost_of(MINI, dropout, precision, attention_window=window)
     memory = counted.training_memory
     copies = memory.weights - 4 * counted.parameters  # of the weights, in 16 bits
     logits = memory.logits / (2 if precision == "float32" else 2.5)
@@ -180,11 +183,8 @@ def test_training_memory_is_the_peak_of_a_step(dropout, remat):
     """What is allocated in forward and backward, and the weights and moments that are there."""
     from torch.utils.checkpoint import set_checkpoint_early_stop
 
-    model = model_of(MINI, dropout)
+    model = model_of(MINI, dropout, remat=remat)
     model.compile("sgd", **objective("pretraining"))
-    if remat:
-        for layer in model.bert.encoder_layers:
-            layer.call = keras.remat(layer.call)
     data = batch()
 
     def step() -> None:
@@ -277,6 +277,7 @@ def test_devices_are_found_by_what_drivers_call_them():
         ({"num_attention_heads": 3}, "256 is not a multiple of num_attention_heads 3"),
         ({"length": 513}, "length=513 and max_position_embeddings=512"),
         ({"masked": 257}, "masked=257, length=256"),
+        ({"attention_window": 0}, "attention_window must be a whole number from 1, not 0"),
         ({"masked": -1}, "masked must be a whole number from 0, not -1"),
         ({"hidden_dropout_prob": 1.0}, r"dropout is a rate in \[0, 1\), not 1.0"),
         ({"precision": "bf16"}, "precision is one of float32, mixed_bfloat16"),

@@ -22,7 +22,7 @@ from kbert.layers.local_attention import band_bias, block_size, joined, local_bl
 # bfloat16 and float16, so a padded key changes nothing.
 PADDED = -3e4
 
-_LONG = 256  # shorter rows are faster at once: on a CPU all weights of a few rows fit the cache
+_LONG = 256  # keys; with fewer it is faster at once: a CPU's cache holds all weights of a few rows
 
 
 def padding_bias(attention_mask, dtype: str):
@@ -88,7 +88,7 @@ def attention(
         return jax.nn.dot_product_attention(
             query, key, value, key_value_seq_lengths=lengths, implementation="cudnn"
         )
-    if length and length > _LONG:
+    if length and key.shape[1] > _LONG:
         drop = None if dropout is None else partial(dropout.drop_rows, draw=draw)
         return attention_in_blocks(query, key, value, bias, drop)
     drop = None if dropout is None else partial(dropout, training=True, draw=draw)
@@ -99,7 +99,7 @@ def _attention_by_torch(query, key, value, bias, dropout: Dropout | None, draw):
     from torch.nn.functional import scaled_dot_product_attention
 
     device = query.device.type
-    if dropout is not None and device == "cpu" and query.shape[1] > _LONG:
+    if dropout is not None and device == "cpu" and key.shape[1] > _LONG:
         from kbert.layers.torch_attention import TorchAttention
 
         kept = partial(dropout.kept_by_numpy, draw)
