@@ -125,8 +125,7 @@ class Encoder:
             encodings = self._engine.encode_batch_fast(normal, add_special_tokens=False)
             found = [(encoding.ids, [], []) for encoding in encodings]
         else:
-            encodings = self._engine.encode_batch(normal, add_special_tokens=False)
-            found = [(encoding.ids, encoding.offsets, encoding.word_ids) for encoding in encodings]
+            found = self._model.encode_with_places(normal)
         if glued_to_mask == "continuation":
             ids = self._model.ids if self._is_wordpiece else None
             found = [

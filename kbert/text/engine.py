@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -33,6 +34,30 @@ class Model:
     unk_id: int
     whole_tokens: list[str]
     spellings: dict[int, str]
+
+    @cached_property
+    def breaks_at_lines(self) -> bool:
+        """Whether a line break is a space, and no part of a token: so lines may go one by one."""
+        if any("\n" in token for token in self.whole_tokens):
+            return False
+        return self.scores is None or self.engine.normalizer.normalize_str("\n") in ("\n", " ")
+
+    def encode_with_places(self, texts: list[str]) -> list[Encoded]:
+        """What the engine finds in texts, and where.
+
+        In a unigram model a line break goes first: control characters at the very beginning, which
+        are deleted, would shift all that `tokenizers` says.
+        """
+        break_first = self.scores is not None and self.breaks_at_lines
+        if break_first:
+            texts = [f"\n{text}" for text in texts]
+        found = self.engine.encode_batch(texts, add_special_tokens=False)
+        if break_first:
+            return [
+                (each.ids, [(a - 1, b - 1) for a, b in each.offsets], each.word_ids)
+                for each in found
+            ]
+        return [(each.ids, each.offsets, each.word_ids) for each in found]
 
 
 def build_engine(

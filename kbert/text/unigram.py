@@ -16,10 +16,10 @@ Source: Kudo 2018, "Subword Regularization", section 3.2; Viterbi 1967.
 """
 
 import re
-from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
+import tokenizers
 
 from kbert.text.engine import Model, pieces_of
 from kbert.text.rows import Pieces, concatenate, in_blocks, ranges
@@ -31,6 +31,7 @@ _CODES = 0x110000  # Unicode's code points; special tokens are numbered from her
 _LONGEST = 64  # characters of a word: each takes a step of all words, so long ones go alone
 _UNKNOWN = 10.0  # how much worse than the worst piece a character is that no piece covers
 _CERTAIN = 1e30  # what special tokens score
+_LINE_END = re.compile(r"(?<=[^\r]\n)")  # a \r\n may become something else
 _BEGIN = 1  # the number of the ▁ before a word
 
 
@@ -43,15 +44,15 @@ class BulkUnigram:
 
     def __init__(self, model: Model):
         ids, tokens, scores = model.ids, model.whole_tokens, model.scores or []
-        self._engine, self._unk_id = model.engine, model.unk_id
-        # Lines go one by one, if a line break is no more than a space (after a \r it may be part
-        # of what becomes something else).
-        is_space = self._engine.normalizer.normalize_str("\n") in ("\n", " ")
-        self._pattern = re.compile(any_of(tokens) + (r"|(?<!\r)\n" if is_space else ""))
+        engine = model.engine
+        self._model, self._unk_id = model, model.unk_id
+        self._normalize = engine.normalizer.normalize_str
+        self._unigram = tokenizers.Tokenizer(engine.model)  # for a word as it is
+        self._pattern = re.compile(f"({any_of(tokens)})")
         self._spaces = [
             code
             for code in range(0x3001)
-            if len(self._engine.pre_tokenizer.pre_tokenize_str(f"a{chr(code)}a")) == 2
+            if len(engine.pre_tokenizer.pre_tokenize_str(f"a{chr(code)}a")) == 2
         ]
         letters = sorted({*chain.from_iterable(ids)})
         numbers = {letter: number for number, letter in enumerate(letters, start=_BEGIN + 1)}
@@ -87,19 +88,12 @@ class BulkUnigram:
         return concatenate([self._encode_block(block, places) for block in in_blocks(texts)])
 
     def _encode_block(self, texts: list[str], places: set[str]) -> Pieces:
-        spans = [(owner, *span) for owner, text in enumerate(texts) for span in self._parts(text)]
-        parts = [texts[owner][start:end] for owner, start, end in spans]
-        owners, starts, _ = np.array(spans, np.int64).reshape(-1, 3).T
-        normalize = self._engine.normalizer.normalize_str
-        normal = [part if part in self._codes else normalize(part) for part in parts]
-        asked = [
-            SPACE in form or self._score_of_unknown > 0 or ("offsets" in places and form != part)
-            for part, form in zip(parts, normal, strict=True)
-        ]
-        ours = [form for form, ask in zip(normal, asked, strict=True) if not ask]
-        theirs = [part for part, ask in zip(parts, asked, strict=True) if ask]
-        encodings = self._engine.encode_batch(theirs, add_special_tokens=False)
-        found = [(each.ids, each.offsets, each.word_ids) for each in encodings]
+        lists = [self._parts(text, "offsets" in places) for text in texts]
+        parts = [*chain.from_iterable(lists)]
+        asked = [not is_ours for _, _, is_ours in parts]
+        ours = [form for _, form, is_ours in parts if is_ours]
+        theirs = [part for part, _, is_ours in parts if not is_ours]
+        found = self._model.encode_with_places(theirs)
         both = concatenate([self._cut(ours, places), pieces_of(found, places)])
 
         # From ours and theirs back into the parts' order, and from parts to texts.
@@ -108,30 +102,49 @@ class BulkUnigram:
         order = ranges(both.starts[row], sizes)  # (T,)
         ends = np.concatenate([[0], np.cumsum(sizes)])
         columns = {name: column[order] for name, column in both.places.items()}
-        firsts = np.searchsorted(owners, np.arange(len(texts) + 1))  # (N + 1,) of each text
+        counts = np.fromiter(map(len, lists), np.int64, len(lists))  # (N,) parts of each text
+        firsts = np.concatenate([[0], np.cumsum(counts)])
+
+        def before(amounts: np.ndarray) -> np.ndarray:
+            """(T, 1) what the parts of the same text before that of each token amount to."""
+            total = np.concatenate([[0], np.cumsum(amounts)])
+            return np.repeat(total[:-1] - np.repeat(total[firsts[:-1]], counts), sizes)[:, None]
+
         if "offsets" in places:
-            columns["offsets"] += np.repeat(starts, sizes).astype(np.int32)[:, None]
+            lengths = np.array([len(part) for part, _, _ in parts], np.int64)
+            columns["offsets"] += before(lengths).astype(np.int32)
         if "word_ids" in places:
             words = np.zeros(len(parts), np.int64)
             full = sizes > 0
             words[full] = columns["word_ids"][ends[1:][full] - 1] + 1
-            before = np.concatenate([[0], np.cumsum(words)])
-            before = before[:-1] - np.repeat(before[firsts[:-1]], np.diff(firsts))
-            columns["word_ids"] += np.repeat(before, sizes).astype(np.int32)
+            columns["word_ids"] += before(words)[:, 0].astype(np.int32)
         return Pieces(both.ids[order], ends[firsts], columns)
 
-    def _parts(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where special tokens stand in a text, and what is between them, line by line."""
-        place = 0
-        for match in self._pattern.finditer(text):
-            start, end = match.span()
-            if place < start:
-                yield place, start
-            if match.group() in self._codes:
-                yield start, end
-            place = end
-        if place < len(text):
-            yield place, len(text)
+    def _parts(self, text: str, exactly: bool) -> list[tuple[str, str, bool]]:
+        """Special tokens and what is between them, the form of each, and whether it is ours.
+
+        Args:
+            text: any.
+            exactly: whether it is asked where pieces stand. Then a part of which normalisation
+                moves characters is the engine's; line by line, for few may be so.
+        """
+        found = []
+        for part in self._pattern.split(text):
+            form = part if part in self._codes else self._normalize(part)
+            is_ours = part in self._codes or self._is_ours(part, form, exactly)
+            if is_ours or not exactly or not self._model.breaks_at_lines:
+                found.append((part, form, is_ours))
+                continue
+            for line in _LINE_END.split(part):
+                form = self._normalize(line)
+                found.append((line, form, self._is_ours(line, form, exactly)))
+        return found
+
+    def _is_ours(self, part: str, form: str, exactly: bool) -> bool:
+        """Whether normalised text need not go to the engine."""
+        if SPACE in form or self._score_of_unknown > 0:
+            return False
+        return not exactly or form in (part, part.replace("\n", " "))
 
     def _cut(self, parts: list[str], places: set[str]) -> Pieces:
         """The pieces of parts, each a special token or normalised text without a ▁."""
@@ -209,13 +222,24 @@ class BulkUnigram:
             ids[begin] = self._values[piece[place]]
             more = np.flatnonzero(begin > first)
             place, first = begin[more], first[more]
-        for word in np.flatnonzero(lengths > _LONGEST).tolist():
-            begin, end = words[word], words[word] + lengths[word]
-            found = self._engine.model.tokenize(SPACE + joined[source[begin] : source[end - 1] + 1])
-            sizes = np.fromiter((len(token.value) for token in found), np.int64, len(found))
-            ids[begin + np.cumsum(sizes) - sizes] = [token.id for token in found]
+        self._cut_long(ids, words[lengths > _LONGEST], lengths[lengths > _LONGEST], joined, source)
         pieces = np.flatnonzero(ids >= 0)
         unknown = ids[pieces] == self._unk_id
         joins = unknown[1:] & unknown[:-1] & (chars[pieces[1:]] != _BEGIN)
         ids[pieces[1:][joins]] = -1  # what no piece covers is one [UNK]
         return ids
+
+    def _cut_long(
+        self,
+        ids: np.ndarray,
+        words: np.ndarray,
+        lengths: np.ndarray,
+        joined: str,
+        source: np.ndarray,
+    ) -> None:
+        """Writes what the engine finds in long words into `ids`."""
+        begins, ends = source[words].tolist(), (source[words + lengths - 1] + 1).tolist()
+        texts = [SPACE + joined[a:b] for a, b in zip(begins, ends, strict=True)]
+        found = self._unigram.encode_batch(texts, add_special_tokens=False)
+        for word, each in zip(words.tolist(), found, strict=True):
+            ids[word + np.fromiter((start for start, _ in each.offsets), np.int64)] = each.ids
