@@ -165,7 +165,12 @@ class BulkUnigram:
         words = (np.cumsum(counts) - counts)[begin]  # (W,) where each begins
         chars = self._chars[codes[source]]
         chars[words] = _BEGIN
-        ids = self._best(np.append(chars, np.int32(_BEGIN)), words, joined, source)
+        ids = self._best(np.append(chars, np.int32(_BEGIN)), words)
+        long = np.flatnonzero(np.diff(words, append=len(source)) > _LONGEST)
+        ends = np.append(words, len(source))[long + 1]
+        spans = zip(source[words[long]].tolist(), (source[ends - 1] + 1).tolist(), strict=True)
+        texts = [SPACE + joined[start:end] for start, end in spans]
+        self._write_long(ids, words[long].tolist(), texts, "offsets" in places)
 
         begins = np.flatnonzero(ids >= 0)  # (T,)
         text_of_token = np.searchsorted(source[begins], part_starts)
@@ -182,10 +187,8 @@ class BulkUnigram:
             columns["word_ids"] = (word - np.repeat(first, np.diff(text_of_token))).astype(np.int32)
         return Pieces(ids[begins], text_of_token.astype(np.int64), columns)
 
-    def _best(
-        self, chars: np.ndarray, words: np.ndarray, joined: str, source: np.ndarray
-    ) -> np.ndarray:
-        """(S,) at each place where a piece of the best path begins its id, and -1 elsewhere."""
+    def _best(self, chars: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """(S,) at each place where a piece begins its id, and -1 elsewhere and in long words."""
         size = len(chars) - 1
         ids = np.full(size, -1, np.int32)
         lengths = np.diff(words, append=size)
@@ -222,24 +225,18 @@ class BulkUnigram:
             ids[begin] = self._values[piece[place]]
             more = np.flatnonzero(begin > first)
             place, first = begin[more], first[more]
-        self._cut_long(ids, words[lengths > _LONGEST], lengths[lengths > _LONGEST], joined, source)
         pieces = np.flatnonzero(ids >= 0)
         unknown = ids[pieces] == self._unk_id
         joins = unknown[1:] & unknown[:-1] & (chars[pieces[1:]] != _BEGIN)
         ids[pieces[1:][joins]] = -1  # what no piece covers is one [UNK]
         return ids
 
-    def _cut_long(
-        self,
-        ids: np.ndarray,
-        words: np.ndarray,
-        lengths: np.ndarray,
-        joined: str,
-        source: np.ndarray,
+    def _write_long(
+        self, ids: np.ndarray, words: list[int], texts: list[str], exactly: bool
     ) -> None:
-        """Writes what the engine finds in long words into `ids`."""
-        begins, ends = source[words].tolist(), (source[words + lengths - 1] + 1).tolist()
-        texts = [SPACE + joined[a:b] for a, b in zip(begins, ends, strict=True)]
-        found = self._unigram.encode_batch(texts, add_special_tokens=False)
-        for word, each in zip(words.tolist(), found, strict=True):
-            ids[word + np.fromiter((start for start, _ in each.offsets), np.int64)] = each.ids
+        """Writes the pieces of long words into `ids`: where they begin, or one behind the other."""
+        encode = self._unigram.encode_batch if exactly else self._unigram.encode_batch_fast
+        for word, found in zip(words, encode(texts, add_special_tokens=False), strict=True):
+            here = found.ids
+            starts = [start for start, _ in found.offsets] if exactly else range(len(here))
+            ids[word + np.fromiter(starts, np.int64)] = here
