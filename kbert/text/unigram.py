@@ -91,7 +91,7 @@ class BulkUnigram:
         lists = [self._parts(text, "offsets" in places) for text in texts]
         parts = [*chain.from_iterable(lists)]
         asked = [not is_ours for _, _, is_ours in parts]
-        ours = [form for _, form, is_ours in parts if is_ours]
+        ours = [(part, form) for part, form, is_ours in parts if is_ours]
         theirs = [part for part, _, is_ours in parts if not is_ours]
         found = self._model.encode_with_places(theirs)
         both = concatenate([self._cut(ours, places), pieces_of(found, places)])
@@ -146,16 +146,16 @@ class BulkUnigram:
             return False
         return not exactly or form in (part, part.replace("\n", " "))
 
-    def _cut(self, parts: list[str], places: set[str]) -> Pieces:
-        """The pieces of parts, each a special token or normalised text without a ▁."""
-        joined = "".join(f"{part}\n" for part in parts)
+    def _cut(self, parts: list[tuple[str, str]], places: set[str]) -> Pieces:
+        """The pieces of parts and their forms: special tokens, and texts without a ▁."""
+        joined = "".join(f"{form}\n" for _, form in parts)
         codes = np.frombuffer(joined.encode("utf-32-le"), "<i4").astype(np.int32)  # (C,)
-        lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+        lengths = np.array([len(form) for _, form in parts], np.int64)
         part_starts = np.concatenate([[0], np.cumsum(lengths + 1)])
-        tokens = np.flatnonzero([part in self._codes for part in parts])
+        tokens = np.flatnonzero([part in self._codes for part, _ in parts])
         where, sizes = part_starts[tokens], lengths[tokens]
         codes[ranges(where, sizes)] = ord("\n")
-        codes[where] = [self._codes[parts[i]] for i in tokens.tolist()]
+        codes[where] = [self._codes[parts[i][0]] for i in tokens.tolist()]
         letter = ~np.isin(codes, self._spaces)
         begin = letter.copy()
         begin[1:] &= ~letter[:-1]

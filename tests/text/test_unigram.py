@@ -45,6 +45,7 @@ TEXTS = [
     " ",
     "나라  사람\u3000말. \n\n글은\r\n\n국회\n",
     "국▁회 ▁ 글",  # the sign of SentencePiece's own
+    "［MASK］",  # becomes a special token, but stood there as none
     "글[MASK]은 [MASK][SEP] 말[UNK]은",
     "뷁뷁 국회뷁정부 뷁국",
     "①국회 ½ ＡＢＣ\n국회에서 ㎢",  # grow when normalised
