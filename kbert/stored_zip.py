@@ -34,8 +34,10 @@ def open_stored_zip(file: BinaryIO, where: str) -> zipfile.ZipFile:
     size = _check_directory(file, where)
     try:
         archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OSError) as error:
-        # What zipfile raises for a directory that cannot be: of its own, and of what it calls.
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+        # A directory that cannot be; a version beyond 6.3; a name that says UTF-8 and is not. No
+        # more comes out of Python 3.11 to 3.14: each structure's length is looked at before it is
+        # unpacked, and no place is sought that `_check_directory` or zipfile has not checked.
         raise KbertError(f"{where}: not a zip file, or a damaged one ({error})") from error
     end = 0
     for member in sorted(archive.infolist(), key=lambda member: member.header_offset):

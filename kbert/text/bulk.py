@@ -18,16 +18,16 @@ import re
 from itertools import chain
 
 import numpy as np
-import tokenizers
 
 from kbert.text.characters import written_out
+from kbert.text.engine import Model
 from kbert.text.normalize import may_compose, nfc
-from kbert.text.rows import Pieces, concatenate, ranges
+from kbert.text.rows import Pieces, concatenate, in_blocks, ranges
+from kbert.text.special_tokens import any_of
 from kbert.text.trie import Trie
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
 
 _UNMET, _LETTER, _ALONE, _SPACE, _DELETED, _SEVERAL = range(6)  # what a character is
-_AT_ONCE = 1 << 19  # characters
 _CODES = 0x110000  # Unicode's code points; special tokens are numbered from here on
 
 
@@ -35,24 +35,14 @@ class BulkWordPiece:
     """Encodes many texts at once.
 
     Args:
-        ids: token -> id.
-        engine: the one to agree with.
-        tokens: special and added tokens, which are cut out of a text as they stand.
-        unk_id: the id of a word that the pieces do not cover.
-        spellings: syllables that are taken apart; see `jamo.py`.
+        model: of WordPiece.
     """
 
-    def __init__(
-        self,
-        ids: dict[str, int],
-        engine: tokenizers.Tokenizer,
-        tokens: list[str],
-        unk_id: int,
-        spellings: dict[int, str],
-    ):
-        self._engine, self._unk_id, self._tokens = engine, unk_id, tokens
-        self._spellings = spellings
-        self._pattern = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
+    def __init__(self, model: Model):
+        ids, tokens = model.ids, model.whole_tokens
+        self._engine, self._unk_id, self._tokens = model.engine, model.unk_id, tokens
+        self._spellings = model.spellings
+        self._pattern = re.compile(any_of(tokens))
         self._token_codes = {token: _CODES + number for number, token in enumerate(tokens)}
         letters = sorted({*chain.from_iterable(ids), *tokens})  # the characters of paths
         self._numbers = {letter: number for number, letter in enumerate(letters, start=1)}
@@ -96,14 +86,11 @@ class BulkWordPiece:
         Raises:
             TypeError, KbertError: as `nfc`, if something is no text or cannot be one.
         """
-        blocks, normal, begin, characters = [], [], 0, 0
-        for end, text in enumerate(texts, start=1):
-            characters += len(text) if isinstance(text, str) else 0  # `_join` says what is wrong
-            if characters >= _AT_ONCE or end == len(texts):
-                pieces, composed = self._encode_block(texts[begin:end], places, compose)
-                blocks.append(pieces)
-                normal += composed
-                begin, characters = end, 0
+        blocks, normal = [], []
+        for block in in_blocks(texts):
+            pieces, composed = self._encode_block(block, places, compose)
+            blocks.append(pieces)
+            normal += composed
         return concatenate(blocks), normal
 
     def _encode_block(

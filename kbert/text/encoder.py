@@ -11,11 +11,11 @@ from functools import cached_property
 from itertools import chain
 
 import numpy as np
-import tokenizers
 
 from kbert.errors import KbertError
 from kbert.text.alignment import alignment
 from kbert.text.bulk import BulkWordPiece
+from kbert.text.engine import Model, pieces_of
 from kbert.text.few_texts import FewWordPiece
 from kbert.text.glued import continue_masks
 from kbert.text.normalize import (
@@ -26,6 +26,7 @@ from kbert.text.normalize import (
     replacements_of,
 )
 from kbert.text.rows import Pieces
+from kbert.text.unigram import BulkUnigram
 
 BULK_FROM = 1 << 11  # characters: on fewer, numpy's start costs more than the work
 MAKE_BULK_FROM = 1 << 14  # characters: for fewer, its trie is not built (0.2 s)
@@ -36,34 +37,18 @@ class Encoder:
     """Cuts texts into pieces, without special tokens at the ends.
 
     Args:
-        engine: WordPiece or a unigram model.
-        ids: token -> id.
-        is_wordpiece: which of both.
-        unk_id: the id of [UNK].
+        model: WordPiece or a unigram model.
         mask_id: the id of [MASK].
-        whole_tokens: what is cut out of a text as it stands.
         form: the Unicode form that texts are brought into.
         rules: see `normalize.py`.
-        spellings: syllables that are taken apart; see `jamo.py`.
     """
 
-    def __init__(
-        self,
-        engine: tokenizers.Tokenizer,
-        ids: dict[str, int],
-        *,
-        is_wordpiece: bool,
-        unk_id: int,
-        mask_id: int,
-        whole_tokens: list[str],
-        form: Form,
-        rules: tuple[str, ...],
-        spellings: dict[int, str],
-    ):
-        self._engine, self._ids, self._is_wordpiece = engine, ids, is_wordpiece
-        self._unk_id, self._mask_id, self._whole_tokens = unk_id, mask_id, whole_tokens
+    def __init__(self, model: Model, mask_id: int, form: Form, rules: tuple[str, ...]):
+        self._model, self._engine, self._spellings = model, model.engine, model.spellings
+        self._is_wordpiece = model.scores is None
+        self._mask_id = mask_id
         self._form: Form = form
-        self._replacements, self._spellings = replacements_of(rules), spellings
+        self._replacements = replacements_of(rules)
 
     def pieces(
         self, texts: list[str], places: Collection[str] = (), glued_to_mask: str = "word"
@@ -100,34 +85,34 @@ class Encoder:
 
     def _are_many(self, texts: list[str]) -> bool:
         """Whether numpy's start, or Rust's, is worth it."""
-        least = BULK_FROM if "_bulk" in vars(self) else MAKE_BULK_FROM
+        is_there = "_bulk" in vars(self) or "_bulk_unigram" in vars(self)
+        least = BULK_FROM if is_there else MAKE_BULK_FROM
         return sum(len(text) for text in texts if isinstance(text, str)) >= least
 
     def _in_bulk(self, texts: list[str]) -> bool:
-        """Whether numpy's WordPiece can do it, and is worth its start."""
-        return (
-            self._is_wordpiece
-            and self._are_many(texts)
-            and not any("\n" in token for token in self._whole_tokens)
-        )
+        """Whether numpy can do it, and is worth its start."""
+        breaks = any("\n" in token for token in self._model.whole_tokens)
+        return self._are_many(texts) and not (self._is_wordpiece and breaks)
 
     @cached_property
     def _few(self) -> FewWordPiece:
-        return FewWordPiece(
-            self._ids, self._engine, self._whole_tokens, self._unk_id, self._spellings
-        )
+        return FewWordPiece(self._model)
 
     @cached_property
     def _bulk(self) -> BulkWordPiece:
-        return BulkWordPiece(
-            self._ids, self._engine, self._whole_tokens, self._unk_id, self._spellings
-        )
+        return BulkWordPiece(self._model)
+
+    @cached_property
+    def _bulk_unigram(self) -> BulkUnigram:
+        return BulkUnigram(self._model)
 
     def _encode_in_bulk(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
-        as_it_is = self._form == "NFC" and not self._replacements
-        if not as_it_is:
+        composes = self._is_wordpiece and self._form == "NFC" and not self._replacements
+        if not composes:
             texts = [self._normalize(text) for text in texts]
-        return self._bulk.encode(texts, places, compose=as_it_is)
+        if self._is_wordpiece:
+            return self._bulk.encode(texts, places, compose=composes)
+        return self._bulk_unigram.encode(texts, places), texts
 
     def _encode_by_engine(
         self, texts: list[str], places: set[str], glued_to_mask: str
@@ -140,24 +125,14 @@ class Encoder:
             encodings = self._engine.encode_batch_fast(normal, add_special_tokens=False)
             found = [(encoding.ids, [], []) for encoding in encodings]
         else:
-            encodings = self._engine.encode_batch(normal, add_special_tokens=False)
-            found = [(encoding.ids, encoding.offsets, encoding.word_ids) for encoding in encodings]
+            found = self._model.encode_with_places(normal)
         if glued_to_mask == "continuation":
-            ids = self._ids if self._is_wordpiece else None
+            ids = self._model.ids if self._is_wordpiece else None
             found = [
-                continue_masks(*each, self._mask_id, self._engine, ids, self._unk_id)
+                continue_masks(*each, self._mask_id, self._engine, ids, self._model.unk_id)
                 for each in zip(normal, found, strict=True)
             ]
-        columns = {}
-        if "offsets" in places:
-            spans = chain.from_iterable(spans for _, spans, _ in found)
-            columns["offsets"] = np.array([*spans], np.int32).reshape(-1, 2)
-        if "word_ids" in places:
-            words = chain.from_iterable(words for _, _, words in found)
-            columns["word_ids"] = np.fromiter(words, np.int32)
-        ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
-        starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
-        pieces = Pieces(ids, starts, columns)
+        pieces = pieces_of(found, places)
         if self._spellings and "offsets" in places:
             self._point_to_syllables(pieces, composed)
         return pieces, composed

@@ -1,10 +1,63 @@
 """Hugging Face's `tokenizers` (Rust), set up as a tokenizer of ours: WordPiece or unigram."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
+import numpy as np
 import tokenizers
 
 from kbert.text import sentencepiece, wordpiece
+from kbert.text.rows import Pieces
+
+Span = tuple[int, int]  # (start, end) in a text
+Encoded = tuple[list[int], list[Span], list[int | None]]  # ids, spans, and the word of each
+
+
+@dataclass(frozen=True)
+class Model:
+    """What all ways to encode are made of, so that they give the same.
+
+    Attributes:
+        engine: WordPiece or a unigram model, from `build_engine`.
+        ids: token -> id.
+        scores: the log-probability of each token in a unigram model; None is WordPiece.
+        unk_id: the id of what the pieces do not cover.
+        whole_tokens: special and added tokens, which are cut out of a text as they stand.
+        spellings: syllables that are taken apart; see `jamo.py`.
+    """
+
+    engine: tokenizers.Tokenizer
+    ids: dict[str, int]
+    scores: list[float] | None
+    unk_id: int
+    whole_tokens: list[str]
+    spellings: dict[int, str]
+
+    @cached_property
+    def breaks_at_lines(self) -> bool:
+        """Whether a line break is a space, and no part of a token: so lines may go one by one."""
+        if any("\n" in token for token in self.whole_tokens):
+            return False
+        return self.scores is None or self.engine.normalizer.normalize_str("\n") in ("\n", " ")
+
+    def encode_with_places(self, texts: list[str]) -> list[Encoded]:
+        """What the engine finds in texts, and where.
+
+        In a unigram model a line break goes first: control characters at the very beginning, which
+        are deleted, would shift all that `tokenizers` says.
+        """
+        break_first = self.scores is not None and self.breaks_at_lines
+        if break_first:
+            texts = [f"\n{text}" for text in texts]
+        found = self.engine.encode_batch(texts, add_special_tokens=False)
+        if break_first:
+            return [
+                (each.ids, [(a - 1, b - 1) for a, b in each.offsets], each.word_ids)
+                for each in found
+            ]
+        return [(each.ids, each.offsets, each.word_ids) for each in found]
 
 
 def build_engine(
@@ -52,3 +105,23 @@ def build_engine(
     engine.add_special_tokens(special_tokens)
     engine.add_tokens([tokenizers.AddedToken(token, normalized=False) for token in added_tokens])
     return engine
+
+
+def pieces_of(found: Sequence[Encoded], places: Collection[str]) -> Pieces:
+    """What the engine found in several texts, as arrays.
+
+    Args:
+        found: ids, spans and words of each text; the last two may be empty if not asked for.
+        places: which of "offsets" and "word_ids" to give.
+    """
+    columns = {}
+    if "offsets" in places:
+        spans = chain.from_iterable(spans for _, spans, _ in found)
+        flat = np.fromiter(chain.from_iterable(spans), np.int32)
+        columns["offsets"] = flat.reshape(-1, 2)
+    if "word_ids" in places:
+        words = chain.from_iterable(words for _, _, words in found)
+        columns["word_ids"] = np.fromiter(words, np.int32)
+    ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)
+    starts = np.cumsum([0, *(len(ids) for ids, _, _ in found)], dtype=np.int64)
+    return Pieces(ids, starts, columns)

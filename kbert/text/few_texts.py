@@ -12,6 +12,8 @@ from itertools import chain
 import tokenizers
 
 from kbert.text.characters import written_out
+from kbert.text.engine import Model
+from kbert.text.special_tokens import any_of
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
 
 # What is kept takes 12 MB where it is Korean text, and 35 MB at most; then it is forgotten.
@@ -23,25 +25,14 @@ class FewWordPiece:
     """Encodes a few short texts.
 
     Args:
-        ids: token -> id.
-        engine: the one to agree with.
-        tokens: special and added tokens, which are cut out of a text as they stand.
-        unk_id: the id of a word that the pieces do not cover.
-        spellings: syllables that are taken apart; see `jamo.py`.
+        model: of WordPiece.
     """
 
-    def __init__(
-        self,
-        ids: dict[str, int],
-        engine: tokenizers.Tokenizer,
-        tokens: list[str],
-        unk_id: int,
-        spellings: dict[int, str],
-    ):
-        self._ids, self._tokens = ids, tokens
-        longest_first = sorted(tokens, key=len, reverse=True)
-        self._pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
-        self._eojeols = _Eojeols(ids, _Characters(engine, spellings, set().union(*ids)), unk_id)
+    def __init__(self, model: Model):
+        self._ids, self._tokens = model.ids, model.whole_tokens
+        self._pattern = re.compile(f"({any_of(self._tokens)})")
+        characters = _Characters(model.engine, model.spellings, set().union(*model.ids))
+        self._eojeols = _Eojeols(model.ids, characters, model.unk_id)
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, which is in its form already."""

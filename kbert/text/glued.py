@@ -9,10 +9,8 @@ from itertools import pairwise
 import numpy as np
 import tokenizers
 
+from kbert.text.engine import Encoded, Span
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
-
-Span = tuple[int, int]  # (start, end) in a text
-Encoded = tuple[list[int], list[Span], list[int | None]]  # ids, spans, and the word of each
 
 
 def continue_masks(

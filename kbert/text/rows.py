@@ -9,6 +9,7 @@ Shapes: N texts, T pieces of all texts, R rows, L length in tokens, special toke
 Source: Devlin et al. 2018, figure 2.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +38,24 @@ class Pieces:
     def lengths(self) -> np.ndarray:
         """(N,) how many pieces each text has."""
         return self.starts[1:] - self.starts[:-1]
+
+
+def in_blocks(texts: list[str], size: int = 1 << 19) -> Iterator[list[str]]:
+    """Texts in lists of at least `size` characters together; the last may have fewer.
+
+    Example:
+        >>> [*in_blocks(["국회", "정부", "나"], 3)]
+        [['국회', '정부'], ['나']]
+    """
+    block, characters = [], 0
+    for text in texts:
+        block.append(text)
+        characters += len(text) if isinstance(text, str) else 0  # what is none is found elsewhere
+        if characters >= size:
+            yield block
+            block, characters = [], 0
+    if block:
+        yield block
 
 
 def concatenate(blocks: list[Pieces]) -> Pieces:

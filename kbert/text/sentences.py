@@ -15,8 +15,8 @@ from kbert.text.morphemes import import_analyser
 _MARKS = ".!?…。！？"
 _CLOSERS = "\"'”’」』〉》)]】"
 # A final syllable, with one before it: so not the list mark in 다. 방법.
-_FINAL = re.compile(r"[가-힣][다요죠까네음함됨임]$")
-_SPOKEN_FINAL = re.compile(r"[가-힣][다요죠까네음함됨임지듯군걸야냐]$")
+_FINAL = re.compile(r"[가-힣][다요죠까네음함됨임]")
+_SPOKEN_FINAL = re.compile(r"[가-힣][다요죠까네음함됨임지듯군걸야냐]")
 _LAUGHTER = "ㅋㅎㅠㅜ~^"
 # Where a sentence may end, with the white space behind. One set of characters comes first, for then
 # the search is many times as fast as with three beginnings; runs are entered at their first
@@ -40,9 +40,7 @@ _QUOTING = re.compile(r"이?라[고는며던]|이?란 |만[ ,]")  # goes on: “
 _QUOTING_VERB = re.compile(r"하[고며는던였자]|했|한다|고 ")  # so does “갔다.” 하고
 _PARTICLE = re.compile(r"[은는이가을를의도만에로와과고며면라란인]")
 _LIST_MARK = re.compile(r"\W*(?:[가나다라마바사아자차카타파하]|제\s?\d+[조항호장절편관])")
-_INNER_LIST_MARK = re.compile(
-    r"\s[나다라마바아카]$"
-)  # the others are also verbs: 집에 가. 잠을 자.
+_INNER_LIST_MARK = re.compile(r"\s[나다라마바아카]")  # the others are also verbs: 집에 가. 잠을 자.
 _ABBREVIATION = re.compile(
     r"(?:^|[^A-Za-z])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|St|Jr|Sr|No|Co|Inc|Ltd|Corp|vs|al|Fig|Vol|pp|cf)$"
 )
@@ -109,55 +107,57 @@ def _ends(text: str) -> Iterator[int]:
     insides: Iterator[re.Match] | None = None
     inside = None
     for match in _CANDIDATE.finditer(text):
-        if match.end() == len(text):
+        begin, behind = match.span()
+        if behind == len(text):
             return  # the text ends here, whether a sentence does or not
         if insides is None:
             insides = _INSIDE.finditer(text)
             inside = next(insides, None)
-        while inside and inside.end() <= match.start():
+        while inside and inside.end() <= begin:
             inside = next(insides, None)
-        around = inside if inside and inside.start() < match.start() else None
-        if match.start() < taken or (around and around.end() > match.end()):
+        around = inside if inside and inside.start() < begin else None
+        if begin < taken or (around and around.end() > behind):
             continue  # taken already, or within a quotation that goes on
-        trailing = _TRAILING.match(text, match.end())
-        end = taken = trailing.end() if trailing else match.end()
+        trailing = _TRAILING.match(text, behind)
+        end = taken = trailing.end() if trailing else behind
         opened = around.start() if around else None
-        if not _QUOTING.match(text, end) and _is_end(text, start, match, opened):
+        if _is_end(text, start, begin, behind, opened) and not _QUOTING.match(text, end):
             yield end
             start = end
 
 
-def _is_end(text: str, start: int, match: re.Match, opened: int | None) -> bool:
+def _is_end(text: str, start: int, begin: int, behind: int, opened: int | None) -> bool:
     """Whether a sentence ends at a candidate.
 
     Args:
         text: the paragraph.
         start: where the sentence begins.
-        match: the candidate.
+        begin: where the candidate begins.
+        behind: where the text goes on behind it.
         opened: where the quotation or bracket that it closes was opened, if it closes one.
     """
-    marks = match.group().rstrip()
-    before = text[max(start, match.start() - _TAIL) : match.start()].rstrip()
-    is_final = bool(_FINAL.search(before))
+    marks = text[begin:behind].rstrip()
+    before = text[max(start, begin - _TAIL) : begin].rstrip()
     if marks[0] not in _MARKS:
-        return is_final or marks in "다요"
-    if match.end() == match.start() + len(marks) < len(text):  # no white space
-        if marks[-1] in _CLOSERS or _ADDRESS.search(before):
+        return marks in "다요" or bool(_FINAL.fullmatch(before[-2:]))
+    if behind == begin + len(marks):  # no white space
+        if marks[-1] in _CLOSERS:
             return False
-        is_loud = marks[-1] in "!?！？" and not _PARTICLE.match(text, match.end())
-        return is_loud or is_final
-    if marks[-1] in _CLOSERS and _QUOTING_VERB.match(text, match.end()):
+        is_loud = marks[-1] in "!?！？" and not _PARTICLE.match(text, behind)
+        return (is_loud or bool(_FINAL.fullmatch(before[-2:]))) and not _ADDRESS.search(before)
+    if marks[-1] in _CLOSERS and _QUOTING_VERB.match(text, behind):
         return False
     if (
         opened is not None and text[opened] in "([【"
     ):  # 그는(?) 갔다, but not 갔다(정말이다.) 그래서
         lead = text[max(start, opened - _TAIL) : opened].rstrip()
-        if lead and lead[-1] not in _MARKS and not _FINAL.search(lead):
+        if lead and lead[-1] not in _MARKS and not _FINAL.fullmatch(lead[-2:]):
             return False
     if "…" in marks or ".." in marks:
-        return bool(_SPOKEN_FINAL.search(before))
+        return bool(_SPOKEN_FINAL.fullmatch(before[-2:]))
     if marks.rstrip(_CLOSERS) != ".":
         return True
-    begins = match.start() - start < 10 and _LIST_MARK.fullmatch(text, start, match.start())
-    is_list_mark = begins or _INNER_LIST_MARK.search(before)
-    return not (before[-1:].isdigit() or is_list_mark or _ABBREVIATION.search(before))
+    if before[-1:].isdigit() or _INNER_LIST_MARK.fullmatch(before[-2:]):
+        return False
+    is_list_mark = begin - start < 10 and _LIST_MARK.fullmatch(text, start, begin)
+    return not (is_list_mark or _ABBREVIATION.search(before[-5:]))

@@ -23,7 +23,7 @@ from kbert.text import huggingface_files, tokenizer_files
 from kbert.text import special_tokens as roles
 from kbert.text.decoder import Decoder
 from kbert.text.encoder import Encoder
-from kbert.text.engine import build_engine
+from kbert.text.engine import Model, build_engine
 from kbert.text.few_rows import join_rows, pad_rows
 from kbert.text.jamo import fallback_spellings
 from kbert.text.morphemes import Analyser
@@ -113,17 +113,15 @@ class Tokenizer:
         )
         self._engine = self._build_engine()
         self._decoder = Decoder(self._engine, self.token)
-        self._encoder = Encoder(
-            self._engine,
-            self._ids,
-            is_wordpiece=self.scores is None,
+        model = Model(
+            engine=self._engine,
+            ids=self._ids,
+            scores=self.scores,
             unk_id=self.unk_id,
-            mask_id=self.mask_id,
             whole_tokens=[*self.special_tokens.values(), *self.added_tokens],
-            form=form,
-            rules=self.rules,
             spellings=self.spellings,
         )
+        self._encoder = Encoder(model, self.mask_id, form, self.rules)
 
     def _build_engine(self) -> tokenizers.Tokenizer:
         return build_engine(

@@ -9,6 +9,7 @@ Shapes: K nodes, E edges (K - 1), W words.
 Source: Tarjan and Yao 1979, "Storing a Sparse Table"; Aoe 1989 (the double array).
 """
 
+from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
@@ -49,6 +50,23 @@ class Trie:
         """
         value = np.full(len(begins), -1, np.int32)
         length = np.zeros(len(begins), np.int32)
+        for depth, which, found in self.walk(chars, begins):
+            value[which] = found
+            length[which] = depth
+        return value, length
+
+    def walk(
+        self, chars: np.ndarray, begins: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """All paths, the shortest first.
+
+        Args:
+            chars: as in `longest`.
+            begins: (W,) where to begin.
+
+        Yields:
+            A length, from which of `begins` paths of this length go, and the values of these.
+        """
         node = self._step(np.zeros(len(begins), np.int32), chars[begins])
         walking = np.flatnonzero(node)
         node, place = node[walking], begins[walking]
@@ -56,16 +74,13 @@ class Trie:
         while len(walking):
             here = self._value[node]
             ends = here >= 0
-            reached = walking[ends]
-            value[reached] = here[ends]
-            length[reached] = depth
+            yield depth, walking[ends], here[ends]
             inner = np.flatnonzero(self._has_children[node])
             walking, node, place = walking[inner], node[inner], place[inner]
             child = self._step(node, chars[place + depth])
             found = np.flatnonzero(child)
             walking, node, place = walking[found], child[found], place[found]
             depth += 1
-        return value, length
 
     def _step(self, node: np.ndarray, char: np.ndarray) -> np.ndarray:
         """(W,) the child of each node by a character; 0 where there is none."""

@@ -3,6 +3,7 @@
 import sys
 import time
 import unicodedata
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from kbert import Tokenizer
 from kbert.text.bulk import BulkWordPiece
 from kbert.text.normalize import may_compose
+from kbert.text.rows import in_blocks
 from kbert.text.trie import Trie
 
 
@@ -51,7 +53,7 @@ def test_blocks_do_not_show(monkeypatch, vocabulary, random_strings, size):
     texts = ["", *random_strings(300, seed=3), "", ""]
     settings = {"return_offsets": True, "return_word_ids": True, "return_eojeol_ids": True}
     whole = tokenizer(texts, **settings)
-    monkeypatch.setattr("kbert.text.bulk._AT_ONCE", size)
+    monkeypatch.setattr("kbert.text.bulk.in_blocks", partial(in_blocks, size=size))
     parts = tokenizer(texts, **settings)
     rows = [tokenizer(text, **settings) for text in texts]  # by the engine
     for name, array in whole.items():
