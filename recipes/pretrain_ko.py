@@ -8,12 +8,8 @@ defaults are for them: size tiny, some 4.5 minutes on 2 cores with JAX. Expect a
 the unigram baseline's 6.5 and half of ten blanks or more filled rightly: it learns them by heart.
 
 The run's folder gets vocab.txt, settings.json, log.jsonl (a line a step), checkpoints, curves.png
-and model.keras. The same command with the same --out continues a run that was ended
-(docs/pretraining.md).
-JAX uses all devices of a machine; on several, each runs the command with its own --host
-(docs/scaling.md):
-
-    python recipes/pretrain_ko.py ... --coordinator 10.0.0.1:1234 --num-hosts 2 --host 0
+and model.keras. The same command with the same --out continues a run that was ended.
+docs/pretraining.md has every option, docs/scaling.md what several devices and hosts need.
 
 Source: Devlin et al. 2018, "BERT", sections 3.1 and A.2; `--preset bert` has its settings.
 """
@@ -62,6 +58,7 @@ from kbert.training.distribution import (
     num_hosts,
     on_every_host,
     on_first_host,
+    on_own_device,
     this_host,
 )
 from kbert.training.evaluation import source_figures
@@ -75,12 +72,6 @@ from kbert.training.tensorboard import TensorBoardFiles
 
 # Whose head an objective takes; a model with that of masked words also learns left to right.
 TASK = {"pretraining": "pretraining", "masked-lm": "masked-lm", "causal": "masked-lm"}
-
-LEARNED_BY_HEART = """
-Where a model has read little, and that again and again, as with the default corpus, it knows it by
-heart and knows no other Korean: a demonstration, not a language model. KLUE-BERT has read 62 GB.
-Some 100 MB of text and hours of training (--corpus, --size mini, --vocab-size 16000, --steps 20000)
-are where it begins to be of use."""
 
 
 def main() -> None:
@@ -115,9 +106,10 @@ def pretrain(
         return None
 
     # 2. The text as ids: with the tokenizer of the model to train further, if there is one.
-    loaded = loaded_model(arguments, screen) if arguments.init else None
+    loaded = on_every_host(lambda: loaded_model(arguments, screen)) if arguments.init else None
     text = on_every_host(lambda: read_text(arguments, loaded.tokenizer if loaded else None))
-    heldout = on_every_host(lambda: read_heldout_files(arguments, text.tokenizer))
+    asked = {name: getattr(arguments, name) for name in ("objective", "masking", "mask_rate")}
+    heldout = on_every_host(lambda: read_heldout_files(arguments, text.tokenizer, asked))
     fixed |= {"vocabulary": vocabulary_fingerprint(text.tokenizer), "text": text.fingerprint}
     if former is not None:
         on_every_host(lambda: check_same(former, fixed, f"the run in {arguments.out}"))
@@ -132,7 +124,7 @@ def pretrain(
             batch_size=rows,
             seed=arguments.seed + index,
             steps=steps,
-            **asked(arguments),
+            **asked,
             num_hosts=num_hosts(),
             host=this_host(),
         )
@@ -140,12 +132,10 @@ def pretrain(
 
     # 4. The model.
     longest = max(stage.sequence_length for stage in stages)
-    model = loaded or new_model(arguments, text.tokenizer, longest)
-    if longest > model.max_length:
-        raise kbert.KbertError(
-            f"rows of {longest} tokens are longer than the {model.max_length} that "
-            f"{arguments.init} reads"
-        )
+    if loaded:
+        model = further_model(arguments, loaded, longest)
+    else:
+        model = new_model(arguments, text.tokenizer, longest)
     optimizer = adamw(
         arguments.learning_rate,
         arguments.steps,
@@ -162,25 +152,20 @@ def pretrain(
         settings = {**vars(arguments), **fixed, **device_settings(), "versions": versions}
         write_settings(folder, settings)
     text.tokenizer.save(folder)
-    screen.print(
-        f"{text}; BERT {arguments.init or arguments.size}, {model.count_params():,} parameters, "
-        f"on {devices_in_words()}"
-    )
-    for remark in device_remarks(former):
-        screen.print(remark)
+    begins = f"{text}; BERT {arguments.init or arguments.size}, {model.count_params():,} parameters"
+    screen.print(f"{begins}, on {devices_in_words()}", *device_remarks(former), sep="\n")
     first_step = resume(model, folder, fixed, screen.print)
     if first_step:
         screen.print(f"Going on after step {first_step:,}.")
     scored = 1.0 if arguments.objective == "causal" else arguments.mask_rate
+    also = [TensorBoardFiles(folder / "tensorboard", first_step)] if arguments.tensorboard else []
     progress = TrainingProgress(
         screen,
         folder / "log.jsonl",
         stages,
         first_step,
         peak=Peak(model.bert.get_config(), stages, model.compute_dtype, scored),
-        also=[TensorBoardFiles(folder / "tensorboard", first_step)]
-        if arguments.tensorboard
-        else [],
+        also=also,
     )
     with progress:
         finished = train(
@@ -221,15 +206,19 @@ def finish(
         screen.print(f"No picture of the curves: {error}.")
     causal = arguments.objective == "causal"
     loss = progress.mean("next_token_loss" if causal else "mlm_loss")
+    steps = min(progress.window, progress.step)
     screen.print(
         f"\n{'Next-token' if causal else 'MLM'} loss {loss:.2f} on the training text itself (mean "
-        f"of the last {progress.window} steps); guessing by frequency alone would give "
-        f"{baseline:.2f}."
+        f"of the last {steps} steps); guessing by frequency alone would give {baseline:.2f}."
     )
     rng = np.random.default_rng(arguments.seed)
     screen.print("\n" + what_it_learned(kbert.load(path), text.sample, rng, causal=causal))
-    screen.print(LEARNED_BY_HEART)
-    screen.print(f"\nThe model is {path}. To go on:")
+    screen.print(
+        "\nWhere a model has read little, again and again, as with the default corpus, it knows "
+        "that by heart and no other Korean. Some 100 MB of text and hours of training (--corpus, "
+        "--size mini, --vocab-size 16000, --steps 20000) are where it begins to be of use; KLUE-BERT "
+        f"has read 62 GB.\n\nThe model is {path}. To go on:"
+    )
     if causal:
         screen.print(f"  python recipes/evaluate.py --causal --model {path} --corpus FILE")
         return
@@ -251,18 +240,29 @@ def former_run(arguments: Namespace, folder: Path, fixed: dict[str, Any]) -> dic
 
 
 def loaded_model(arguments: Namespace, screen: Console) -> KbertModel:
-    """The model of --init, with the objective's head; more tokens, other settings if asked."""
-    model = kbert.load(arguments.init, task=TASK[arguments.objective])
-    if arguments.add_tokens:
+    """The model of --init, with the objective's head, and with more tokens if asked."""
+    with on_own_device():
+        model = kbert.load(arguments.init, task=TASK[arguments.objective])
+        if not arguments.add_tokens:
+            return model
         lines = Path(arguments.add_tokens).read_text(encoding="utf-8").splitlines()
         tokens = [line.strip() for line in lines if line.strip()]
-        model = kbert.extend_vocabulary(model, tokens)
         screen.print(f"{len(tokens):,} tokens are new; they begin at the means of their pieces.")
+        return kbert.extend_vocabulary(model, tokens)
+
+
+def further_model(arguments: Namespace, loaded: KbertModel, longest: int) -> KbertModel:
+    """The loaded model on all devices, with other settings if asked."""
+    if longest > loaded.max_length:
+        raise kbert.KbertError(
+            f"rows of {longest} tokens are longer than the {loaded.max_length} that "
+            f"{arguments.init} reads"
+        )
     settings = {"dtype": arguments.precision, "remat": arguments.remat}
     if arguments.dropout is not None:
         settings["hidden_dropout_prob"] = arguments.dropout
         settings["attention_probs_dropout_prob"] = arguments.dropout
-    return model.with_settings(**settings)
+    return loaded.with_settings(**settings)
 
 
 def read_text(arguments: Namespace, tokenizer: kbert.Tokenizer | None) -> TrainingText:
@@ -305,7 +305,9 @@ def new_model(arguments: Namespace, tokenizer: kbert.Tokenizer, longest: int) ->
     return model
 
 
-def read_heldout_files(arguments: Namespace, tokenizer: kbert.Tokenizer) -> dict[str, HeldoutText]:
+def read_heldout_files(
+    arguments: Namespace, tokenizer: kbert.Tokenizer, asked: dict[str, Any]
+) -> dict[str, HeldoutText]:
     """Each file of held-out text, in rows as those of the first stage."""
     length, rows, _ = arguments.stages[0]
     return {
@@ -316,15 +318,10 @@ def read_heldout_files(arguments: Namespace, tokenizer: kbert.Tokenizer) -> dict
             batch_size=rows,
             seed=arguments.seed,
             encoding=arguments.encoding,
-            **asked(arguments),
+            **asked,
         )
         for path in arguments.heldout
     }
-
-
-def asked(arguments: Namespace) -> dict[str, Any]:
-    """What the model is asked about a text, whether it is trained on it or not."""
-    return {name: getattr(arguments, name) for name in ("objective", "masking", "mask_rate")}
 
 
 if __name__ == "__main__":

@@ -106,6 +106,8 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--objective causal masks nothing: leave --masking and --mask-rate out")
     if arguments.init and arguments.vocab:
         parser.error(f"--init brings its own vocabulary: leave --vocab {arguments.vocab} out")
+    if arguments.add_tokens and not Path(arguments.add_tokens).is_file():
+        parser.error(f"--add-tokens {arguments.add_tokens}: no such file")
     for source, files in Counter(source_name(path) for path in arguments.heldout).items():
         if files > 1:
             parser.error(f"--heldout has {files} files whose name is {source}; rename one")

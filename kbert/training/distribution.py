@@ -12,8 +12,8 @@ What stands below it is what processes must agree on outside of a step.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import keras
@@ -156,6 +156,20 @@ def data_parallel() -> AbstractContextManager[Any]:
     # By host, so that the rows of a host follow each other in the batch.
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     return keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope()
+
+
+@contextmanager
+def on_own_device() -> Iterator[None]:
+    """A block within that of `data_parallel`, in which a host makes what is its own.
+
+    There no host waits for another; so where one fails, `on_every_host` around it tells all.
+    """
+    shared = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(shared)
 
 
 def check_rows(rows: int, micro_batches: int = 1) -> None:

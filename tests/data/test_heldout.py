@@ -40,7 +40,7 @@ def test_a_file_is_asked_about_as_in_training(path, tokenizer):
 
 def test_sentences_of_long_rows_are_those_of_64_tokens(tmp_path, tokenizer):
     path = tmp_path / "long.txt"
-    path.write_text("나 " * 70 + ".\n나 너 우리.\n국회에 나.", "utf-8")
+    path.write_text("나 " * 70 + ".\n나 너 우리.\n\n국회에 나.", "utf-8")
     text = read_heldout(path, tokenizer, **{**SETTINGS, "sequence_length": 128})
     assert {x["input_ids"].shape[1] for x, _, _ in text.one_masked} == {64}
     assert sum(weights["mlm"].sum() for _, _, weights in text.one_masked) == 4 + 4
@@ -60,5 +60,5 @@ def test_files_without_text(tmp_path, tokenizer):
     path.write_text("\n\n", "utf-8")
     with pytest.raises(KbertError, match="is empty"):
         read_heldout(path, tokenizer, **SETTINGS)
-    with pytest.raises(KbertError, match="does not exist|no such"):
+    with pytest.raises(KbertError, match=r"none\.txt"):
         read_heldout(tmp_path / "none.txt", tokenizer, **SETTINGS)

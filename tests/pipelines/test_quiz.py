@@ -76,8 +76,8 @@ def test_what_is_shown_of_each_objective(model, small, tokenizer):
     rng = np.random.default_rng
     shown = what_it_learned(model, DOCUMENTS, rng(0)).splitlines()
     assert shown[0] == "Ten blanks from the training text:"
-    assert shown[1:6] == [f"  {blank}" for blank in ask_blanks(model, DOCUMENTS, rng(0))]
-    assert "of 5 came back" in shown[6] and "Does the second sentence follow the first?" in shown
+    assert shown[1:7] == [f"  {blank}" for blank in ask_blanks(model, DOCUMENTS, rng(0))]
+    assert "of 6 came back" in shown[7] and "Does the second sentence follow the first?" in shown
     left_to_right = BertForMaskedLM(**small)
     left_to_right.tokenizer = tokenizer
     shown = what_it_learned(left_to_right, DOCUMENTS, rng(0), causal=True).splitlines()
