@@ -216,8 +216,8 @@ def finish(
     screen.print(
         "\nWhere a model has read little, again and again, as with the default corpus, it knows "
         "that by heart and no other Korean. Some 100 MB of text and hours of training (--corpus, "
-        "--size mini, --vocab-size 16000, --steps 20000) are where it begins to be of use; KLUE-BERT "
-        f"has read 62 GB.\n\nThe model is {path}. To go on:"
+        "--size mini, --vocab-size 16000, --steps 20000) are where it begins to be of use. "
+        f"KLUE-BERT has read 62 GB.\n\nThe model is {path}. To go on:"
     )
     if causal:
         screen.print(f"  python recipes/evaluate.py --causal --model {path} --corpus FILE")
