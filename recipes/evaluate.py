@@ -106,14 +106,10 @@ def figures(model: KbertModel, name: str, path: Path, arguments: argparse.Namesp
     # 3. The scores.
     model.compile(**objective(task))
     scores = heldout_figures(model, text)
-    loss, accuracy, perplexity = (
-        scores[column]
-        for column in (
-            ("next_token_loss", "next_token_accuracy", "perplexity")
-            if arguments.causal
-            else ("mlm_loss", "mlm_accuracy", "pseudo_perplexity")
-        )
-    )
+    names = ("mlm_loss", "mlm_accuracy", "pseudo_perplexity")
+    if arguments.causal:
+        names = ("next_token_loss", "next_token_accuracy", "perplexity")
+    loss, accuracy, perplexity = (scores[name] for name in names)
     cells = [
         f"{len(text.shard.ids):,}",
         f"{100 * (text.shard.ids == tokenizer.unk_id).mean():.2f}%",

@@ -203,7 +203,7 @@ def test_import_kbert_loads_no_backend_and_little_else():
 
 def test_text_and_data_run_without_keras():
     names = [name for name in MODULES if name.startswith(("kbert.text", "kbert.data"))]
-    names = [name for name in names if name.removeprefix("kbert.") not in MAY_IMPORT]
+    names = [name for name in names if name not in ("kbert.data.batches", "kbert.data.heldout")]
     loaded = modules_loaded_by(*(f"import {name}" for name in names))
     assert {"kbert.text.tokenizer", "kbert.data.masking", "numpy"} <= loaded
     assert not loaded & BACKENDS

@@ -111,9 +111,8 @@ def device_remarks(former: Mapping[str, Any] | None = None) -> list[str]:
         former: the settings of the run that goes on, with `device_settings`; None for a new one.
 
     Example:
-        >>> [remark] = device_remarks({"backend": "jax", "devices": 8})
-        >>> remark.split(",")[:2]
-        ['The run was begun on jax', ' 8 devices']
+        >>> device_remarks({"backend": "jax", "devices": 8})[0][:40]
+        'The run was begun on jax, 8 devices, and'
     """
     remarks, here = [], devices_in_words()
     begun = former and devices_in_words(former["backend"], former.get("devices", 1))

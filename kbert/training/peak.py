@@ -34,6 +34,17 @@ class Peak:
         stages: the run's.
         dtype: of the products.
         scored: the share of a row's places whose tokens are told: the mask rate, or 1.
+
+    Attributes:
+        rate: operations a second of the product, on all devices; 0 until it is measured.
+
+    Example:
+        >>> from kbert.sizes import SIZES
+        >>> config = {"vocab_size": 32000, "max_position_embeddings": 512, "type_vocab_size": 2}
+        >>> peak = Peak({**config, **SIZES["mini"]}, [Stage(None, 9, rows=32, sequence_length=128)])
+        >>> peak.rate = 127e9  # as if `measure` had found it
+        >>> round(peak.tokens_per_second(0))
+        4505
     """
 
     def __init__(
@@ -44,7 +55,7 @@ class Peak:
         scored: float = 0.15,
     ):
         sizes = {name: config[name] for name in _OF_COST}
-        self._dtype, self._rate, self._measured = dtype, 0.0, -math.inf
+        self.rate, self._dtype, self._measured = 0.0, dtype, -math.inf
         self._operations_per_token = []
         for _, _, rows, length in stages:
             masked = math.ceil(scored * length)
@@ -54,21 +65,12 @@ class Peak:
     def measure(self) -> None:
         """Measures the rate, unless that was done a moment ago; it takes a second or less."""
         if time.monotonic() - self._measured > _EVERY_SECONDS:
-            self._rate = max(self._rate, num_devices() * matmul_rate(self._dtype))
+            self.rate = max(self.rate, num_devices() * matmul_rate(self._dtype))
             self._measured = time.monotonic()
 
     def tokens_per_second(self, stage: int) -> float:
-        """Of a stage, counted from 0, at the highest rate so far.
-
-        Example:
-            >>> from kbert.sizes import SIZES
-            >>> config = {"vocab_size": 32000, "max_position_embeddings": 512, "type_vocab_size": 2}
-            >>> peak = Peak({**config, **SIZES["mini"]}, [Stage(None, 9, 32, 128)])
-            >>> peak._rate = 127e9
-            >>> round(peak.tokens_per_second(0))
-            4505
-        """
-        return self._rate / self._operations_per_token[stage]
+        """Of a stage, counted from 0, at the highest rate so far."""
+        return self.rate / self._operations_per_token[stage]
 
 
 def matmul_rate(dtype: str = "float32") -> float:

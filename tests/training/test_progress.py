@@ -209,7 +209,7 @@ def test_the_highest_rate_counts_and_is_not_asked_for_at_every_step(monkeypatch)
         seen.append(half.tokens_per_second(0))
     assert seen == [seen[0], seen[0], 4 * seen[0], 4 * seen[0]]
     assert next(rates, None) is None
-    whole._rate = half._rate
+    whole.rate = half.rate
     # All places are scored: 5 rows more of 6 (D^2 + D V) operations in each row of 10.
     operations = 6 * 5 * (12 * 12 + 12 * 40) / 10
     assert 4e9 / whole.tokens_per_second(0) - 4e9 / half.tokens_per_second(0) == pytest.approx(
