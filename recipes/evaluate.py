@@ -2,12 +2,14 @@
 
     python recipes/evaluate.py --model runs/mine/model.keras --corpus wiki.txt news.txt
     python recipes/evaluate.py --model a.keras b.keras --corpus wiki.txt --masking eojeol
+    python recipes/evaluate.py --causal --model left-to-right.keras --corpus wiki.txt
 
 Masks 15% of each file and prints a table in Markdown: the MLM loss beside what guessing by
 frequency would give, the MLM accuracy, the pseudo-perplexity (one token masked at a time, in single
 sentences: the same for every objective and masking), and the accuracy of next sentence, where the
-model has that head. Equal seeds give equal figures. Losses and perplexities are per token, so they
-compare only models of one vocabulary.
+model has that head. With --causal, for models that were trained with `--objective causal`, which no
+file tells: loss, accuracy and perplexity of each next token. Equal seeds give equal figures. Losses
+and perplexities are per token, so they compare only models of one vocabulary.
 Source: Devlin et al. 2018, section 3.1; Salazar et al. 2020 (pseudo-perplexity).
 """
 
@@ -18,18 +20,19 @@ from pathlib import Path
 import kbert
 from kbert.console import console
 from kbert.data.baseline import unigram_loss
-from kbert.data.batches import MARKS, PretrainingBatches
-from kbert.data.corpus import read_documents
-from kbert.data.one_masked import one_masked_batches
-from kbert.data.shards import encode_documents
+from kbert.data.batches import MARKS
+from kbert.data.heldout import read_heldout
 from kbert.models.base import KbertModel
-from kbert.text.morphemes import Morphemes
 from kbert.training.evaluation import heldout_figures
 from kbert.training.losses import objective
 
 COLUMNS = (
     "text", "model", "tokens", "[UNK]", "MLM loss", "by frequency", "MLM accuracy", "PPPL",
     "NSP accuracy",
+)  # fmt: skip
+CAUSAL_COLUMNS = (
+    "text", "model", "tokens", "[UNK]", "next-token loss", "by frequency", "next-token accuracy",
+    "perplexity",
 )  # fmt: skip
 
 
@@ -44,11 +47,17 @@ def parse_arguments() -> argparse.Namespace:
         "--masking", choices=list(MARKS), default="token", help="what is masked as a whole"
     )
     parser.add_argument(
+        "--causal", action="store_true", help="the models were trained with --objective causal"
+    )
+    parser.add_argument(
         "--sequence-length", type=int, help="of a row, in tokens; by default the model's, up to 128"
     )
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.causal and arguments.masking != "token":
+        parser.error("--causal masks nothing: leave --masking out")
+    return arguments
 
 
 def main() -> None:
@@ -57,8 +66,9 @@ def main() -> None:
     def show(*cells: str) -> None:
         screen.print(f"| {' | '.join(cells)} |")
 
-    show(*COLUMNS)
-    show(*["---"] * len(COLUMNS))
+    columns = CAUSAL_COLUMNS if arguments.causal else COLUMNS
+    show(*columns)
+    show(*["---"] * len(columns))
     for name in arguments.model:
         model = kbert.load(name)
         for path in map(Path, arguments.corpus):
@@ -68,50 +78,49 @@ def main() -> None:
 def figures(model: KbertModel, name: str, path: Path, arguments: argparse.Namespace) -> list[str]:
     """A row of the table, but for what it is about."""
     # 1. What the model was pretrained for, and whose tokenizer to take: its own.
-    tokenizer = model.tokenizer
-    if tokenizer is None or not isinstance(model, kbert.BertForPreTraining | kbert.BertForMaskedLM):
+    tokenizer, masked_lm = model.tokenizer, isinstance(model, kbert.BertForMaskedLM)
+    wanted = masked_lm or (isinstance(model, kbert.BertForPreTraining) and not arguments.causal)
+    if tokenizer is None or not wanted:
         raise kbert.KbertError(
             f"{name} holds a {type(model).__name__}{'' if tokenizer else ' without a vocabulary'}; "
-            "a BertForPreTraining or a BertForMaskedLM with one is needed"
+            f"a {'' if arguments.causal else 'BertForPreTraining or a '}BertForMaskedLM with one "
+            "is needed"
         )
-    task = "masked-lm" if isinstance(model, kbert.BertForMaskedLM) else "pretraining"
+    task = "causal" if arguments.causal else "masked-lm" if masked_lm else "pretraining"
     length = arguments.sequence_length or min(model.max_length, 128)
     if length > model.max_length:
         raise kbert.KbertError(f"{name} reads {model.max_length} tokens, fewer than {length}")
 
     # 2. The text, as the model was trained on its own; and one token masked at a time.
-    shard = encode_documents(
-        read_documents([path], arguments.encoding),
-        tokenizer,
-        eojeols=arguments.masking == "eojeol",
-        morphemes=Morphemes() if arguments.masking == "morpheme" else None,
-    )
-    rows = {"batch_size": arguments.batch_size, "seed": arguments.seed}
-    masked = PretrainingBatches(
-        shard,
+    text = read_heldout(
+        path,
         tokenizer,
         sequence_length=length,
+        batch_size=arguments.batch_size,
+        seed=arguments.seed,
         objective=task,
         masking=arguments.masking,
-        **rows,
-    )
-    one_masked = one_masked_batches(
-        shard, tokenizer, sequence_length=min(length, 64), objective=task, **rows
+        encoding=arguments.encoding,
     )
 
     # 3. The scores.
     model.compile(**objective(task))
-    scores = heldout_figures(model, masked, one_masked)
-    nsp = f"{100 * scores['nsp_accuracy']:.1f}%" if "nsp_accuracy" in scores else "-"
-    return [
-        f"{len(shard.ids):,}",
-        f"{100 * (shard.ids == tokenizer.unk_id).mean():.2f}%",
-        f"{scores['mlm_loss']:.3f}",
-        f"{unigram_loss([shard], tokenizer):.3f}",
-        f"{100 * scores['mlm_accuracy']:.1f}%",
-        f"{scores['pseudo_perplexity']:.1f}",
-        nsp,
+    scores = heldout_figures(model, text)
+    names = ("mlm_loss", "mlm_accuracy", "pseudo_perplexity")
+    if arguments.causal:
+        names = ("next_token_loss", "next_token_accuracy", "perplexity")
+    loss, accuracy, perplexity = (scores[name] for name in names)
+    cells = [
+        f"{len(text.shard.ids):,}",
+        f"{100 * (text.shard.ids == tokenizer.unk_id).mean():.2f}%",
+        f"{loss:.3f}",
+        f"{unigram_loss([text.shard], tokenizer):.3f}",
+        f"{100 * accuracy:.1f}%",
+        f"{perplexity:.1f}",
     ]
+    if arguments.causal:
+        return cells
+    return [*cells, f"{100 * scores['nsp_accuracy']:.1f}%" if "nsp_accuracy" in scores else "-"]
 
 
 if __name__ == "__main__":

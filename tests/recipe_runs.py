@@ -24,6 +24,7 @@ def loaded_recipe(monkeypatch, name: str, *arguments: object) -> ModuleType:
     """A recipe in this process, which has loaded the backend, with a command line."""
     spec = importlib.util.spec_from_file_location("recipe", ROOT / "recipes" / name)
     recipe = importlib.util.module_from_spec(spec)
+    monkeypatch.syspath_prepend(ROOT / "recipes")  # as where it is run
     spec.loader.exec_module(recipe)
     monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
     return recipe

@@ -129,15 +129,76 @@ def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):
     assert (folder / "model.keras").exists()
 
 
+def test_left_to_right_from_text_to_figures(corpus, monkeypatch, capsys):
+    """--objective causal: trained, evaluated, continued, and scored by evaluate.py as it was."""
+    folder = corpus.parent / "run"
+    settings = ["--corpus", corpus, "--vocab-size", 140, "--stages", "16:4:4", "--warmup-steps", 1]
+    settings += ["--objective", "causal", "--heldout", corpus, "--evaluate-every", 2]
+    recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--micro-batches", 2, "--out", folder)
+    shown = capsys.readouterr().out
+    for part in (
+        "held-out 말뭉치: next-token loss",
+        "Next-token loss",
+        "Ten beginnings",
+        "--causal",
+    ):
+        assert part in shown
+    assert "MLM" not in shown and "next token" in shown and "FillMask" not in shown
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert all(line["next_token_loss"] == line["loss"] for line in log) and len(log) == 4
+    lines = [json.loads(line) for line in (folder / "heldout.jsonl").read_text().splitlines()]
+    scores = lines[-1]["sources"]["말뭉치"]
+    assert scores["perplexity"] == pytest.approx(math.exp(scores["next_token_loss"]))
+    assert lines[-1]["step"] == 4 and 0 <= scores["next_token_accuracy"] <= 1
+
+    model = folder / "model.keras"
+    assert type(kbert.load(model)).__name__ == "BertForMaskedLM"
+    common = ["--model", model, "--corpus", corpus, "--batch-size", 4]
+    recipe_main(monkeypatch, "evaluate.py", *common, "--causal")
+    columns, _, row = (
+        line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()
+    )
+    assert len(columns) == len(row) == 8 and columns[4] == "next-token loss"
+    assert float(row[4]) == pytest.approx(scores["next_token_loss"], abs=6e-4)
+    assert float(row[7]) == pytest.approx(scores["perplexity"], abs=0.06)
+    # The mask of attention matters: from both sides the same weights are asked something else.
+    recipe_main(monkeypatch, "evaluate.py", *common)
+    other = capsys.readouterr().out.splitlines()[2].strip("| ").split(" | ")
+    assert other[4] != row[4]
+
+    further = ["--init", model, "--corpus", corpus, *settings[4:], "--out", corpus.parent / "on"]
+    recipe_main(monkeypatch, "pretrain_ko.py", *further)
+    assert (corpus.parent / "on/model.keras").exists()
+
+
+def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
+    """Its settings lack a name; the message says so, and nothing is lost."""
+    folder = corpus.parent / "run"
+    settings = ["--corpus", corpus, "--vocab-size", 140, "--stages", "16:4:1", "--out", folder]
+    recipe_main(monkeypatch, "pretrain_ko.py", *settings)
+    path = folder / "settings.json"
+    former = json.loads(path.read_text("utf-8"))
+    del former["precision"], former["remat"]
+    path.write_text(json.dumps(former), "utf-8")
+    message = "another version of kbert, which did not have the setting precision and remat"
+    with pytest.raises(kbert.KbertError, match=message):
+        recipe_main(monkeypatch, "pretrain_ko.py", *settings)
+    assert (folder / "model.keras").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--stages", "128:8"], "a stage is LENGTH:BATCH:STEPS"),
         (["--stages", "128:8:0"], "a stage is LENGTH:BATCH:STEPS"),
         (["--stages", "128:8:9", "--steps", "9"], "--stages stands for"),
+        (["--objective", "causal", "--masking", "eojeol"], "causal masks nothing"),
+        (["--objective", "causal", "--mask-rate", "0.3"], "causal masks nothing"),
+        (["--init", "model.keras", "--vocab", "vocab.txt"], "--init brings its own vocabulary"),
+        (["--heldout", "a/wiki.txt", "b/wiki.txt.xz"], "has 2 files whose name is wiki"),
     ],
 )
-def test_stages_that_cannot_be(monkeypatch, capsys, options, message):
+def test_options_that_cannot_be(monkeypatch, capsys, options, message):
     with pytest.raises(SystemExit):
         recipe_main(monkeypatch, "pretrain_ko.py", *options)
     assert message in capsys.readouterr().err

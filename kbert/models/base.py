@@ -108,7 +108,7 @@ class KbertModel(keras.Model):
                 `attention_window`, `hidden_dropout_prob`, `attention_probs_dropout_prob`.
 
         Returns:
-            A new model, not compiled; or this one, where nothing differs.
+            A new model, not compiled.
 
         Raises:
             KbertError: if a setting is another, or its value cannot be.
@@ -124,8 +124,6 @@ class KbertModel(keras.Model):
         if strange:
             raise KbertError(f"{strange[0]} is none of {', '.join(_SETTINGS)}")
         config = self.get_config()
-        if config | settings == config:
-            return self
         with starting_at_zero():
             model = type(self).from_config(config | settings)
         model.set_weights(self.get_weights())

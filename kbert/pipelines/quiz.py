@@ -1,4 +1,4 @@
-"""Asks a model about texts, and says what was right: blanks to fill, and pairs to judge.
+"""Asks a model about texts, and says what was right: blanks, next tokens, pairs of sentences.
 
 For a look at what a model has learned; for figures to compare, see `kbert/training/evaluation.py`.
 """
@@ -6,10 +6,12 @@ For a look at what a model has learned; for figures to compare, see `kbert/train
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
 from kbert.labels import IS_NEXT
 from kbert.models.base import KbertModel
+from kbert.models.pretraining import BertForPreTraining
 from kbert.pipelines.encode import tokenizer_of
 from kbert.pipelines.fill_mask import FillMask
 from kbert.pipelines.next_sentence import NextSentence
@@ -21,7 +23,7 @@ class Blank(NamedTuple):
     """A word that was blanked, and what the model would put there.
 
     Attributes:
-        text: the sentence with its [MASK].
+        text: the sentence with its [MASK]; where the next token was asked for, only up to there.
         truth: the word that stood there.
         answer: the model's likeliest.
         score: its probability.
@@ -86,6 +88,40 @@ def ask_blanks(
     return [
         Blank(text, truth, answer["token_str"], answer["score"])
         for (text, truth), answer in zip(blanks, answers, strict=True)
+    ]
+
+
+def ask_next_tokens(
+    model: KbertModel, documents: Sequence[list[str]], rng: np.random.Generator, count: int = 10
+) -> list[Blank]:
+    """Breaks some sentences off before a word, and has the model tell the token that follows.
+
+    Args:
+        model: a `BertForMaskedLM` with a tokenizer, that was trained left to right ("causal").
+        documents: lists of sentences.
+        rng: what draws.
+        count: how many sentences; fewer where there are no more.
+    """
+    tokenizer = tokenizer_of(model)
+    drawn = [
+        (text[: text.index(tokenizer.mask_token)], truth)
+        for text, truth in draw_blanks(model, documents, rng, 2 * count)
+    ]
+    drawn = [(text, truth) for text, truth in drawn if text.strip()][:count]
+    if not drawn:
+        return []
+    x = dict(tokenizer([text for text, _ in drawn]))
+    length = x["input_ids"].shape[1]
+    lengths = x["attention_mask"].sum(axis=1)  # (B,)
+    x["attention_mask"] = np.tril(np.ones((len(drawn), length, length), np.int8))
+    x["masked_lm_positions"] = lengths[:, None] - 2  # the token before [SEP]
+    scores = keras.ops.softmax(model(x, training=False)[:, 0])  # (B, V)
+    probabilities = keras.ops.convert_to_numpy(scores)
+    return [
+        Blank(f"{text}{tokenizer.mask_token}", truth, tokenizer.token(int(best)), float(row[best]))
+        for (text, truth), row, best in zip(
+            drawn, probabilities, probabilities.argmax(axis=-1), strict=True
+        )
     ]
 
 
@@ -162,3 +198,32 @@ def draw_pairs(
         if second and fits(first, second) and fits(first, stranger):
             return [(True, first, second), (False, first, stranger)]
     return []
+
+
+def what_it_learned(
+    model: KbertModel,
+    documents: Sequence[list[str]],
+    rng: np.random.Generator,
+    *,
+    causal: bool = False,
+) -> str:
+    """Lines to show: ten blanks, or next tokens, and two pairs where the model judges pairs.
+
+    Args:
+        model: with a tokenizer.
+        documents: lists of sentences.
+        rng: what draws.
+        causal: whether it was trained left to right, and so fills no blanks.
+    """
+    if causal:
+        lines = ["Ten beginnings from the training text, and the token that follows:"]
+        blanks = ask_next_tokens(model, documents, rng)
+    else:
+        lines, blanks = ["Ten blanks from the training text:"], ask_blanks(model, documents, rng)
+    lines += [f"  {blank}" for blank in blanks]
+    right = sum(blank.right for blank in blanks)
+    lines.append(f"{right} of {len(blanks)} came back (truth | answer | text).")
+    if isinstance(model, BertForPreTraining):
+        lines += ["", "Does the second sentence follow the first?"]
+        lines += [f"  {pair}" for pair in ask_pairs(model, documents, rng)]
+    return "\n".join(lines)

@@ -205,10 +205,17 @@ def check_same(former: Mapping[str, Any], given: Mapping[str, Any], where: str) 
         kbert.errors.KbertError: runs/mine was begun with seed 0, and this is 1; ...
     """
     plain = json.loads(json.dumps(dict(given)))
-    differing = [name for name, value in plain.items() if former.get(name) != value]
+    unknown = [name for name in plain if name not in former]
+    if unknown:
+        raise KbertError(
+            f"{where} was begun by another version of kbert, which did not have the setting "
+            f"{' and '.join(unknown)}: continue it with that version, name another --out, or pass "
+            "--overwrite to begin anew"
+        )
+    differing = [name for name, value in plain.items() if former[name] != value]
     if differing:
         pairs = ", and ".join(
-            f"{name} {former.get(name)!r}, and this is {plain[name]!r}" for name in differing[:3]
+            f"{name} {former[name]!r}, and this is {plain[name]!r}" for name in differing[:3]
         )
         raise KbertError(
             f"{where} was begun with {pairs}; give the same to continue it, name another --out, or "

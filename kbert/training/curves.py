@@ -8,6 +8,7 @@ import numpy as np
 from kbert.errors import KbertError
 
 WINDOW = 25  # steps that a line is the mean of
+_TASKS = {"mlm": "masked LM", "nsp": "next sentence", "next_token": "next token"}
 
 
 def draw_curves(
@@ -38,7 +39,7 @@ def draw_curves(
     steps = np.array([line["step"] for line in lines])
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
-    for task, label in (("mlm", "masked LM"), ("nsp", "next sentence")):
+    for task, label in _TASKS.items():
         for axes, name, scale in ((losses, "loss", 1), (accuracies, "accuracy", 100)):
             values = np.array([scale * line.get(f"{task}_{name}", np.nan) for line in lines])
             if not np.isnan(values).all():
@@ -47,9 +48,10 @@ def draw_curves(
     evaluations = _lines(heldout) if heldout is not None and Path(heldout).exists() else []
     for source in evaluations[0]["sources"] if evaluations else ():
         steps = [line["step"] for line in evaluations]
-        for axes, name, scale in ((losses, "mlm_loss", 1), (accuracies, "mlm_accuracy", 100)):
-            values = [scale * line["sources"][source][name] for line in evaluations]
-            axes.plot(steps, values, ".:", linewidth=1, label=f"masked LM, {source}")
+        task = "mlm" if "mlm_loss" in evaluations[0]["sources"][source] else "next_token"
+        for axes, name, scale in ((losses, "loss", 1), (accuracies, "accuracy", 100)):
+            values = [scale * line["sources"][source][f"{task}_{name}"] for line in evaluations]
+            axes.plot(steps, values, ".:", linewidth=1, label=f"{_TASKS[task]}, {source}")
     if baseline:
         losses.axhline(baseline, color="grey", linestyle="--", label="unigram baseline")
     losses.set(xlabel="step", ylabel="loss (nats)", ylim=(0, None))

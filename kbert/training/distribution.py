@@ -12,8 +12,8 @@ What stands below it is what processes must agree on outside of a step.
 """
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import keras
@@ -88,6 +88,11 @@ def num_devices() -> int:
     return keras.distribution.get_device_count() if keras.backend.backend() == "jax" else 1
 
 
+def device_settings() -> dict[str, Any]:
+    """What a run writes down about its devices, for `device_remarks` to read when it goes on."""
+    return {"backend": keras.backend.backend(), "devices": num_devices()}
+
+
 def devices_in_words(backend: str | None = None, devices: int | None = None) -> str:
     """A backend and how many devices it trains on; those that run, unless they are given.
 
@@ -97,6 +102,31 @@ def devices_in_words(backend: str | None = None, devices: int | None = None) -> 
     """
     backend, devices = backend or keras.backend.backend(), devices or num_devices()
     return backend if devices == 1 else f"{backend}, {devices} devices"
+
+
+def device_remarks(former: Mapping[str, Any] | None = None) -> list[str]:
+    """What is to be said of a run's devices: that they are others, or that some are left alone.
+
+    Args:
+        former: the settings of the run that goes on, with `device_settings`; None for a new one.
+
+    Example:
+        >>> device_remarks({"backend": "jax", "devices": 8})[0][:40]
+        'The run was begun on jax, 8 devices, and'
+    """
+    remarks, here = [], devices_in_words()
+    begun = former and devices_in_words(former["backend"], former.get("devices", 1))
+    if begun and begun != here:
+        remarks.append(
+            f"The run was begun on {begun}, and goes on on {here}: from here on its figures are "
+            "not to the bit those that it would have had."
+        )
+    if unused_devices():
+        remarks.append(
+            f"{unused_devices()} more GPUs are not used: on {keras.backend.backend()} kbert trains "
+            "on one. KERAS_BACKEND=jax takes all."
+        )
+    return remarks
 
 
 def unused_devices() -> int:
@@ -125,6 +155,20 @@ def data_parallel() -> AbstractContextManager[Any]:
     # By host, so that the rows of a host follow each other in the batch.
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     return keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope()
+
+
+@contextmanager
+def on_own_device() -> Iterator[None]:
+    """A block within that of `data_parallel`, in which a host makes what is its own.
+
+    There no host waits for another; so where one fails, `on_every_host` around it tells all.
+    """
+    shared = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(shared)
 
 
 def check_rows(rows: int, micro_batches: int = 1) -> None:

@@ -4,8 +4,8 @@ Shapes: B rows, P masked positions.
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -15,22 +15,39 @@ from kbert.training.distribution import rows_of_this_host
 Batches = Iterable[tuple[Any, Any, Any]]  # (x, y, sample_weight), the weights as y
 
 
+class Heldout(Protocol):
+    """A source of held-out text, as `kbert/data/heldout.py` makes it."""
+
+    @property
+    def batches(self) -> Batches:
+        """The text, as in training."""
+        ...
+
+    @property
+    def one_masked(self) -> Batches:
+        """Sentences of it, one token masked at a time."""
+        ...
+
+
 def of_heads(figures: Mapping[str, float]) -> dict[str, float]:
     """A step's figures by head, as `mlm_loss`.
 
     Keras names no head where a model has one output only; of the models that are pretrained that is
-    the one of the masked LM.
+    the one of the masked LM, which is asked for masked words or, left to right, for the next token.
 
     Example:
         >>> of_heads({"loss": 2.0, "accuracy": 0.5})
         {'loss': 2.0, 'mlm_loss': 2.0, 'mlm_accuracy': 0.5}
+        >>> of_heads({"loss": 2.0, "next_token_accuracy": 0.5})
+        {'loss': 2.0, 'next_token_loss': 2.0, 'next_token_accuracy': 0.5}
         >>> of_heads({"loss": 2.0, "mlm_loss": 1.5, "nsp_loss": 0.5})
         {'loss': 2.0, 'mlm_loss': 1.5, 'nsp_loss': 0.5}
     """
-    if "accuracy" not in figures:
-        return dict(figures)
-    loss = figures["loss"]
-    return {"loss": loss, "mlm_loss": loss, "mlm_accuracy": figures["accuracy"]}
+    for metric, head in (("accuracy", "mlm"), ("next_token_accuracy", "next_token")):
+        if metric in figures:
+            loss = figures["loss"]
+            return {"loss": loss, f"{head}_loss": loss, f"{head}_accuracy": figures[metric]}
+    return dict(figures)
 
 
 def mean_scores(model: keras.Model, batches: Batches) -> dict[str, float]:
@@ -77,17 +94,38 @@ def mean_scores(model: keras.Model, batches: Batches) -> dict[str, float]:
     return of_heads(means)
 
 
-def heldout_figures(model: keras.Model, masked: Batches, one_masked: Batches) -> dict[str, float]:
-    """What is said of a source of held-out text: `mean_scores`, and the pseudo-perplexity.
+def heldout_figures(model: keras.Model, text: Heldout) -> dict[str, float]:
+    """What is said of a source of held-out text: `mean_scores`, and a perplexity.
+
+        pseudo_perplexity = exp(mean loss of each token of some sentences, masked alone)
+        perplexity = exp(mean loss of the next token)    where that is what was asked
 
     Args:
         model: a compiled one.
-        masked: the text, masked as in training.
-        one_masked: sentences of it, one token masked at a time (`kbert/data/one_masked.py`).
+        text: the rows to ask about.
     """
-    scores = mean_scores(model, masked)
-    scores["pseudo_perplexity"] = math.exp(mean_scores(model, one_masked)["mlm_loss"])
-    return scores
+    scores = mean_scores(model, text.batches)
+    if "next_token_loss" in scores:
+        return {**scores, "perplexity": math.exp(scores["next_token_loss"])}
+    one_masked = mean_scores(model, text.one_masked)
+    return {**scores, "pseudo_perplexity": math.exp(one_masked["mlm_loss"])}
+
+
+def source_figures(
+    sources: Mapping[str, Heldout], say: Callable[[str], Any], model: keras.Model
+) -> dict[str, dict[str, float]]:
+    """The figures of each source of held-out text, by name.
+
+    Args:
+        sources: by name.
+        say: takes the figures of each in words.
+        model: a compiled one.
+    """
+    figures = {}
+    for name, source in sources.items():
+        figures[name] = heldout_figures(model, source)
+        say(f"held-out {name}: {in_words(figures[name])}")
+    return figures
 
 
 def in_words(figures: Mapping[str, float]) -> str:
@@ -96,10 +134,16 @@ def in_words(figures: Mapping[str, float]) -> str:
     Example:
         >>> in_words({"mlm_loss": 2.0, "mlm_accuracy": 0.5, "pseudo_perplexity": 7.25})
         'MLM loss 2.000, accuracy 50.0%, pseudo-perplexity 7.2'
+        >>> in_words({"next_token_loss": 2.0, "next_token_accuracy": 0.5, "perplexity": 7.389})
+        'next-token loss 2.000, accuracy 50.0%, perplexity 7.4'
     """
+    causal = "next_token_loss" in figures
+    head, label = ("next_token", "next-token") if causal else ("mlm", "MLM")
+    perplexity = "perplexity" if causal else "pseudo_perplexity"
     words = (
-        f"MLM loss {figures['mlm_loss']:.3f}, accuracy {100 * figures['mlm_accuracy']:.1f}%, "
-        f"pseudo-perplexity {figures['pseudo_perplexity']:.1f}"
+        f"{label} loss {figures[f'{head}_loss']:.3f}, "
+        f"accuracy {100 * figures[f'{head}_accuracy']:.1f}%, "
+        f"{perplexity.replace('_', '-')} {figures[perplexity]:.1f}"
     )
     if "nsp_accuracy" in figures:
         words += f"; NSP {100 * figures['nsp_accuracy']:.1f}%"

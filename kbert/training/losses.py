@@ -3,7 +3,7 @@
 Shapes: B batch, P masked positions, V vocabulary.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
@@ -11,7 +11,7 @@ from keras import ops
 from kbert.errors import KbertError
 from kbert.training.cross_entropy import cross_entropy
 
-Objective = Literal["pretraining", "masked-lm", "next-sentence"]
+Objective = Literal["pretraining", "masked-lm", "causal", "next-sentence"]
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -65,7 +65,8 @@ def objective(task: Objective, micro_batches: int = 1) -> dict[str, Any]:
     """What to pass to `compile` beside the optimizer.
 
     Args:
-        task: "pretraining" (both heads; the losses are summed), "masked-lm" or "next-sentence".
+        task: "pretraining" (both heads; the losses are summed), "masked-lm", "causal" (the next
+            token at every place) or "next-sentence".
         micro_batches: in how many parts a step is computed. Where it is more than one, losses are
             sums, and the weights say how much each part counts (`kbert/training/stages.py`).
 
@@ -81,19 +82,19 @@ def objective(task: Objective, micro_batches: int = 1) -> dict[str, Any]:
         ['jit_compile', 'loss', 'weighted_metrics']
     """
 
-    def accuracy():
-        return keras.metrics.MeanMetricWrapper(is_right, name="accuracy")
+    def accuracy(name: str = "accuracy"):
+        return keras.metrics.MeanMetricWrapper(is_right, name=name)
 
     def loss_of_part():
         return CrossEntropy(reduction="sum") if micro_batches > 1 else CrossEntropy()
 
-    parts: dict[str, Any] = {"masked-lm": "mlm", "next-sentence": "nsp"}
+    if task not in get_args(Objective):
+        raise KbertError(f"task is one of {', '.join(get_args(Objective))}, not {task!r}")
     jit_compile = keras.backend.backend() != "torch"
     if task == "pretraining":
-        loss: Any = {part: loss_of_part() for part in parts.values()}
-        metrics: Any = {part: [accuracy()] for part in parts.values()}
-    elif task in parts:
-        loss, metrics = loss_of_part(), [accuracy()]
-    else:
-        raise KbertError(f"task is 'pretraining', 'masked-lm' or 'next-sentence', not {task!r}")
+        loss: Any = {part: loss_of_part() for part in ("mlm", "nsp")}
+        metrics: Any = {part: [accuracy()] for part in ("mlm", "nsp")}
+    else:  # one output, which has no name; what is told of it must say what was asked
+        loss = loss_of_part()
+        metrics = [accuracy("next_token_accuracy" if task == "causal" else "accuracy")]
     return {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}

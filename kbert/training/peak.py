@@ -1,39 +1,76 @@
 """How fast the device is at best: the yardstick beside a run's tokens per second."""
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from kbert.cost import cost
+from kbert.training.distribution import num_devices
+from kbert.training.stages import Stage
 
 _LEAST_SECONDS = 0.02  # of a product: less is mostly the cost of asking for it
 _LARGEST = 8192
+_EVERY_SECONDS = 30  # how often the rate is measured, at the most
 _OF_COST = (
     "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size "
     "max_position_embeddings type_vocab_size"
 ).split()
 
 
-def tokens_at_peak(rate: float, config: Mapping[str, Any], rows: int, length: int) -> float:
-    """The tokens a second of training at a rate that nothing reaches.
+class Peak:
+    """The tokens a second that a run would train if its devices did nothing but matrix products.
+
+        rate of one large product * tokens of a step / operations of a step
+
+    A device that others use too is slower at times, and a rate that is measured then would be no
+    peak. So it is measured again while the run lasts, and the highest counts.
 
     Args:
-        rate: operations a second, as `matmul_rate` measures them.
         config: of the `Bert` that is trained.
-        rows: of a step.
-        length: of a row, in tokens.
+        stages: the run's.
+        dtype: of the products.
+        scored: the share of a row's places whose tokens are told: the mask rate, or 1.
+
+    Attributes:
+        rate: operations a second of the product, on all devices; 0 until it is measured.
 
     Example:
         >>> from kbert.sizes import SIZES
         >>> config = {"vocab_size": 32000, "max_position_embeddings": 512, "type_vocab_size": 2}
-        >>> round(tokens_at_peak(127e9, {**config, **SIZES["mini"]}, rows=32, length=128))
+        >>> peak = Peak({**config, **SIZES["mini"]}, [Stage(None, 9, rows=32, sequence_length=128)])
+        >>> peak.rate = 127e9  # as if `measure` had found it
+        >>> round(peak.tokens_per_second(0))
         4505
     """
-    step = cost(**{name: config[name] for name in _OF_COST}, batch_size=rows, length=length)
-    return rate * step.tokens / step.training_flops
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        stages: Sequence[Stage],
+        dtype: str = "float32",
+        scored: float = 0.15,
+    ):
+        sizes = {name: config[name] for name in _OF_COST}
+        self.rate, self._dtype, self._measured = 0.0, dtype, -math.inf
+        self._operations_per_token = []
+        for _, _, rows, length in stages:
+            masked = math.ceil(scored * length)
+            step = cost(**sizes, batch_size=rows, length=length, masked=masked)
+            self._operations_per_token.append(step.training_flops / step.tokens)
+
+    def measure(self) -> None:
+        """Measures the rate, unless that was done a moment ago; it takes a second or less."""
+        if time.monotonic() - self._measured > _EVERY_SECONDS:
+            self.rate = max(self.rate, num_devices() * matmul_rate(self._dtype))
+            self._measured = time.monotonic()
+
+    def tokens_per_second(self, stage: int) -> float:
+        """Of a stage, counted from 0, at the highest rate so far."""
+        return self.rate / self._operations_per_token[stage]
 
 
 def matmul_rate(dtype: str = "float32") -> float:

@@ -10,9 +10,11 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from kbert.training.peak import Peak
 from kbert.training.run_log import RunLog
 from kbert.training.stages import Stage
 
+_ACCURACIES = {"mlm_accuracy": "MLM", "nsp_accuracy": "NSP", "next_token_accuracy": "next token"}
 _EVERY_SECONDS = 10  # how often a line is shown where there is no terminal
 
 
@@ -40,8 +42,8 @@ class TrainingProgress:
         stages: the run's.
         first_step: how many steps were taken before, whose lines are in the log.
         window: of how many of the last steps the mean is shown.
-        peak: tokens a second of each stage if the device did nothing but the step's matrix
-            products, at the highest rate that it reaches in one; None where it is not known.
+        peak: measures again before each interval what the device reaches at best, and tells the
+            tokens a second of each stage at that; None where no share of it is to be shown.
         also: takes the figures, too.
     """
 
@@ -52,7 +54,7 @@ class TrainingProgress:
         stages: Sequence[Stage],
         first_step: int = 0,
         window: int = 50,
-        peak: Sequence[float] | None = None,
+        peak: Peak | None = None,
         also: Sequence[Figures] = (),
     ):
         self.console, self.log_file = console, log_file
@@ -99,6 +101,8 @@ class TrainingProgress:
 
         The first step of a stage compiles, and is not timed either.
         """
+        if self.peak:
+            self.peak.measure()
         self._compiles, self._stage = stage != self._stage, stage
         self._mark = time.perf_counter()
 
@@ -135,16 +139,16 @@ class TrainingProgress:
 
     def _describe(self) -> str:
         shown = [f"loss {self.mean('loss'):.3f}"]
-        for name, label in (("mlm_accuracy", "MLM"), ("nsp_accuracy", "NSP")):
+        for name, label in _ACCURACIES.items():
             if name in self._recent[-1]:
                 shown.append(f"{label} {100 * self.mean(name):.1f}%")
         speed = self.tokens_per_second()
         if speed:
-            share = f" ({100 * speed / self.peak[self._stage]:.0f}% of peak)" if self.peak else ""
-            shown += [
-                f"{speed:,.0f} tokens/s{share}",
-                f"{_clock(self._tokens_left() / speed)} left",
-            ]
+            share = ""
+            if self.peak:
+                share = f" ({100 * speed / self.peak.tokens_per_second(self._stage):.0f}% of peak)"
+            left = _clock(self._tokens_left() / speed)
+            shown += [f"{speed:,.0f} tokens/s{share}", f"{left} left"]
         return "  ".join(shown)
 
     def _tokens_left(self) -> int:

@@ -44,7 +44,7 @@ def test_other_settings_with_the_same_weights(small, inputs, tokenizer):
         np.testing.assert_allclose(
             ops.convert_to_numpy(other(inputs)[name]), ops.convert_to_numpy(logits), atol=1e-6
         )
-    assert other.tokenizer is tokenizer and model.with_settings(remat=False) is model
+    assert other.tokenizer is tokenizer and model.with_settings(remat=False) is not model
     half = model.with_settings(dtype="mixed_bfloat16")
     assert half.bert.encoder_layers[0].compute_dtype == "bfloat16"
     with pytest.raises(KbertError, match="vocab_size is none of dtype, remat, attention_window"):

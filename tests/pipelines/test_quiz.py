@@ -1,8 +1,16 @@
+import keras
 import numpy as np
 import pytest
 
 from kbert import BertForMaskedLM, BertForPreTraining, KbertError, NextSentence
-from kbert.pipelines.quiz import Blank, Pair, ask_blanks, ask_pairs
+from kbert.pipelines.quiz import (
+    Blank,
+    Pair,
+    ask_blanks,
+    ask_next_tokens,
+    ask_pairs,
+    what_it_learned,
+)
 
 DOCUMENTS = [
     ["국회에 국민의 법률을 의결한다.", "축구는 정말 재미있다."],
@@ -42,6 +50,39 @@ def test_what_cannot_be_blanked_is_left_out(small, tokenizer):
     documents.append(["국회에 나."])
     (blank,) = ask_blanks(model, documents, np.random.default_rng(0))
     assert (blank.text, blank.truth) == ("[MASK]에 나.", "국회")
+
+
+def test_the_next_token_is_told_from_what_stands_before_it(small, tokenizer):
+    """As the logits say that the beginning gives alone, left to right."""
+    model = BertForMaskedLM(**small)
+    model.tokenizer = tokenizer
+    asked = ask_next_tokens(model, DOCUMENTS, np.random.default_rng(3), count=3)
+    assert len({len(tokenizer(blank.text)["input_ids"][0]) for blank in asked}) > 1
+    for text, truth, answer, score in asked:
+        beginning = text.removesuffix("[MASK]")
+        assert any(f"{beginning}{truth}" in sentence for sentence in SENTENCES)
+        ids = tokenizer(beginning)["input_ids"][:, :-1]  # without [SEP]
+        mask = np.tril(np.ones((1, ids.shape[1], ids.shape[1]), "int8"))
+        logits = keras.ops.convert_to_numpy(model({"input_ids": ids, "attention_mask": mask}))[
+            0, -1
+        ]
+        chances = np.exp(logits - logits.max())
+        assert answer == tokenizer.token(int(logits.argmax()))
+        assert score == pytest.approx(chances.max() / chances.sum(), rel=1e-4)
+    assert ask_next_tokens(model, [["나 너 우"]], np.random.default_rng(0)) == []
+
+
+def test_what_is_shown_of_each_objective(model, small, tokenizer):
+    rng = np.random.default_rng
+    shown = what_it_learned(model, DOCUMENTS, rng(0)).splitlines()
+    assert shown[0] == "Ten blanks from the training text:"
+    assert shown[1:7] == [f"  {blank}" for blank in ask_blanks(model, DOCUMENTS, rng(0))]
+    assert "of 6 came back" in shown[7] and "Does the second sentence follow the first?" in shown
+    left_to_right = BertForMaskedLM(**small)
+    left_to_right.tokenizer = tokenizer
+    shown = what_it_learned(left_to_right, DOCUMENTS, rng(0), causal=True).splitlines()
+    asked = [f"  {blank}" for blank in ask_next_tokens(left_to_right, DOCUMENTS, rng(0))]
+    assert shown[0].startswith("Ten beginnings") and shown[1:-1] == asked != []
 
 
 def test_pairs_follow_and_do_not(model):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kbert import BertForPreTraining, KbertError
+from kbert import Bert, BertForPreTraining, KbertError
 from kbert.training import peak
 from kbert.training import progress as module
 from kbert.training.curves import draw_curves
@@ -16,6 +16,7 @@ from kbert.training.progress import TrainingProgress
 from kbert.training.run_log import RunLog
 from kbert.training.stages import Stage, locate
 from kbert.training.tensorboard import TensorBoardFiles
+from tests.conftest import SMALL
 
 STAGES = [Stage(None, 4, 10, 10), Stage(None, 2, 10, 40)]  # of 100 and 400 tokens a step
 
@@ -35,6 +36,16 @@ def clock(monkeypatch):
     return clock
 
 
+class PeakOf200:
+    """A peak that costs the clock a while to measure."""
+
+    def measure(self):
+        module.time.now += 5
+
+    def tokens_per_second(self, stage):
+        return (200.0, 1000.0)[stage]
+
+
 def take(progress, clock, seconds, loss=1.0):
     clock.now += seconds
     progress.record({"loss": loss, "mlm_accuracy": 0.25})
@@ -42,7 +53,7 @@ def take(progress, clock, seconds, loss=1.0):
 
 def test_speed_leaves_out_what_is_no_training(tmp_path, clock, capsys):
     screen, log = Console(width=200), tmp_path / "log.jsonl"
-    with TrainingProgress(screen, log, STAGES, peak=[200.0, 1000.0]) as progress:
+    with TrainingProgress(screen, log, STAGES, peak=PeakOf200()) as progress:
         progress.interval(0)
         take(progress, clock, 30.0)  # compiles
         assert progress.tokens_per_second() == 0
@@ -64,7 +75,7 @@ def test_speed_leaves_out_what_is_no_training(tmp_path, clock, capsys):
         assert progress.tokens_per_second() == 700 / 10
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
-    assert [line["seconds"] for line in lines] == [30, 31, 34, 138, 188, 190]
+    assert [line["seconds"] for line in lines] == [35, 36, 39, 148, 203, 205]
 
 
 def test_a_run_that_goes_on_keeps_means_and_seconds(tmp_path, clock):
@@ -145,6 +156,10 @@ def test_the_curves_have_the_held_out_points(tmp_path):
     # A line of a legend is a comment of the picture's text.
     assert "<!-- masked LM, wiki -->" in (tmp_path / "with.svg").read_text()
     assert "<!-- masked LM, wiki -->" not in (tmp_path / "without.svg").read_text()
+    for path in (log, heldout):
+        path.write_text(path.read_text().replace("mlm", "next_token"))
+    draw_curves(log, tmp_path / "causal.svg", heldout=heldout)
+    assert "<!-- next token, wiki -->" in (tmp_path / "causal.svg").read_text()
     log.write_text("")
     with pytest.raises(KbertError, match="has 0 steps"):
         draw_curves(log, tmp_path / "none.svg")
@@ -171,3 +186,32 @@ def test_the_rate_of_a_product(monkeypatch):
     times = iter([0.01] * 5 + [0.09, 0.08, 0.05, 0.1, 0.07])
     monkeypatch.setattr(peak, "_seconds", lambda matrix: next(times))
     assert peak.matmul_rate() == 2 * 1024**3 / 0.05
+
+
+def test_the_highest_rate_counts_and_is_not_asked_for_at_every_step(monkeypatch):
+    """Where the device was busy when a run began, no share of the peak stays above 100%."""
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    clock, rates = Clock(), iter([1e9, 4e9, 2e9])
+    monkeypatch.setattr(peak, "time", clock)
+    monkeypatch.setattr(peak, "matmul_rate", lambda dtype: next(rates))
+    config = Bert(**{**SMALL, "max_position_embeddings": 40}).get_config()
+    half, whole = (peak.Peak(config, STAGES, scored=scored) for scored in (0.5, 1.0))
+    seen = []
+    for seconds in (0, 29, 31, 31):
+        clock.now += seconds
+        half.measure()
+        seen.append(half.tokens_per_second(0))
+    assert seen == [seen[0], seen[0], 4 * seen[0], 4 * seen[0]]
+    assert next(rates, None) is None
+    whole.rate = half.rate
+    # All places are scored: 5 rows more of 6 (D^2 + D V) operations in each row of 10.
+    operations = 6 * 5 * (12 * 12 + 12 * 40) / 10
+    assert 4e9 / whole.tokens_per_second(0) - 4e9 / half.tokens_per_second(0) == pytest.approx(
+        operations
+    )

@@ -256,9 +256,10 @@ def test_every_objective_of_the_batches_is_fitted_as_it_is(small, tokenizer, mod
     model = model_class(
         **{**small, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     )
-    task = "pretraining" if aim == "pretraining" else "masked-lm"
-    model.compile(adamw(1e-2, 40, warmup_steps=4), **objective(task))
-    before = model.evaluate(batches, verbose=0, return_dict=True)["loss"]
+    model.compile(adamw(1e-2, 40, warmup_steps=4), **objective(aim))
+    figures = model.evaluate(batches, verbose=0, return_dict=True)
+    assert ("next_token_accuracy" in figures) == (aim == "causal")
+    before = figures["loss"]
     model.fit(batches, shuffle=False, verbose=0)
     after = model.evaluate(batches, verbose=0, return_dict=True)["loss"]
     assert after < 0.8 * before

@@ -1,0 +1,121 @@
+"""The options of pretrain_ko.py, and what they are where they are not given."""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import get_args
+
+import kbert
+from kbert.cost import Precision
+from kbert.data.batches import MARKS, Objective
+from kbert.run_folder import next_folder
+from kbert.training.optimizers import BERT_PRETRAINING, QUICK_PRETRAINING
+from kbert.training.stages import stage_shape
+
+PRESETS = {"quick": QUICK_PRETRAINING, "bert": BERT_PRETRAINING}
+# What a run that continues must have in common with the one that began. The text and the
+# vocabulary count by what is in them, not by where they are.
+FIXED = (
+    "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
+    "objective masking mask_rate weights unpaired init precision remat"
+).split()
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Pretrains a Korean BERT from raw text.")
+
+    add = parser.add_argument_group("the text").add_argument
+    add("--corpus", nargs="+", help=".txt, .txt.gz, .txt.xz or .jsonl, or folders")
+    add("--shards", nargs="+", help="instead of --corpus: folders that build_shards.py made")
+    add("--weights", nargs="+", type=float, help="of the folders; 2 is seen twice as often as 1")
+    add("--unpaired", nargs="+", default=[], help="those of the folders that are no running text")
+    add("--encoding", default="utf-8", help="of the corpus; cp949 for older files")
+    add("--vocab", help="a vocab.txt to use; by default one is trained on the corpus")
+    add("--vocab-size", type=int, default=1500)
+
+    add = parser.add_argument_group("the objective").add_argument
+    add(
+        "--objective",
+        choices=get_args(Objective),
+        default="pretraining",
+        help="masked words and next sentence; masked words in full rows; or, in full rows, each "
+        "token from those before it",
+    )
+    add("--masking", choices=list(MARKS), default="token", help="what is masked as a whole")
+    add("--mask-rate", type=float, default=0.15)
+
+    add = parser.add_argument_group("the model").add_argument
+    add("--size", choices=sorted(kbert.SIZES), default="tiny")
+    add("--init", help="a model to train further, as kbert.load takes it; with its tokenizer")
+    add("--add-tokens", help="a file of tokens that it gets besides, one a line")
+    add("--dropout", type=float, help="default that of the preset; with --init, of the model")
+    add(
+        "--precision",
+        choices=get_args(Precision),
+        default="float32",
+        help="of products; mixed_float16, with a scaled loss, for GPUs without bfloat16 (T4)",
+    )
+    add("--remat", action="store_true", help="compute layers twice, and keep far less of them")
+
+    add = parser.add_argument_group("the steps").add_argument
+    add("--preset", choices=sorted(PRESETS), default="quick", help="of what is not given here")
+    add("--steps", type=int)
+    add("--batch-size", type=int, help="rows of a step")
+    add("--sequence-length", type=int, help="in tokens, special tokens included")
+    add(
+        "--stages",
+        nargs="+",
+        metavar="LENGTH:BATCH:STEPS",
+        help="instead of those three: BERT's are 128:256:900000 512:256:100000",
+    )
+    add("--micro-batches", type=int, default=1, help="parts of a step, for memory")
+    add("--learning-rate", type=float)
+    add("--warmup-steps", type=int)
+    add("--weight-decay", type=float)
+    add("--seed", type=int, default=0)
+
+    add = parser.add_argument_group("the run").add_argument
+    add("--out", help="a folder: new, empty, or a run to continue; default runs/quickstart")
+    add("--overwrite", action="store_true", help="replace a former run in --out")
+    add("--save-every", type=int, default=1000, help="steps between checkpoints")
+    add("--heldout", nargs="+", default=[], help="text to evaluate on; each file is a source")
+    add("--evaluate-every", type=int, default=1000, help="in steps")
+    add("--tensorboard", action="store_true", help="write its files, too")
+
+    add = parser.add_argument_group("several hosts").add_argument
+    add("--coordinator", help="where the first listens, as 10.0.0.1:1234; or auto")
+    add("--num-hosts", type=int, help="how many they are")
+    add("--host", type=int, help="which of them this is, from 0")
+
+    arguments = parser.parse_args()
+    shape = (arguments.sequence_length, arguments.batch_size, arguments.steps)
+    if arguments.stages and any(shape):
+        parser.error("--stages stands for --sequence-length, --batch-size and --steps")
+    for name, value in PRESETS[arguments.preset].items():
+        if getattr(arguments, name) is None and not (arguments.init and name == "dropout"):
+            setattr(arguments, name, value)
+    one = f"{arguments.sequence_length}:{arguments.batch_size}:{arguments.steps}"
+    try:
+        arguments.stages = [stage_shape(stage) for stage in arguments.stages or [one]]
+    except kbert.KbertError as error:
+        parser.error(str(error))
+    if arguments.micro_batches < 1:
+        parser.error(f"--micro-batches is a number from 1, not {arguments.micro_batches}")
+    masks = (arguments.masking, arguments.mask_rate)
+    if arguments.objective == "causal" and masks != ("token", 0.15):
+        parser.error("--objective causal masks nothing: leave --masking and --mask-rate out")
+    if arguments.init and arguments.vocab:
+        parser.error(f"--init brings its own vocabulary: leave --vocab {arguments.vocab} out")
+    if arguments.add_tokens and not Path(arguments.add_tokens).is_file():
+        parser.error(f"--add-tokens {arguments.add_tokens}: no such file")
+    for source, files in Counter(source_name(path) for path in arguments.heldout).items():
+        if files > 1:
+            parser.error(f"--heldout has {files} files whose name is {source}; rename one")
+    arguments.steps = sum(steps for _, _, steps in arguments.stages)
+    arguments.out = arguments.out or str(next_folder("runs/quickstart"))
+    return arguments
+
+
+def source_name(path: str) -> str:
+    """What figures of a held-out file are called: heldout/wiki.txt -> wiki."""
+    return Path(path).name.partition(".")[0]
