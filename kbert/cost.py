@@ -144,8 +144,8 @@ def cost(
             (N K a token) too; those of more, and those without dropout, keep none.
         precision: what Keras calls the dtype policy.
         remat: whether each layer keeps its input only, and is computed again in the backward pass.
-        attention_window: how many positions each sees on either side of its own; None means all. Counted
-            for an L that is a multiple of it; else the last block costs as much as a full one.
+        attention_window: how many positions each sees on either side of its own; None means all.
+            What fills up the last block, where L is no multiple of it, is not counted.
 
     Raises:
         KbertError: if a number is not what it can be.

@@ -1,11 +1,11 @@
 """Pretrains a Korean BERT from raw text: vocabulary, masked LM and next sentence, in six steps.
 
     python recipes/pretrain_ko.py
-    python recipes/pretrain_ko.py --corpus texts/ --size mini --vocab-size 16000 --steps 20000
+    python recipes/pretrain_ko.py --corpus texts/ --size mini
 
-Without --corpus it takes KoNLPy's two small corpora (`pip install kbert[konlpy]`), and its other
-defaults are for them: size tiny, some 4.5 minutes on 2 cores with JAX. Expect an MLM loss far below
-the unigram baseline's 6.5 and half of ten blanks or more filled rightly: it learns them by heart.
+Without --corpus it takes KoNLPy's two small corpora (`pip install kbert[konlpy]`) and size tiny:
+some 4 minutes on 2 cores with JAX. Expect an MLM loss far below the unigram baseline's 6.5 and half
+of ten blanks or more filled rightly: it learns them by heart.
 
 The run's folder gets vocab.txt, settings.json, log.jsonl (a line a step), checkpoints, curves.png
 and model.keras. The same command with the same --out continues a run that was ended.
@@ -216,7 +216,7 @@ def finish(
     screen.print(
         "\nWhere a model has read little, again and again, as with the default corpus, it knows "
         "that by heart and no other Korean. Some 100 MB of text and hours of training (--corpus, "
-        "--size mini, --vocab-size 16000, --steps 20000) are where it begins to be of use. "
+        "--size mini) are where it begins to be of use. "
         f"KLUE-BERT has read 62 GB.\n\nThe model is {path}. To go on:"
     )
     if causal:

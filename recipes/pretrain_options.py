@@ -9,10 +9,9 @@ import kbert
 from kbert.cost import Precision
 from kbert.data.batches import MARKS, Objective
 from kbert.run_folder import next_folder
-from kbert.training.optimizers import BERT_PRETRAINING, QUICK_PRETRAINING
+from kbert.training.optimizers import PRESETS
 from kbert.training.stages import stage_shape
 
-PRESETS = {"quick": QUICK_PRETRAINING, "bert": BERT_PRETRAINING}
 # What a run that continues must have in common with the one that began. The text and the
 # vocabulary count by what is in them, not by where they are.
 FIXED = (
@@ -31,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--unpaired", nargs="+", default=[], help="those of the folders that are no running text")
     add("--encoding", default="utf-8", help="of the corpus; cp949 for older files")
     add("--vocab", help="a vocab.txt to use; by default one is trained on the corpus")
-    add("--vocab-size", type=int, default=1500)
+    add("--vocab-size", type=int, help="of that one")
 
     add = parser.add_argument_group("the objective").add_argument
     add(
@@ -48,7 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--size", choices=sorted(kbert.SIZES), default="tiny")
     add("--init", help="a model to train further, as kbert.load takes it; with its tokenizer")
     add("--add-tokens", help="a file of tokens that it gets besides, one a line")
-    add("--dropout", type=float, help="default that of the preset; with --init, of the model")
+    add("--dropout", type=float, help="that of the preset; with --init, of the model")
     add(
         "--precision",
         choices=get_args(Precision),
@@ -58,7 +57,12 @@ def parse_arguments() -> argparse.Namespace:
     add("--remat", action="store_true", help="compute layers twice, and keep far less of them")
 
     add = parser.add_argument_group("the steps").add_argument
-    add("--preset", choices=sorted(PRESETS), default="quick", help="of what is not given here")
+    add(
+        "--preset",
+        choices=list(PRESETS),
+        help="of what is not given: quick for the default corpus, corpus for your own, further "
+        "with --init, bert as the paper has it",
+    )
     add("--steps", type=int)
     add("--batch-size", type=int, help="rows of a step")
     add("--sequence-length", type=int, help="in tokens, special tokens included")
@@ -91,6 +95,9 @@ def parse_arguments() -> argparse.Namespace:
     shape = (arguments.sequence_length, arguments.batch_size, arguments.steps)
     if arguments.stages and any(shape):
         parser.error("--stages stands for --sequence-length, --batch-size and --steps")
+    if arguments.preset is None:
+        own_text = arguments.corpus or arguments.shards
+        arguments.preset = "further" if arguments.init else "corpus" if own_text else "quick"
     for name, value in PRESETS[arguments.preset].items():
         if getattr(arguments, name) is None and not (arguments.init and name == "dropout"):
             setattr(arguments, name, value)

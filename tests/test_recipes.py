@@ -65,6 +65,22 @@ def test_whose_dropout_a_run_has(monkeypatch, options, rate):
     assert recipe.parse_arguments().dropout == rate
 
 
+@pytest.mark.parametrize(
+    ("options", "preset", "learning_rate", "vocab_size"),
+    [
+        ([], "quick", 3e-3, 1500),
+        (["--corpus", "texts"], "corpus", 1e-3, 16_000),
+        (["--shards", "shards", "--learning-rate", "2e-4"], "corpus", 2e-4, 16_000),
+        (["--init", "model.keras", "--corpus", "texts"], "further", 5e-5, None),
+        (["--corpus", "texts", "--preset", "bert"], "bert", 1e-4, 32_000),
+    ],
+)
+def test_which_preset_a_run_has(monkeypatch, options, preset, learning_rate, vocab_size):
+    arguments = loaded_recipe(monkeypatch, "pretrain_ko.py", *options).parse_arguments()
+    assert arguments.preset == preset
+    assert (arguments.learning_rate, arguments.vocab_size) == (learning_rate, vocab_size)
+
+
 def test_evaluate_prints_a_row_for_each_model_and_file(corpus, tokenizer, monkeypatch, capsys):
     paths = []
     for make in (kbert.BertForPreTraining, kbert.BertForMaskedLM, kbert.Bert):

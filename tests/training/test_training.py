@@ -17,7 +17,7 @@ from kbert.data.shards import encode_documents
 from kbert.data.sources import Source
 from kbert.training.loop import train
 from kbert.training.losses import CrossEntropy, is_right, objective
-from kbert.training.optimizers import BERT_PRETRAINING, AdamW, LinearWarmupDecay, adamw
+from kbert.training.optimizers import PRESETS, AdamW, LinearWarmupDecay, adamw
 from kbert.training.progress import TrainingProgress
 from kbert.training.stages import Stage, stage_shape
 
@@ -143,7 +143,8 @@ def test_every_weight_that_should_decay_does(small):
 
 
 def test_the_published_settings():
-    assert BERT_PRETRAINING == {
+    assert PRESETS["bert"] == {
+        "vocab_size": 32_000,
         "batch_size": 256,
         "sequence_length": 512,
         "learning_rate": 1e-4,
