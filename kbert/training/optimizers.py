@@ -1,7 +1,7 @@
 """AdamW as BERT uses it, and the settings of a run: BERT's published ones, and some for less.
 
-Source: Devlin et al. 2018, appendix A.2; google-research/bert, optimization.py; further pretraining:
-Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 4.1.
+Source: Devlin et al. 2018, appendix A.2; google-research/bert, optimization.py; for further
+pretraining Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 4.1.
 """
 
 from typing import Any
