@@ -19,6 +19,7 @@ from kbert.console import console
 from kbert.data.engines import local, on_ray
 from kbert.data.shard_builder import CHARACTERS, build_shards
 from kbert.data.shard_steps import SPLITTERS
+from kbert.text.web import WEB_CLEANERS
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -37,6 +38,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--field", default="text", help="what .jsonl, .parquet and datasets call the text")
     add("--keep-boilerplate", action="store_true", help="copyright lines, 로그인, 댓글 3개, ...")
     add("--min-hangul", type=float, default=0.3, help="least share of a line's characters; 0: any")
+    add("--web-text", choices=list(WEB_CLEANERS), help="make comments and messages plainer")
     add("--keep-duplicate-lines", action="store_true")
     add("--duplicate-line-length", type=int, default=25, help="shorter lines may come back")
     add("--keep-duplicate-documents", action="store_true")
@@ -71,6 +73,7 @@ def main() -> None:
             field=arguments.field,
             boilerplate=not arguments.keep_boilerplate,
             min_hangul=arguments.min_hangul,
+            web_text=arguments.web_text,
             duplicate_lines=(
                 None if arguments.keep_duplicate_lines else arguments.duplicate_line_length
             ),

@@ -36,6 +36,7 @@ from kbert.text.vocabulary import (
     train_vocabulary,
 )
 from kbert.text.vocabulary_report import vocabulary_report
+from kbert.text.web import WEB_CLEANERS
 
 REPORT_TEXTS = 20_000  # documents that a report reads at the most
 
@@ -54,6 +55,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--unused", type=int, default=0, help="[unused] tokens at the end; KLUE-BERT has 500")
     add("--special-tokens", nargs="+", default=list(SPECIAL_TOKENS), help="in the order of ids")
     add("--morphemes", help="mecab, kiwi, okt, komoran, ...: train on morphemes, as KLUE-BERT")
+    add("--web-text", choices=list(WEB_CLEANERS), help="make comments and messages plainer")
     add("--lowercase", action="store_true")
     add("--processes", type=int, default=os.cpu_count() or 1)
     add("--heldout", nargs="+", help="texts for the report; default the corpus itself")
@@ -69,7 +71,8 @@ def documents(arguments: argparse.Namespace, paths: list[str] | None) -> Iterato
         whole = read_documents(paths, arguments.encoding, split=str.splitlines)
     else:
         whole = iter(konlpy_documents())
-    return ("\n".join(document) for document in whole)
+    plainer = WEB_CLEANERS.get(arguments.web_text, str)
+    return ("\n".join(map(plainer, document)) for document in whole)
 
 
 def main() -> None:

@@ -22,6 +22,16 @@ def test_train_vocab_gives_the_same_bytes(corpus):
     assert one == two and len(one.decode().splitlines()) == 140
 
 
+def test_train_vocab_of_comments(tmp_path):
+    path = tmp_path / "comments.txt"
+    path.write_text("진짜 대박ㅋㅋㅋㅋㅋ https://a.b/c\n" * 20, encoding="utf-8")
+    settings = ["--corpus", path, "--vocab-size", 14, "--web-text", "plainer"]
+    done = run("train_vocab.py", *settings, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr.decode()
+    tokens = (tmp_path / "out/vocab.txt").read_text("utf-8").splitlines()
+    assert "대박ㅋㅋ" in tokens and not any("http" in t or "ㅋㅋㅋ" in t for t in tokens)
+
+
 def test_train_vocab_as_klue_did(corpus):
     """On morphemes, with KLUE's layout, beside another vocabulary."""
     pytest.importorskip("mecab")

@@ -50,6 +50,7 @@ from kbert.folder_lock import LOCK, locked
 from kbert.text.morphemes import Morphemes, import_analyser
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.tokenizer_files import TOKENIZER_FILES
+from kbert.text.web import WEB_CLEANERS
 
 CHARACTERS = 8_000_000
 
@@ -66,6 +67,7 @@ def build_shards(
     field: str = "text",
     boilerplate: bool = True,
     min_hangul: float = MIN_HANGUL,
+    web_text: Literal["plainer", "kcbert"] | None = None,
     duplicate_lines: int | None = MIN_LENGTH,
     duplicate_documents: bool = True,
     sentences: Literal["rule", "kiwi", "lines"] = "rule",
@@ -85,6 +87,7 @@ def build_shards(
         field: what .jsonl, .parquet and `datasets` call the text.
         boilerplate: whether to drop boilerplate lines; see `cleaning.py`.
         min_hangul: the least share of Hangul in a line, in [0, 1].
+        web_text: first makes comments and messages plainer; see `kbert.text.web`.
         duplicate_lines: a line of at least so many characters that stood before is dropped; None
             keeps all.
         duplicate_documents: whether to drop documents that stood before.
@@ -109,6 +112,8 @@ def build_shards(
             f"sentences is one of {', '.join(SPLITTERS)}, and characters and duplicate_lines are "
             f"numbers from 1, not {sentences!r:.40}, {characters!r:.40}, {duplicate_lines!r:.40}"
         )
+    if web_text is not None and web_text not in WEB_CLEANERS:
+        raise KbertError(f"web_text is one of {', '.join(WEB_CLEANERS)}, not {web_text!r:.40}")
     clean([], min_hangul=min_hangul)  # for its check
     if sentences == "kiwi":
         import_analyser("kiwipiepy")  # for its check
@@ -123,6 +128,7 @@ def build_shards(
             "field": field,
             "boilerplate": boilerplate,
             "min_hangul": min_hangul,
+            "web_text": web_text,
             "duplicate_lines": duplicate_lines,
             "duplicate_documents": duplicate_documents,
             "sentences": sentences,

@@ -27,6 +27,7 @@ from kbert.errors import KbertError
 from kbert.text.morphemes import Morphemes
 from kbert.text.sentences import split_sentences, split_sentences_by_kiwi
 from kbert.text.tokenizer import Tokenizer
+from kbert.text.web import WEB_CLEANERS
 
 PLAN, UNITS = "plan.json", "units.json"
 SPLITTERS = {"rule": split_sentences, "kiwi": split_sentences_by_kiwi, "lines": str.splitlines}
@@ -66,8 +67,12 @@ def clean_unit(folder: str, unit: str) -> None:
     """A unit without what cleaning drops, and the hashes of what it keeps."""
     work, settings = Path(folder, WORK), _plan(folder)["settings"]
     read = work / "read" / f"{unit}.txt"
+    documents = _documents(read)
+    if settings["web_text"]:
+        plainer = WEB_CLEANERS[settings["web_text"]]
+        documents = [[plainer(line) for line in document] for document in documents]
     documents, counts = clean(
-        _documents(read), boilerplate=settings["boilerplate"], min_hangul=settings["min_hangul"]
+        documents, boilerplate=settings["boilerplate"], min_hangul=settings["min_hangul"]
     )
     text = "\n\n".join("\n".join(document) for document in documents)
     write_text(work / "clean" / f"{unit}.txt", text, work)

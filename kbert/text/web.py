@@ -8,6 +8,7 @@ pieces on it. A model that was trained on cleaned text needs its text cleaned al
 
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Literal
 
 from kbert.errors import KbertError
@@ -84,6 +85,13 @@ def clean_as_kcbert(text: str) -> str:
     """
     text = _ADDRESS.sub("", _NOT_KCBERT.sub(" ", nfc(text)))
     return " ".join(_KCBERT_REPEATS.sub(r"\1\1", text).split())
+
+
+# What a corpus can be cleaned by, by name.
+WEB_CLEANERS: dict[str, Callable[[str], str]] = {
+    "plainer": clean_web_text,
+    "kcbert": clean_as_kcbert,
+}
 
 
 def space_by_kiwi(texts: list[str]) -> list[str]:

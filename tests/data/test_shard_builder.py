@@ -103,6 +103,23 @@ def test_nothing_is_lost_or_reordered(corpus, tokenizer, tmp_path):
     assert len({shard["name"].split("-")[0] for shard in manifest["shards"]}) < 10
 
 
+@pytest.mark.parametrize(
+    ("web_text", "expected"),
+    [("plainer", "국회는 1000 의결한다ㅋㅋ"), ("kcbert", "국회는 100 의결한다ㅋㅋ")],
+)
+def test_comments_are_made_plainer(tokenizer, tmp_path, web_text, expected):
+    path = tmp_path / "a.txt"
+    path.write_text(
+        "국회는 1000 의결한다ㅋㅋㅋㅋㅋ https://a.b\n\nhttps://a.b/c\n", encoding="utf-8"
+    )
+    manifest = build_shards([path], tokenizer, tmp_path / "s", run, web_text=web_text)
+    assert manifest["settings"]["web_text"] == web_text
+    (shard,) = open_shards(tmp_path / "s").shards
+    assert shard.ids.tolist() == tokenizer(expected)["input_ids"][0, 1:-1].tolist()
+    with pytest.raises(KbertError, match="web_text was"):
+        build_shards([path], tokenizer, tmp_path / "s", run)
+
+
 def test_cleaning_is_counted(corpus, tokenizer, tmp_path):
     counts = build_shards([corpus], tokenizer, tmp_path / "s", run)["counts"]
     assert counts["documents_read"] == 600
@@ -247,6 +264,7 @@ def test_strange_folders_and_settings_are_refused(corpus, tokenizer, tmp_path):
         ({"characters": 0}, "numbers from 1"),
         ({"duplicate_lines": 0}, "numbers from 1"),
         ({"min_hangul": 2}, "a share from 0 to 1"),
+        ({"web_text": "kc"}, "web_text is one of plainer, kcbert, not 'kc'"),
         ({"encoding": "utf8mb4"}, "no encoding 'utf8mb4'"),
         ({"morphemes": "jieba"}, "no morpheme analyser 'jieba'"),
     ):
