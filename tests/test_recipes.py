@@ -35,7 +35,7 @@ def test_from_raw_text_to_a_shared_model(corpus, monkeypatch, capsys):
     # Again: it is finished; never overwritten unasked; on request, with the same bytes and losses.
     recipe_main(monkeypatch, "pretrain_ko.py", *settings)
     assert "is finished, with 4 steps" in capsys.readouterr().out
-    with pytest.raises(kbert.KbertError, match=r"with learning_rate 0\.003, and this is 0\.0001"):
+    with pytest.raises(kbert.KbertError, match=r"with learning_rate 0\.001, and this is 0\.0001"):
         recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--learning-rate", 1e-4)
     vocabulary = (folder / "vocab.txt").read_bytes()
     recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--overwrite")
