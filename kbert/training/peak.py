@@ -17,7 +17,7 @@ _LARGEST = 8192
 _EVERY_SECONDS = 30  # how often the rate is measured, at the most
 _OF_COST = (
     "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size "
-    "max_position_embeddings type_vocab_size"
+    "max_position_embeddings type_vocab_size attention_window"
 ).split()
 
 
@@ -40,8 +40,9 @@ class Peak:
 
     Example:
         >>> from kbert.sizes import SIZES
-        >>> config = {"vocab_size": 32000, "max_position_embeddings": 512, "type_vocab_size": 2}
-        >>> peak = Peak({**config, **SIZES["mini"]}, [Stage(None, 9, rows=32, sequence_length=128)])
+        >>> config = {"vocab_size": 32000, "max_position_embeddings": 512, "type_vocab_size": 2,
+        ...           "attention_window": None, **SIZES["mini"]}
+        >>> peak = Peak(config, [Stage(None, 9, rows=32, sequence_length=128)])
         >>> peak.rate = 127e9  # as if `measure` had found it
         >>> round(peak.tokens_per_second(0))
         4505
