@@ -106,8 +106,9 @@ def pretrain(
         return None
 
     # 2. The text as ids: with the tokenizer of the model to train further, if there is one.
-    loaded = on_every_host(lambda: loaded_model(arguments, screen)) if arguments.init else None
-    text = on_every_host(lambda: read_text(arguments, loaded.tokenizer if loaded else None))
+    model = on_every_host(lambda: loaded_model(arguments, screen)) if arguments.init else None
+    tokenizer = model.tokenizer if model else None
+    text = on_every_host(lambda: read_text(arguments, tokenizer))
     asked = {name: getattr(arguments, name) for name in ("objective", "masking", "mask_rate")}
     heldout = on_every_host(lambda: read_heldout_files(arguments, text.tokenizer, asked))
     fixed |= {"vocabulary": vocabulary_fingerprint(text.tokenizer), "text": text.fingerprint}
@@ -132,8 +133,8 @@ def pretrain(
 
     # 4. The model.
     longest = max(stage.sequence_length for stage in stages)
-    if loaded:
-        model = further_model(arguments, loaded, longest)
+    if model:
+        model = further_model(arguments, model, longest)
     else:
         model = new_model(arguments, text.tokenizer, longest)
     optimizer = adamw(

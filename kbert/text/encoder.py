@@ -91,8 +91,7 @@ class Encoder:
 
     def _in_bulk(self, texts: list[str]) -> bool:
         """Whether numpy can do it, and is worth its start."""
-        breaks = any("\n" in token for token in self._model.whole_tokens)
-        return self._are_many(texts) and not (self._is_wordpiece and breaks)
+        return self._are_many(texts) and (not self._is_wordpiece or self._model.breaks_at_lines)
 
     @cached_property
     def _few(self) -> FewWordPiece:

@@ -18,25 +18,28 @@ def model(tmp_path_factory, train_sentencepiece):
 
 
 @pytest.fixture
-def same(monkeypatch):
-    """A function: holds what numpy gives beside what the engine gives."""
+def differing(monkeypatch):
+    """A function: the texts of which numpy does not give what the engine gives."""
 
-    def check(tokenizer: Tokenizer, texts: list[str]) -> None:
+    def find(tokenizer: Tokenizer, texts: list[str]) -> list[str]:
         monkeypatch.setattr("kbert.text.encoder.MAKE_BULK_FROM", 0)
         monkeypatch.setattr("kbert.text.encoder.BULK_FROM", 0)
         ids = tokenizer.encode_pieces(texts)
         all_places = tokenizer.encode_pieces(texts, PLACES)
         monkeypatch.undo()
+        assert len(ids.starts) == len(texts) + 1
+        found = []
         for number, text in enumerate(texts):
             alone = tokenizer.encode_pieces([text], PLACES)  # few characters are the engine's
             for pieces in (ids, all_places):
                 here = slice(pieces.starts[number], pieces.starts[number + 1])
-                assert pieces.ids[here].tolist() == alone.ids.tolist(), text
-                for name, column in pieces.places.items():
-                    assert column[here].tolist() == alone.places[name].tolist(), text
-        assert len(ids.starts) == len(texts) + 1
+                columns = [(pieces.ids, alone.ids)]
+                columns += [(column, alone.places[name]) for name, column in pieces.places.items()]
+                if any(ours[here].tolist() != theirs.tolist() for ours, theirs in columns):
+                    found.append(text)
+        return found
 
-    return check
+    return find
 
 
 TEXTS = [
@@ -55,34 +58,33 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("settings", [{}, {"strip_accents": True, "lowercase": True}])
-def test_as_the_engine(model, same, random_strings, settings):
+def test_as_the_engine(model, differing, random_strings, settings):
     tokenizer = Tokenizer.from_file(model, **settings)
-    same(tokenizer, [*TEXTS, *random_strings(1500, seed=5)])
+    assert differing(tokenizer, [*TEXTS, *random_strings(1500, seed=5)]) == []
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("settings", [{}, {"strip_accents": True}])
-def test_as_the_engine_in_real_text(real_data, model, same, settings):
+def test_as_the_engine_in_real_text(real_data, model, differing, settings):
     tokenizer = Tokenizer.from_file(model, **settings)
     for path in sorted((real_data / "heldout").glob("*.txt")):
-        same(tokenizer, path.read_text(encoding="utf-8").split("\n")[:200])
+        assert differing(tokenizer, path.read_text(encoding="utf-8").split("\n")[:200]) == []
 
 
 @pytest.mark.parametrize("at", [-3.0, 0.0, 50.0])
-def test_scores_of_any_kind(same, at):
+def test_scores_of_any_kind(differing, at):
     """Ties, pieces within pieces; and scores so high that many [UNK] would beat a piece."""
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] ▁ 국 회 국회 회의 ▁국 의 국회의 에 정부 a▁b".split()
     rng = np.random.default_rng(0)
     texts = ["".join(rng.choice([*"국회의에정부 a뷁"], 12)) for _ in range(300)]
-    same(Tokenizer(words, scores=[at] * len(words)), texts)
-    same(Tokenizer(words, scores=(at + rng.integers(-2, 3, len(words))).tolist()), texts)
+    for scores in ([at] * len(words), (at + rng.integers(-2, 3, len(words))).tolist()):
+        assert differing(Tokenizer(words, scores=scores), texts) == []
 
 
-def test_line_breaks_in_tokens(same):
+def test_line_breaks_in_tokens(differing):
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "▁국", "회", "\n", "국\n"]
-    same(
-        Tokenizer(words, scores=[-1.0] * 9, added_tokens=["\n", "국\n"]), ["국\n회\n\n국 국", "\n"]
-    )
+    tokenizer = Tokenizer(words, scores=[-1.0] * 9, added_tokens=["\n", "국\n"])
+    assert differing(tokenizer, ["국\n회\n\n국 국", "\n"]) == []
 
 
 @pytest.mark.parametrize("copies", [1, 5000])
@@ -92,3 +94,11 @@ def test_control_characters_before_a_text_shift_nothing(model, copies):
     offsets = Tokenizer.from_file(model)([text] * copies, return_offsets=True)["offsets"][-1]
     assert [text[start:end] for start, end in offsets.tolist() if end][-1] == "말"
     assert text[offsets[1, 0]] == "국"
+
+
+def test_what_no_piece_covers_is_ten_worse_than_the_worst_piece(differing):
+    """가나 다 is -16; [UNK] 나다 is -8 - 10 + 0."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "▁", "가나", "나다", "다"]
+    tokenizer = Tokenizer(words, scores=[0.0] * 6 + [-8.0, 0.0, -8.0])
+    assert tokenizer.tokenize("가나다") == ["▁", "가나", "다"]
+    assert differing(tokenizer, ["가나다", "나다 가나다나다"]) == []
