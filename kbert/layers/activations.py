@@ -26,8 +26,8 @@ def gelu(x, training=None):
     wide = ops.cast(x, "float32")
     if training:
         y = _gelu_with_gradient(wide)
-    elif backend == "jax":  # TensorFlow cannot open a SavedModel with JAX's erf
-        y = ops.gelu(wide, approximate=False)
+    elif backend == "jax" and not isinstance(x.shape[0], int):
+        y = ops.gelu(wide, approximate=False)  # exported: TensorFlow cannot read JAX's erf
     else:
         y = wide * _phi(wide)
     return ops.cast(y, x.dtype)

@@ -23,7 +23,7 @@ class Dense(keras.layers.Dense):
         return outputs if self.activation is None else self.activation(outputs)
 
 
-def linear(inputs, kernel, bias, training=None):
+def linear(inputs, kernel, bias, training=None, transposed=False):
     """Multiplies by a matrix and adds a bias.
 
     PyTorch runs eagerly, so a separate addition would read and write the whole output once more;
@@ -33,9 +33,10 @@ def linear(inputs, kernel, bias, training=None):
 
     Args:
         inputs: (..., I).
-        kernel: (I, O).
+        kernel: (I, O), or (O, I).
         bias: (O,).
         training: whether gradients will be asked for.
+        transposed: whether the kernel is (O, I).
 
     Returns:
         (..., O).
@@ -44,10 +45,12 @@ def linear(inputs, kernel, bias, training=None):
         import torch
 
         flat = inputs.reshape(-1, inputs.shape[-1])
+        kernel = kernel.T if transposed else kernel
         return torch.addmm(bias, flat, kernel).reshape(*inputs.shape[:-1], -1)
     if training:
-        return _linear_with_gradients(inputs, *values(kernel, bias))
-    return ops.add(ops.matmul(inputs, kernel), bias)
+        run = _transposed_with_gradients if transposed else _linear_with_gradients
+        return run(inputs, *values(kernel, bias))
+    return ops.add(ops.matmul(inputs, ops.transpose(kernel) if transposed else kernel), bias)
 
 
 def values(*weights):
@@ -83,6 +86,18 @@ def _linear_with_gradients(inputs, kernel, bias):
         return for_inputs, for_kernel, sum_of_rows(rows)
 
     return ops.add(ops.matmul(inputs, kernel), bias), gradients
+
+
+@ops.custom_gradient
+def _transposed_with_gradients(inputs, kernel, bias):
+    def gradients(upstream):
+        rows = _as_it_is(ops.reshape(upstream, (-1, kernel.shape[0])))  # (M, O)
+        flat = ops.reshape(inputs, (-1, kernel.shape[1]))  # (M, I)
+        for_kernel = _as_it_is(ops.matmul(ops.transpose(rows), flat))
+        for_inputs = ops.reshape(ops.matmul(rows, kernel), ops.shape(inputs))
+        return for_inputs, for_kernel, sum_of_rows(rows)
+
+    return ops.add(ops.matmul(inputs, ops.transpose(kernel)), bias), gradients
 
 
 def _as_it_is(tensor):

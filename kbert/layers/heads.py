@@ -108,9 +108,10 @@ class MaskedLMHead(keras.layers.Layer):
             hidden = gather_positions(hidden, positions)  # (B, P, D)
         hidden = self.layer_norm(activation(self.hidden_act, self.transform(hidden), training))
         table = embedding_table if self.tied else self.decoder
-        decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)
         if keras.backend.standardize_dtype(hidden.dtype) == "float32":
-            return linear(hidden, decoder, ops.convert_to_tensor(self.bias), training)
+            table, bias = ops.convert_to_tensor(table), ops.convert_to_tensor(self.bias)
+            return linear(hidden, table, bias, training, transposed=True)
+        decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)
         return ops.cast(ops.matmul(hidden, decoder), "float32") + ops.cast(self.bias, "float32")
 
     def compute_output_shape(self, hidden_shape, embedding_table_shape=None, positions_shape=None):

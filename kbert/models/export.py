@@ -129,7 +129,6 @@ def _require(package: str, what: str, extra: str) -> None:
 def _tensorflow_onnx(signature: _Signature) -> Any:
     import tensorflow as tf
     import tf2onnx  # pyright: ignore[reportMissingImports]
-    from tf2onnx.handler import tf_op  # pyright: ignore[reportMissingImports]
 
     specs = [tf.TensorSpec((None, None), tf.int32, name=name) for name in signature.inputs]
     function = tf.function(
@@ -137,27 +136,12 @@ def _tensorflow_onnx(signature: _Signature) -> Any:
         input_signature=specs,
         autograph=False,
     )
-    tf_op("Erfc")(_Erfc)
     proto, _ = tf2onnx.convert.from_function(function, input_signature=specs)
     for value in (*proto.graph.input, *proto.graph.output):
         for name, size in zip(("batch", "length"), value.type.tensor_type.shape.dim, strict=False):
             if size.dim_param:
                 size.dim_param = name
     return proto
-
-
-class _Erfc:
-    """TensorFlow's operation in exact gelu, for tf2onnx, which lacks it: erfc(x) = 1 - erf(x)."""
-
-    @classmethod
-    def version_9(cls, ctx, node, **_):  # named by tf2onnx: Erf came with ONNX's operator set 9
-        output = node.output[0]
-        like = {"dtypes": [ctx.get_dtype(output)], "shapes": [ctx.get_shape(output)]}
-        erf = ctx.make_node("Erf", node.input, **like)
-        one = ctx.make_const(f"{node.name}_one", np.float32(1))
-        ctx.remove_node(node.name)
-        terms = [one.output[0], erf.output[0]]
-        ctx.make_node("Sub", terms, name=node.name, outputs=[output], **like)
 
 
 def _jax_onnx(signature: _Signature) -> Any:
