@@ -12,7 +12,7 @@ from functools import partial
 import keras
 from keras import ops
 
-from kbert.layers.block_attention import attention_in_blocks
+from kbert.layers.block_attention import attention_in_blocks, undivided_softmax
 from kbert.layers.dense import Dense
 from kbert.layers.dropout import Dropout, seed_of_draw
 from kbert.layers.initializers import TruncatedNormal, sub_seed
@@ -100,16 +100,11 @@ def attention(
 def _attention_by_xla(query, key, value, bias=None, dropout=None):
     """The formula in float32, in the order in which XLA is fastest on a CPU.
 
-    What the formula does to each weight is done to the queries and to the context: they have H
-    numbers a position where weights have L. In 16 bits a sum of values could be too large.
+    What the formula does to each weight is done to queries and context: they have H numbers a
+    position where weights have L. In 16 bits a sum before its division could be too large.
     """
-    query = query / math.sqrt(query.shape[-1])
-    scores = ops.einsum("bqnh,bknh->bnqk", query, key)  # (B, N, L, L)
-    if bias is not None:
-        scores = scores + bias
-    highest = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
-    weights = ops.exp(scores - highest)
-    sums = ops.sum(weights, axis=-1, keepdims=True)  # (B, N, L, 1)
+    scores = ops.einsum("bqnh,bknh->bnqk", query / math.sqrt(query.shape[-1]), key)
+    weights, sums = undivided_softmax(scores if bias is None else scores + bias)  # (B, N, L, L)
     dropped = weights if dropout is None else dropout(weights)
     context = ops.einsum("bnqk,bknh->bnqh", dropped, value) / sums
     return ops.transpose(context, (0, 2, 1, 3))  # (B, L, N, H)

@@ -8,6 +8,7 @@ Source: Rabe and Staats 2021, "Self-attention Does Not Need O(n^2) Memory".
 """
 
 import math
+from functools import partial
 
 import keras
 from keras import ops
@@ -32,24 +33,26 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
     length, heads, head_size = query.shape[1:]
     count = -(-length // QUERIES)
     scale = 1 / math.sqrt(head_size)
-    dtype = query.dtype
+    dtype = keras.backend.standardize_dtype(query.dtype)
     first_rows = ops.arange(ops.shape(query)[0] * heads, dtype="int32") * length
     first_rows = ops.reshape(first_rows, (-1, heads, 1))  # (B, N, 1)
     biases = bias if bias is None or bias.shape[2] == 1 else _blocks(bias, count)
 
     def weights_of(index, queries, keys):
-        """(B, N, C, K) in float32, and a function that drops."""
-        scores = ops.einsum("bnch,bnkh->bnck", queries, keys) * scale
+        """(B, N, C, K) in float32, their sums (B, N, C, 1), and a function that drops."""
+        scores = ops.einsum("bnch,bnkh->bnck", queries * scale, keys)
         if biases is not None:
             scores = scores + (biases if biases is bias else biases[index])
-        weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
         rows = first_rows + index * QUERIES + ops.arange(QUERIES, dtype="int32")
-        return weights, (lambda numbers: numbers if drop is None else drop(numbers, rows))
+        dropped = partial(drop, rows=rows) if drop else lambda numbers: numbers
+        return *undivided_softmax(scores), dropped
 
     def context_of(index, queries, keys, values):
         """(B, N, C, H)."""
-        weights, dropped = weights_of(index, queries, keys)
-        return ops.matmul(ops.cast(dropped(weights), dtype), values)
+        weights, sums, dropped = weights_of(index, queries, keys)
+        if dtype == "float32":
+            return ops.matmul(dropped(weights), values) / sums
+        return ops.matmul(ops.cast(dropped(weights / sums), dtype), values)
 
     def parts(query, key, value):
         """Queries (n, B, N, C, H), keys and values (B, N, K, H)."""
@@ -73,7 +76,8 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
 
             def backward(index, gradients):
                 for_queries, for_keys, for_values = gradients
-                weights, dropped = weights_of(index, queries[index], keys)
+                weights, sums, dropped = weights_of(index, queries[index], keys)
+                weights = weights / sums
                 left = ops.cast(dropped(weights), dtype)
                 for_values = for_values + _sum("bnck,bnch->bnkh", left, above[index])
                 products = ops.einsum("bnch,bnkh->bnck", above[index], values)
@@ -97,6 +101,16 @@ def attention_in_blocks(query, key, value, bias=None, drop=None):
         return _unblocked(contexts, length), gradient
 
     return attend(query, key, value)
+
+
+def undivided_softmax(scores):
+    """Numerators of the softmax along the last axis, (..., K), and denominators (..., 1); float32.
+
+    What is made of the weights can be divided in their place, where it is smaller.
+    """
+    scores = ops.cast(scores, "float32")
+    weights = ops.exp(scores - ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True)))
+    return weights, ops.sum(weights, axis=-1, keepdims=True)
 
 
 def _by_jax(context_of, queries, keys, values):

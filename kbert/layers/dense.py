@@ -33,10 +33,10 @@ def linear(inputs, kernel, bias, training=None, transposed=False):
 
     Args:
         inputs: (..., I).
-        kernel: (I, O), or (O, I).
+        kernel: (I, O), or (O, I) if transposed.
         bias: (O,).
         training: whether gradients will be asked for.
-        transposed: whether the kernel is (O, I).
+        transposed: whether the kernel stands as an embedding table does, a row for each output.
 
     Returns:
         (..., O).

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kbert.layers.dense import Dense
+from kbert.layers.dense import Dense, linear
 
 
 @pytest.mark.parametrize("activation", [None, "tanh"])
@@ -36,6 +36,38 @@ def test_the_gradients(shape):
     flat, rows = inputs.reshape(-1, shape[-1]), upstream.reshape(-1, 7)
     np.testing.assert_allclose(layer.get_weights()[0], kernel - flat.T @ rows, atol=1e-5)
     np.testing.assert_allclose(layer.get_weights()[1], bias - rows.sum(axis=0), atol=1e-5)
+
+
+class ByTable(keras.layers.Layer):
+    """Multiplies by a table (O, I), as the decoder does."""
+
+    def build(self, input_shape):
+        self.table = self.add_weight(shape=(7, input_shape[-1]), name="table")
+        self.bias = self.add_weight(shape=(7,), initializer="zeros", name="bias")
+
+    def call(self, inputs, training=None):
+        table, bias = ops.convert_to_tensor(self.table), ops.convert_to_tensor(self.bias)
+        return linear(inputs, table, bias, training, transposed=True)
+
+
+def test_the_gradients_of_a_table_and_of_what_comes_before_it():
+    """By hand: dT = dy^T x, and dx = dy T, which reaches the layer before."""
+    rng = np.random.default_rng(2)
+    inputs = rng.normal(size=(2, 5, 4)).astype("float32")
+    truth = rng.normal(size=(2, 5, 7)).astype("float32")
+    before, layer = Dense(3), ByTable()
+    model = keras.Sequential([keras.Input((5, 4)), before, layer])
+    model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=False)
+    kernel, table = before.get_weights()[0], layer.get_weights()[0]
+    hidden = inputs @ kernel
+    upstream = 2 * (hidden @ table.T - truth) / truth.size
+    np.testing.assert_allclose(model.predict_on_batch(inputs), hidden @ table.T, atol=1e-5)
+    model.train_on_batch(inputs, truth)
+    rows, flat = upstream.reshape(-1, 7), hidden.reshape(-1, 3)
+    np.testing.assert_allclose(layer.get_weights()[0], table - rows.T @ flat, atol=1e-5)
+    np.testing.assert_allclose(layer.get_weights()[1], -rows.sum(axis=0), atol=1e-5)
+    for_kernel = inputs.reshape(-1, 4).T @ (rows @ table)
+    np.testing.assert_allclose(before.get_weights()[0], kernel - for_kernel, atol=1e-5)
 
 
 def test_bfloat16_and_low_rank_adapters_as_in_keras():
