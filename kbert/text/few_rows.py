@@ -1,60 +1,62 @@
 """Rows of a few texts, in plain Python: the same arrays as `rows.py`, without numpy's start."""
 
-from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 
-from kbert.text.rows import fit
+from kbert.text.rows import RowForm, fit
+
+
+def make_few_rows(
+    form: RowForm, first: list[list[int]], second: list[list[int]] | None
+) -> dict[str, np.ndarray]:
+    """Ids of texts as a batch of rows, without windows.
+
+    Args:
+        form: the rows' form, without a stride.
+        first: the ids of the first texts.
+        second: those of the second texts, or None.
+
+    Returns:
+        `input_ids`, `token_type_ids` and `attention_mask`, (R, L) int32.
+
+    Raises:
+        KbertError: if a row that may not be cut is longer than it may be.
+    """
+    rows, begins = join_rows(form, first, second)
+    length = form.padded_length(max(map(len, rows), default=0))
+    return pad_rows(rows, begins if form.segments else [], length, form.pad_id)
 
 
 def join_rows(
-    first: list[list[int]],
-    second: list[list[int]] | None,
-    *,
-    room: int | None,
-    truncation: str,
-    cls_id: int,
-    separators: Sequence[int],
-    sep_id: int,
+    form: RowForm, first: list[list[int]], second: list[list[int]] | None
 ) -> tuple[list[list[int]], list[int]]:
-    """Rows with special tokens, not padded yet.
-
-    Args:
-        first: the ids of the first texts.
-        second: those of the second texts, or None.
-        room: the most ids of text in a row; None is no limit.
-        truncation: as in `plan_rows`.
-        cls_id: what begins a row.
-        separators: what stands between two texts.
-        sep_id: what ends a row.
-
-    Returns:
-        The rows, and the place in each where the second text begins.
+    """Rows with special tokens, not padded yet, and the place in each where the second text begins.
 
     Raises:
         KbertError: as `fit`.
-
-    Example:
-        >>> settings = {"truncation": "longest_first", "cls_id": 2, "sep_id": 3}
-        >>> join_rows([[5, 6]], [[7, 8, 9]], room=4, separators=[3], **settings)
-        ([[2, 5, 6, 3, 7, 8, 3]], [4])
     """
+    begin, end, room, settings = (
+        form.cls_id,
+        form.sep_id,
+        form.room,
+        (form.specials, form.truncation),
+    )
     if second is None:
-        rows = [[cls_id, *ids, sep_id] for ids in first]
+        rows = [[begin, *ids, end] for ids in first]
         if room is not None:
             for row in rows:
                 if len(row) > room + 2:
-                    kept, _ = fit(len(row) - 2, 0, room, 2, truncation, is_pair=False)
-                    row[kept + 1 :] = [sep_id]
+                    kept, _ = fit(len(row) - 2, 0, room, *settings, is_pair=False)
+                    row[kept + 1 :] = [end]
         return rows, []
-    rows, begins, specials = [], [], 2 + len(separators)
+    rows, begins, between = [], [], [end] * form.separators
     for one, two in zip(first, second, strict=True):
         if room is not None and len(one) + len(two) > room:
-            kept, rest = fit(len(one), len(two), room, specials, truncation, is_pair=True)
+            kept, rest = fit(len(one), len(two), room, *settings, is_pair=True)
             one, two = one[:kept], two[:rest]
-        rows.append([cls_id, *one, *separators, *two, sep_id])
-        begins.append(1 + len(one) + len(separators))
+        rows.append([begin, *one, *between, *two, end])
+        begins.append(1 + len(one) + len(between))
     return rows, begins
 
 

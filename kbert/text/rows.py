@@ -71,6 +71,121 @@ def concatenate(blocks: list[Pieces]) -> Pieces:
     )
 
 
+@dataclass(frozen=True)
+class RowForm:
+    """What a row is made of beside the pieces, and how long it may be.
+
+    Attributes:
+        cls_id: what begins a row.
+        sep_id: what ends each text.
+        pad_id: what fills a row up.
+        is_pair: whether a row has two texts.
+        separators: how many `sep_id` stand between them.
+        segments: whether tokens of the second text have type 1.
+        max_length: the most tokens of a row, special tokens included; None is no limit.
+        truncation: one of TRUNCATIONS.
+        stride: None cuts what does not fit; a number makes windows of it, see `plan_rows`.
+        pad_to_multiple_of: what L is rounded up to, within `max_length`.
+        pad_to_length: L itself, or None.
+
+    Raises:
+        KbertError: if there is no room for text, or the settings do not go together.
+    """
+
+    cls_id: int
+    sep_id: int
+    pad_id: int
+    is_pair: bool
+    separators: int
+    segments: bool
+    max_length: int | None
+    truncation: str
+    stride: int | None
+    pad_to_multiple_of: int
+    pad_to_length: int | None
+
+    def __post_init__(self):
+        stride, room = self.stride, self.room
+        if self.truncation not in TRUNCATIONS:
+            raise KbertError(
+                f"truncation is 'longest_first', 'only_second' or 'never', not {self.truncation!r}"
+            )
+        if stride is not None and stride < 0:
+            raise KbertError(f"stride is how many tokens windows share: from 0 on, not {stride}")
+        if stride is not None and room is None:
+            raise KbertError("a stride needs a max_length: windows are for texts that are longer")
+        if room is not None and room < (2 if self.is_pair else 1):
+            raise KbertError(
+                f"max_length {self.max_length} leaves no room for text beside the "
+                f"{self.specials} special tokens"
+            )
+        if stride is not None and self.is_pair and self.truncation != "only_second":
+            raise KbertError(
+                "windows of a pair slide over the second text: truncation='only_second'"
+            )
+        if self.pad_to_multiple_of < 1:
+            raise KbertError(
+                f"pad_to_multiple_of is a number from 1, not {self.pad_to_multiple_of}"
+            )
+
+    @property
+    def specials(self) -> int:
+        """How many special tokens a row has."""
+        return 2 + self.separators if self.is_pair else 2
+
+    @property
+    def room(self) -> int | None:
+        """The most pieces of text that a row may have; None is no limit."""
+        return None if self.max_length is None else self.max_length - self.specials
+
+    def padded_length(self, longest: int) -> int:
+        """L, for the length of the longest row.
+
+        Raises:
+            KbertError: if that does not fit into `pad_to_length`.
+        """
+        if self.pad_to_length is None:
+            length = -(-longest // self.pad_to_multiple_of) * self.pad_to_multiple_of
+            return length if self.max_length is None else min(length, self.max_length)
+        if longest > self.pad_to_length:
+            raise KbertError(
+                f"a row of {longest} tokens does not fit into pad_to_length={self.pad_to_length}; "
+                f"set max_length={self.pad_to_length} to cut it"
+            )
+        return self.pad_to_length
+
+
+def make_rows(form: RowForm, first: Pieces, second: Pieces | None) -> dict[str, np.ndarray]:
+    """Pieces as a batch of rows.
+
+    Returns:
+        What `fill_rows` does; with a stride also `text_index` (R,), which text each row is of.
+    """
+    plan = plan_rows(
+        first.lengths,
+        None if second is None else second.lengths,
+        room=form.room,
+        specials=form.specials,
+        truncation=form.truncation,
+        stride=form.stride,
+    )
+    longest = int(row_lengths(plan, form.specials).max(initial=0))
+    batch = fill_rows(
+        plan,
+        first,
+        second,
+        length=form.padded_length(longest),
+        pad_id=form.pad_id,
+        cls_id=form.cls_id,
+        sep_id=form.sep_id,
+        separators=form.separators,
+        segments=form.segments,
+    )
+    if form.stride is not None:
+        batch["text_index"] = plan["text"].astype(np.int32)
+    return batch
+
+
 ROW = np.dtype(
     [(name, np.int64) for name in ("text", "first", "first_end", "second", "second_end")]
 )
@@ -90,7 +205,7 @@ def plan_rows(
     Args:
         first: (N,) how many pieces the first texts have.
         second: (N,) the same of the second texts, or None.
-        room: the most pieces a row may have, from `room_for_text`; None is no limit.
+        room: the most pieces a row may have; None is no limit.
         specials: how many special tokens a row has beside them.
         truncation: one of TRUNCATIONS.
         stride: None cuts what does not fit. A number makes further rows (windows) of it, each
@@ -129,41 +244,6 @@ def plan_rows(
     for i, row in enumerate(plan.tolist()):
         rows += _windows(tuple(row), room, stride, is_pair) if i in longer else [row]
     return np.array(rows, ROW)
-
-
-def room_for_text(
-    max_length: int | None, specials: int, *, truncation: str, stride: int | None, is_pair: bool
-) -> int | None:
-    """How many pieces of text a row may have; None is no limit.
-
-    Args:
-        max_length: the most tokens a row may have, special tokens included; None is no limit.
-        specials: how many of them are special.
-        truncation: one of TRUNCATIONS.
-        stride: as in `plan_rows`.
-        is_pair: whether a row has two texts.
-
-    Raises:
-        KbertError: if there is no room, or the settings do not go together.
-    """
-    if truncation not in TRUNCATIONS:
-        raise KbertError(
-            f"truncation is 'longest_first', 'only_second' or 'never', not {truncation!r}"
-        )
-    if stride is not None and stride < 0:
-        raise KbertError(f"stride is how many tokens windows share: from 0 on, not {stride}")
-    if max_length is None:
-        if stride is not None:
-            raise KbertError("a stride needs a max_length: windows are for texts that are longer")
-        return None
-    room = max_length - specials
-    if room < (2 if is_pair else 1):
-        raise KbertError(
-            f"max_length {max_length} leaves no room for text beside the {specials} special tokens"
-        )
-    if stride is not None and is_pair and truncation != "only_second":
-        raise KbertError("windows of a pair slide over the second text: truncation='only_second'")
-    return room
 
 
 def fit(
@@ -235,7 +315,7 @@ def fill_rows(
         plan: (R,) the rows, from `plan_rows`.
         first: the pieces of the first texts.
         second: those of the second texts, or None.
-        length: L, from `padded_length`.
+        length: L.
         pad_id: what fills a row up.
         cls_id: what begins it.
         sep_id: what ends each text.
@@ -276,25 +356,6 @@ def fill_rows(
         for name, column in pieces.places.items():
             batch[name][where] = column[source]
     return batch
-
-
-def padded_length(longest: int, max_length: int | None, multiple: int, fixed: int | None) -> int:
-    """L: `fixed`, or that of the longest row, rounded up to a multiple within `max_length`.
-
-    Raises:
-        KbertError: if the multiple is none, or the longest row does not fit.
-    """
-    if multiple < 1:
-        raise KbertError(f"pad_to_multiple_of is a number from 1, not {multiple}")
-    if fixed is None:
-        length = -(-longest // multiple) * multiple
-        return length if max_length is None else min(length, max_length)
-    if longest > fixed:
-        raise KbertError(
-            f"a row of {longest} tokens does not fit into pad_to_length={fixed}; "
-            f"set max_length={fixed} to cut it"
-        )
-    return fixed
 
 
 def row_lengths(plan: np.ndarray, specials: int) -> np.ndarray:

@@ -24,18 +24,11 @@ from kbert.text import special_tokens as roles
 from kbert.text.decoder import Decoder
 from kbert.text.encoder import Encoder
 from kbert.text.engine import Model, build_engine
-from kbert.text.few_rows import join_rows, pad_rows
+from kbert.text.few_rows import make_few_rows
 from kbert.text.jamo import fallback_spellings
 from kbert.text.morphemes import Analyser
 from kbert.text.normalize import Form, check_settings, nfc, several
-from kbert.text.rows import (
-    Pieces,
-    fill_rows,
-    padded_length,
-    plan_rows,
-    room_for_text,
-    row_lengths,
-)
+from kbert.text.rows import Pieces, RowForm, make_rows
 from kbert.text.tokenizer_reader import read_tokenizer
 from kbert.text.vocabulary import count_words, numbered, train_vocabulary
 
@@ -366,60 +359,33 @@ class Tokenizer:
             raise KbertError(
                 f"{len(texts)} first texts and {len(seconds)} second texts do not pair"
             )
+        form = RowForm(
+            cls_id=self.cls_id,
+            sep_id=self.sep_id,
+            pad_id=self.pad_id,
+            is_pair=seconds is not None,
+            separators=self.separators,
+            segments=not self.roberta_pairs,
+            max_length=max_length,
+            truncation=truncation,
+            stride=stride,
+            pad_to_multiple_of=pad_to_multiple_of,
+            pad_to_length=pad_to_length,
+        )
         asked = {
             "offsets": return_offsets,
             "word_ids": return_word_ids,
             "eojeol_ids": return_eojeol_ids,
         }
         names = [name for name, wanted in asked.items() if wanted]
-        specials = 2 if seconds is None else 2 + self.separators
-        room = room_for_text(
-            max_length,
-            specials,
-            truncation=truncation,
-            stride=stride,
-            is_pair=seconds is not None,
-        )
         if not names and stride is None and glued_to_mask == "word":
             few = self._encoder.few(texts if seconds is None else [*texts, *seconds])
             if few is not None:
-                rows, begins = join_rows(
-                    few[: len(texts)],
-                    None if seconds is None else few[len(texts) :],
-                    room=room,
-                    truncation=truncation,
-                    cls_id=self.cls_id,
-                    separators=[self.sep_id] * self.separators,
-                    sep_id=self.sep_id,
-                )
-                longest = max(map(len, rows), default=0)
-                length = padded_length(longest, max_length, pad_to_multiple_of, pad_to_length)
-                return pad_rows(rows, [] if self.roberta_pairs else begins, length, self.pad_id)
+                count = len(texts)
+                return make_few_rows(form, few[:count], None if seconds is None else few[count:])
         first = self._encoder.pieces(texts, names, glued_to_mask)
         second = None if seconds is None else self._encoder.pieces(seconds, names, glued_to_mask)
-        plan = plan_rows(
-            first.lengths,
-            None if second is None else second.lengths,
-            room=room,
-            specials=specials,
-            truncation=truncation,
-            stride=stride,
-        )
-        longest = int(row_lengths(plan, specials).max(initial=0))
-        batch = fill_rows(
-            plan,
-            first,
-            second,
-            length=padded_length(longest, max_length, pad_to_multiple_of, pad_to_length),
-            pad_id=self.pad_id,
-            cls_id=self.cls_id,
-            sep_id=self.sep_id,
-            separators=self.separators,
-            segments=not self.roberta_pairs,
-        )
-        if stride is not None:
-            batch["text_index"] = plan["text"].astype(np.int32)
-        return batch
+        return make_rows(form, first, second)
 
     # Ids to text.
 
