@@ -9,8 +9,7 @@ looked at. Batches, models and optimizers are those of `benchmarks/step_time.py`
 the positions masked, float32, AdamW with clipping, the same dropout everywhere; as many rows as
 make --tokens.
 
-kbert              as it is, and with remat; with JAX also with remat and XLA's operations ordered
-                   for memory (on a CPU it orders them for speed, and keeps what remat would free)
+kbert              as it is, and with remat
 transformers       BertForPreTraining, eager PyTorch, with `sdpa` attention, its default, and
                    with `eager`
 
@@ -32,16 +31,12 @@ from step_time import VOCABULARY, make_kbert, make_transformers
 from kbert.cost import cost
 from kbert.sizes import SIZES
 
-# Has JAX's XLA order operations for memory on a CPU, and who has it so.
-XLA_FLAG = "--xla_cpu_scheduler_type=CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"
-ORDERED = "kbert, JAX, remat, ordered for memory"
 # name: (backend, module to import first, maker of the step, its settings)
 KBERT = ("kbert.models.pretraining", make_kbert)
 RIVAL = ("transformers.models.bert.modeling_bert", make_transformers)
 CONTESTANTS = {
     "kbert, JAX": ("jax", *KBERT, {}),
     "kbert, JAX, remat": ("jax", *KBERT, {"remat": True}),
-    ORDERED: ("jax", *KBERT, {"remat": True}),
     "kbert, PyTorch": ("torch", *KBERT, {}),
     "kbert, PyTorch, remat": ("torch", *KBERT, {"remat": True}),
     "kbert, TensorFlow": ("tensorflow", *KBERT, {}),
@@ -75,8 +70,6 @@ def main() -> None:
         if arguments.only not in name:
             continue
         environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        if name == ORDERED:
-            environment["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {XLA_FLAG}"
         peaks[name] = []
         for length in arguments.lengths:
             command = [sys.executable, *sys.argv, "--worker", name, "--lengths", str(length)]
@@ -103,10 +96,10 @@ def main() -> None:
 
 def print_table(title: str, peaks: dict[str, list[int]], lengths: list[int], figure) -> None:
     """A line a contestant: figures, and their shares of the less of the two of transformers."""
-    print(f"\n{title:38}" + "".join(f"{length:>9,}{'':7}" for length in lengths))
+    print(f"\n{title:32}" + "".join(f"{length:>9,}{'':7}" for length in lengths))
     rivals = [row for name, row in peaks.items() if name.startswith("transformers")]
     for name, row in peaks.items():
-        line = f"{name:38}"
+        line = f"{name:32}"
         for place, length in enumerate(lengths):
             of_rivals = [figure(rival[place], length) for rival in rivals]
             ours = figure(row[place], length)
