@@ -36,24 +36,20 @@ def join_rows(
     Raises:
         KbertError: as `fit`.
     """
-    begin, end, room, settings = (
-        form.cls_id,
-        form.sep_id,
-        form.room,
-        (form.specials, form.truncation),
-    )
+    begin, end, room = form.cls_id, form.sep_id, form.room
+    specials, truncation = form.specials, form.truncation
     if second is None:
         rows = [[begin, *ids, end] for ids in first]
         if room is not None:
             for row in rows:
                 if len(row) > room + 2:
-                    kept, _ = fit(len(row) - 2, 0, room, *settings, is_pair=False)
+                    kept, _ = fit(len(row) - 2, 0, room, specials, truncation, is_pair=False)
                     row[kept + 1 :] = [end]
         return rows, []
     rows, begins, between = [], [], [end] * form.separators
     for one, two in zip(first, second, strict=True):
         if room is not None and len(one) + len(two) > room:
-            kept, rest = fit(len(one), len(two), room, *settings, is_pair=True)
+            kept, rest = fit(len(one), len(two), room, specials, truncation, is_pair=True)
             one, two = one[:kept], two[:rest]
         rows.append([begin, *one, *between, *two, end])
         begins.append(1 + len(one) + len(between))

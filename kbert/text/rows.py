@@ -71,7 +71,7 @@ def concatenate(blocks: list[Pieces]) -> Pieces:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class RowForm:
     """What a row is made of beside the pieces, and how long it may be.
 
@@ -87,6 +87,8 @@ class RowForm:
         stride: None cuts what does not fit; a number makes windows of it, see `plan_rows`.
         pad_to_multiple_of: what L is rounded up to, within `max_length`.
         pad_to_length: L itself, or None.
+        specials: how many special tokens a row has.
+        room: the most pieces of text that it may have; None is no limit.
 
     Raises:
         KbertError: if there is no room for text, or the settings do not go together.
@@ -103,8 +105,12 @@ class RowForm:
     stride: int | None
     pad_to_multiple_of: int
     pad_to_length: int | None
+    specials: int = field(init=False)
+    room: int | None = field(init=False)
 
     def __post_init__(self):
+        self.specials = 2 + self.separators if self.is_pair else 2
+        self.room = None if self.max_length is None else self.max_length - self.specials
         stride, room = self.stride, self.room
         if self.truncation not in TRUNCATIONS:
             raise KbertError(
@@ -127,16 +133,6 @@ class RowForm:
             raise KbertError(
                 f"pad_to_multiple_of is a number from 1, not {self.pad_to_multiple_of}"
             )
-
-    @property
-    def specials(self) -> int:
-        """How many special tokens a row has."""
-        return 2 + self.separators if self.is_pair else 2
-
-    @property
-    def room(self) -> int | None:
-        """The most pieces of text that a row may have; None is no limit."""
-        return None if self.max_length is None else self.max_length - self.specials
 
     def padded_length(self, longest: int) -> int:
         """L, for the length of the longest row.
