@@ -1,4 +1,4 @@
-"""Layer normalisation, with gradients that XLA on TensorFlow computes fast.
+"""Layer normalisation, with gradients that XLA computes fast.
 
     y = n * gamma + beta        n = (x - mean(x)) / sqrt(var(x) + epsilon)
 
@@ -16,14 +16,14 @@ from kbert.layers.dense import sum_of_rows, values
 
 @keras.saving.register_keras_serializable("kbert")
 class LayerNorm(keras.layers.LayerNormalization):
-    """Keras's LayerNormalization over the last axis, with TensorFlow's gradients spelled out.
+    """Keras's LayerNormalization over the last axis, with gradients spelled out for XLA.
 
-    Left to itself, XLA on a CPU sums those of gamma and beta column by column.
+    Left to itself, it sums those of gamma and beta column by column on a CPU.
     """
 
     def call(self, inputs, training=None):
         """(..., D) -> (..., D), computed in float32."""
-        if keras.backend.backend() != "tensorflow" or not training:
+        if keras.backend.backend() == "torch" or not training:
             return super().call(inputs)
         normal = ops.layer_normalization(ops.cast(inputs, "float32"), epsilon=self.epsilon)
         gamma, beta = values(ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32"))

@@ -145,3 +145,33 @@ def test_layers_survive_their_config(layer):
     again = keras.saving.deserialize_keras_object(data)
     assert again.get_config() == layer.get_config()
     assert again.get_config()["seed"] == 3
+
+
+def test_the_gradient_of_the_position_table():
+    """Each position's is the sum over the rows of a batch, as differences of the loss have it."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 11, (3, 5)).astype("int32")
+    truth = rng.normal(size=(3, 5, 4)).astype("float32")
+    layer = Embeddings(11, 4, max_position_embeddings=6, dropout=0.0, initializer_range=1.0)
+    model = keras.Sequential([keras.Input((5,), dtype="int32"), layer])
+    model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=False)
+    names = [weight.name for weight in layer.weights]
+    before = layer.get_weights()
+    place = names.index("position_table")
+
+    def loss(change: float, row: int, column: int) -> float:
+        changed = [weight.copy() for weight in before]
+        changed[place][row, column] += change
+        layer.set_weights(changed)
+        outputs = ops.convert_to_numpy(layer(ids)).astype("float64")
+        return float(np.mean((outputs - truth) ** 2))
+
+    expected = np.zeros_like(before[place])
+    for row, column in np.ndindex(expected.shape):
+        both = [loss(change, row, column) for change in (1e-2, -1e-2)]
+        expected[row, column] = (both[0] - both[1]) / 2e-2
+    layer.set_weights(before)
+    model.train_on_batch(ids, truth)
+    got = before[place] - layer.get_weights()[place]
+    assert np.abs(expected[:5]).min() > 0 and (expected[5] == 0).all()
+    np.testing.assert_allclose(got, expected, atol=1e-3)
