@@ -105,8 +105,9 @@ def _attention_by_xla(query, key, value, bias=None, dropout=None):
     """
     scores = ops.einsum("bqnh,bknh->bnqk", query / math.sqrt(query.shape[-1]), key)
     weights, sums = undivided_softmax(scores if bias is None else scores + bias)  # (B, N, L, L)
-    dropped = weights if dropout is None else dropout(weights)
-    context = ops.einsum("bnqk,bknh->bnqh", dropped, value) / sums
+    if dropout is not None:
+        weights = dropout(weights)
+    context = ops.einsum("bnqk,bknh->bnqh", weights, value) / sums
     return ops.transpose(context, (0, 2, 1, 3))  # (B, L, N, H)
 
 

@@ -120,9 +120,9 @@ class Embeddings(keras.layers.Layer):
             segment = ops.take(self.segment_table, token_type_ids, axis=0)  # (B, L, E)
         else:
             segment = self.segment_table[0] if self.type_vocab_size else 0.0  # (E,)
-        spelled_out = training and keras.backend.backend() != "torch"
-        placed = _added(token, position) if spelled_out else token + position  # (B, L, E)
-        total = ops.cast(placed + segment, self.compute_dtype)
+        if training:
+            position = _in_every_row(position, ops.shape(token)[0])
+        total = ops.cast(token + position + segment, self.compute_dtype)
         hidden = self.dropout(self.layer_norm(total), training=training)
         return hidden if self.embedding_size == self.hidden_size else self.projection(hidden)
 
@@ -131,13 +131,18 @@ class Embeddings(keras.layers.Layer):
         return (*input_ids_shape, self.hidden_size)
 
 
-@ops.custom_gradient
-def _added(token, position):
-    """(B, L, E) and (L, E), with the gradients that XLA takes longer for: the sum over B."""
+def _in_every_row(position, rows):
+    """(L, E) -> (B, L, E) for XLA, which on a CPU is slow to find its gradient, a sum over B."""
+    if keras.backend.backend() == "torch":
+        return position
 
-    def gradients(upstream):
+    @ops.custom_gradient
+    def repeated(position):
         length, size = ops.shape(position)
-        rows = ops.reshape(upstream, (-1, length * size))
-        return upstream, ops.reshape(sum_of_rows(rows), (length, size))
 
-    return token + position, gradients
+        def gradient(upstream):
+            return ops.reshape(sum_of_rows(ops.reshape(upstream, (rows, -1))), (length, size))
+
+        return ops.broadcast_to(position, (rows, length, size)), gradient
+
+    return repeated(position)
