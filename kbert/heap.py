@@ -2,7 +2,7 @@
 
 A training step allocates hundreds of megabytes and frees them. glibc returns arrays of that size to
 the system at once, and the next step gets them back a page of 4 KB at a time, each filled with
-zeros when it is first written: with JAX some 240,000 pages a step of size mini. PyTorch does the
+zeros when it is first written: with JAX some 180,000 pages a step of size mini. PyTorch does the
 same for its largest arrays; TensorFlow keeps its memory by itself.
 
 Source: mallopt(3), Linux man-pages.
