@@ -65,7 +65,7 @@ class Embeddings(keras.layers.Layer):
         )
         self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
 
-    def build(self, input_shape=None):
+    def build(self, input_ids_shape=None, token_type_ids_shape=None):
         """Makes the tables, each (rows, E), and the projection if there is one."""
 
         def table(rows: int, name: str):
