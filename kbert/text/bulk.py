@@ -22,7 +22,8 @@ import numpy as np
 from kbert.text.characters import written_out
 from kbert.text.engine import Model
 from kbert.text.normalize import may_compose, nfc
-from kbert.text.rows import Pieces, concatenate, in_blocks, ranges
+from kbert.text.pieces import Pieces, concatenate, in_blocks
+from kbert.text.rows import ranges
 from kbert.text.special_tokens import any_of
 from kbert.text.trie import Trie
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH

@@ -25,7 +25,7 @@ from kbert.text.normalize import (
     normalize,
     replacements_of,
 )
-from kbert.text.rows import Pieces
+from kbert.text.pieces import Pieces
 from kbert.text.unigram import BulkUnigram
 
 BULK_FROM = 1 << 11  # characters: on fewer, numpy's start costs more than the work

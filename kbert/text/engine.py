@@ -9,7 +9,7 @@ import numpy as np
 import tokenizers
 
 from kbert.text import sentencepiece, wordpiece
-from kbert.text.rows import Pieces
+from kbert.text.pieces import Pieces
 
 Span = tuple[int, int]  # (start, end) in a text
 Encoded = tuple[list[int], list[Span], list[int | None]]  # ids, spans, and the word of each

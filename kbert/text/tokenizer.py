@@ -28,7 +28,8 @@ from kbert.text.few_rows import make_few_rows
 from kbert.text.jamo import fallback_spellings
 from kbert.text.morphemes import Analyser
 from kbert.text.normalize import Form, check_settings, nfc, several
-from kbert.text.rows import Pieces, RowForm, make_rows
+from kbert.text.pieces import Pieces
+from kbert.text.rows import RowForm, make_rows
 from kbert.text.tokenizer_reader import read_tokenizer
 from kbert.text.vocabulary import count_words, numbered, train_vocabulary
 

@@ -22,7 +22,8 @@ import numpy as np
 import tokenizers
 
 from kbert.text.engine import Model, pieces_of
-from kbert.text.rows import Pieces, concatenate, in_blocks, ranges
+from kbert.text.pieces import Pieces, concatenate, in_blocks
+from kbert.text.rows import ranges
 from kbert.text.sentencepiece import SPACE
 from kbert.text.special_tokens import any_of
 from kbert.text.trie import Trie

@@ -11,7 +11,7 @@ import pytest
 from kbert import Tokenizer
 from kbert.text.bulk import BulkWordPiece
 from kbert.text.normalize import may_compose
-from kbert.text.rows import in_blocks
+from kbert.text.pieces import in_blocks
 from kbert.text.trie import Trie
 
 
