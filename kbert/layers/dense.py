@@ -48,8 +48,7 @@ def linear(inputs, kernel, bias, training=None, transposed=False):
         kernel = kernel.T if transposed else kernel
         return torch.addmm(bias, flat, kernel).reshape(*inputs.shape[:-1], -1)
     if training:
-        run = _transposed_with_gradients if transposed else _linear_with_gradients
-        return run(inputs, *values(kernel, bias))
+        return _with_gradients(transposed)(inputs, *values(kernel, bias))
     return ops.add(ops.matmul(inputs, ops.transpose(kernel) if transposed else kernel), bias)
 
 
@@ -73,31 +72,27 @@ def sum_of_rows(rows):
     return ops.matmul(ones, rows)[0]
 
 
-@ops.custom_gradient
-def _linear_with_gradients(inputs, kernel, bias):
-    def gradients(upstream):
-        rows = _as_it_is(ops.reshape(upstream, (-1, kernel.shape[1])))  # (M, O)
-        flat = ops.reshape(inputs, (-1, kernel.shape[0]))  # (M, I)
-        if kernel.shape[0] <= kernel.shape[1]:  # the factor that is transposed is copied
-            for_kernel = _as_it_is(ops.matmul(ops.transpose(flat), rows))
-        else:
-            for_kernel = ops.transpose(_as_it_is(ops.matmul(ops.transpose(rows), flat)))
-        for_inputs = ops.reshape(ops.matmul(rows, ops.transpose(kernel)), ops.shape(inputs))
-        return for_inputs, for_kernel, sum_of_rows(rows)
+def _with_gradients(transposed: bool):
+    """(inputs, kernel, bias) -> (..., O), with gradients spelled out."""
 
-    return ops.add(ops.matmul(inputs, kernel), bias), gradients
+    @ops.custom_gradient
+    def run(inputs, kernel, bias):
+        matrix = ops.transpose(kernel) if transposed else kernel  # (I, O)
 
+        def gradients(upstream):
+            rows = _as_it_is(ops.reshape(upstream, (-1, matrix.shape[1])))  # (M, O)
+            flat = ops.reshape(inputs, (-1, matrix.shape[0]))  # (M, I)
+            if transposed or matrix.shape[0] > matrix.shape[1]:
+                for_kernel = _as_it_is(ops.matmul(ops.transpose(rows), flat))  # (O, I)
+                for_kernel = for_kernel if transposed else ops.transpose(for_kernel)
+            else:  # what is transposed is copied, so let it be the smaller factor
+                for_kernel = _as_it_is(ops.matmul(ops.transpose(flat), rows))  # (I, O)
+            for_inputs = ops.reshape(ops.matmul(rows, ops.transpose(matrix)), ops.shape(inputs))
+            return for_inputs, for_kernel, sum_of_rows(rows)
 
-@ops.custom_gradient
-def _transposed_with_gradients(inputs, kernel, bias):
-    def gradients(upstream):
-        rows = _as_it_is(ops.reshape(upstream, (-1, kernel.shape[0])))  # (M, O)
-        flat = ops.reshape(inputs, (-1, kernel.shape[1]))  # (M, I)
-        for_kernel = _as_it_is(ops.matmul(ops.transpose(rows), flat))
-        for_inputs = ops.reshape(ops.matmul(rows, kernel), ops.shape(inputs))
-        return for_inputs, for_kernel, sum_of_rows(rows)
+        return ops.add(ops.matmul(inputs, matrix), bias), gradients
 
-    return ops.add(ops.matmul(inputs, ops.transpose(kernel)), bias), gradients
+    return run
 
 
 def _as_it_is(tensor):
