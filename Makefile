@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 BACKENDS ?= jax torch tensorflow
+SYNC = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)  # macOS's make has none
 
 .PHONY: quickstart test torture
 
@@ -13,7 +14,7 @@ test: .venv-test/installed
 	.venv-test/bin/python -m ruff check .
 	.venv-test/bin/python -m ruff format --check .
 	.venv-test/bin/python -m pyright --pythonpath .venv-test/bin/python
-	$(MAKE) --no-print-directory -j2 --output-sync=target $(BACKENDS:%=test-%)
+	$(MAKE) --no-print-directory -j2 $(SYNC) $(BACKENDS:%=test-%)
 
 # One process a backend, two at a time. What needs no backend is tested once, beside PyTorch's: text, and
 # data but for batches.

@@ -8,7 +8,7 @@ marks eojeols, keeps the boundaries of documents and writes checksums; "lines" l
 peer does not do: sentence splitting, marks, cleaning, duplicates. Each run is a process of its own,
 with the same number of processes, from the same uncompressed .txt files to files on disk; they take
 turns, and medians are compared. A half and a quarter of the text show whether time is linear in it.
-Needs `pip install kbert[data] transformers psutil`. 293 MB, 2 processes, 1 run: 5 minutes.
+Needs the extra `data`, transformers and psutil. 293 MB, 2 processes, 1 run: 5 minutes.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import kbert
 from kbert.console import console
+from kbert.errors import how_to_install
 from kbert.models.base import KbertModel
 
 # Gradio reads the first while it is imported; its run history would keep what a visitor types.
@@ -18,7 +19,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "gradio":  # Gradio is there, and something that it needs is not
         raise
-    sys.exit("error: the demos need Gradio: pip install kbert[demo]")
+    sys.exit(f"error: the demos need Gradio: {how_to_install('demo')}")
 
 MAX_CHARACTERS = 1000
 FONT = ("system-ui", "sans-serif")
@@ -31,7 +32,9 @@ NOTE = (
 def main(description: str, build: Callable[[KbertModel], gr.Blocks]) -> None:
     """Runs a demo from the command line."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--model", help="a .keras file; default: the newest runs/quickstart*")
+    parser.add_argument(
+        "--model", help="as kbert.load takes it; default: the newest runs/quickstart*"
+    )
     parser.add_argument("--port", type=int, help="default: Gradio takes one that is free")
     arguments = parser.parse_args()
     try:
@@ -43,10 +46,10 @@ def main(description: str, build: Callable[[KbertModel], gr.Blocks]) -> None:
         sys.exit(f"error: {error}")
 
 
-def find_model(path: str | None = None) -> Path:
+def find_model(path: str | None = None) -> str | Path:
     """The path itself or, without one, the quickstart model that was trained last."""
     if path is not None:
-        return Path(path)
+        return path
     models = sorted(Path().glob("runs/quickstart*/model.keras"), key=lambda m: m.stat().st_mtime)
     if not models:
         raise kbert.KbertError(

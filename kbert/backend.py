@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -42,12 +42,11 @@ def require_backend() -> None:
     installed = _installed()
     if not installed:
         raise KbertError(
-            "no Keras backend is installed: install one of them with `pip install kbert[jax]`, "
-            "`pip install kbert[tensorflow]` or `pip install kbert[torch]`"
+            f"no Keras backend is installed: {how_to_install('jax')}, or [tensorflow], or [torch]"
         )
     wanted = os.environ.get("KERAS_BACKEND")
     if wanted in BACKENDS and wanted not in installed:
         raise KbertError(
-            f"KERAS_BACKEND is {wanted!r}, which is not installed: `pip install kbert[{wanted}]`, "
+            f"KERAS_BACKEND is {wanted!r}, which is not installed: {how_to_install(wanted)}, "
             f"or set KERAS_BACKEND to what is here: {', '.join(installed)}"
         )

@@ -1,4 +1,4 @@
-"""The one exception of kbert."""
+"""The one exception of kbert, and what its messages share."""
 
 
 class KbertError(ValueError):
@@ -13,3 +13,13 @@ class KbertError(ValueError):
         ...
         kbert.errors.KbertError: the vocabulary has no [CLS], [SEP]...
     """
+
+
+def how_to_install(extra: str) -> str:
+    """The command for one of kbert's extras. On PyPI the name kbert is another project's.
+
+    Example:
+        >>> how_to_install("viz")
+        '`pip install -e ".[viz]"` in a clone of kbert'
+    """
+    return f'`pip install -e ".[{extra}]"` in a clone of kbert'

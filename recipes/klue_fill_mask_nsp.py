@@ -3,9 +3,8 @@
     python recipes/klue_fill_mask_nsp.py                          # klue/bert-base, from the Hub
     python recipes/klue_fill_mask_nsp.py --model folder           # any checkpoint on this disk
 
-Needs 0.6 GB of memory for the base model, and some ten seconds on 2 cores, beside the download of
-445 MB on the first run. What klue/bert-base gives in transformers 4, as published by people who ran
-the lecture's code:
+The base model is a download of 445 MB on the first run, and as much in memory. What klue/bert-base
+gives in transformers 4, as published by people who ran the lecture's code:
 
     축구는 정말 재미있는 [MASK]다.
         스포츠 .89635  거 .02596  경기 .01003  축구 .00792  놀이 .00784

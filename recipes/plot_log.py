@@ -1,4 +1,4 @@
-"""Draws the curves of a run: `pip install kbert[viz]`.
+"""Draws the curves of a run: the extra `viz`.
 
 python recipes/plot_log.py --log runs/mine/log.jsonl --out curves.png --baseline 6.2
 """

@@ -3,7 +3,7 @@
     python recipes/pretrain_ko.py
     python recipes/pretrain_ko.py --corpus texts/ --size mini
 
-Without --corpus it takes KoNLPy's two small corpora (`pip install kbert[konlpy]`) and size tiny:
+Without --corpus it takes KoNLPy's two small corpora (the extra `konlpy`) and size tiny:
 some 4 minutes on 2 cores with JAX. Expect an MLM loss far below the unigram baseline's 6.5 and half
 of ten blanks or more filled rightly: it learns them by heart.
 
@@ -221,12 +221,14 @@ def finish(
         f"KLUE-BERT has read 62 GB.\n\nThe model is {path}. To go on:"
     )
     if causal:
-        screen.print(f"  python recipes/evaluate.py --causal --model {path} --corpus FILE")
+        screen.print(
+            f"  {sys.executable} recipes/evaluate.py --causal --model {path} --corpus FILE",
+        )
         return
     screen.print(
-        f"  python -c \"import kbert; print(kbert.FillMask(kbert.load(r'{path}'))"
-        "('국회는 [MASK]을 의결한다.'))\"\n"
-        f"  pip install kbert[demo] && python demos/fill_mask.py --model {path}"
+        f"  {sys.executable} -c \"import kbert; print(kbert.FillMask(kbert.load(r'{path}'))"
+        "('이 법은 공포한 [MASK] 시행한다.'))\"\n"
+        f"  {sys.executable} demos/fill_mask.py --model {path}",
     )
 
 

@@ -29,7 +29,10 @@ def parse_arguments() -> argparse.Namespace:
     add("--weights", nargs="+", type=float, help="of the folders; 2 is seen twice as often as 1")
     add("--unpaired", nargs="+", default=[], help="those of the folders that are no running text")
     add("--encoding", default="utf-8", help="of the corpus; cp949 for older files")
-    add("--vocab", help="a vocab.txt to use; by default one is trained on the corpus")
+    add(
+        "--vocab",
+        help="what train_vocab.py made, or a vocab.txt; default: trained on the corpus",
+    )
     add("--vocab-size", type=int, help="of that one")
 
     add = parser.add_argument_group("the objective").add_argument

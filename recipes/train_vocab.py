@@ -6,7 +6,7 @@ r"""Trains a Korean WordPiece vocabulary, and compares it with others.
 
 The same texts and settings give the same `vocab.txt`, byte for byte, whatever --processes. Without
 --corpus it takes KoNLPy's two small corpora (kolaw, kobill). The folder gets vocab.txt,
-tokenizer_settings.json, settings.json, report.json and, with `pip install kbert[viz]`, report.png.
+tokenizer_settings.json, settings.json, report.json and, with the extra `viz`, report.png.
 Time and memory: see benchmarks/vocabulary_speed.py. With --morphemes mecab, some 10 times as long.
 """
 
@@ -27,6 +27,7 @@ from kbert import KbertError, Tokenizer
 from kbert.console import console
 from kbert.data.corpus import read_documents
 from kbert.data.konlpy_corpora import konlpy_documents
+from kbert.errors import how_to_install
 from kbert.run_folder import check_folder, claim_folder
 from kbert.text.morphemes import Morphemes
 from kbert.text.vocabulary import (
@@ -171,7 +172,7 @@ def plot(reports: dict[str, dict], path: Path, screen: Console) -> None:
         matplotlib.use("Agg")
         import matplotlib.pyplot as plt
     except ModuleNotFoundError:
-        screen.print("No picture: that needs `pip install kbert[viz]`.")
+        screen.print(f"No picture: that needs {how_to_install('viz')}.")
         return
     figure, (fertility, unknown, lengths) = plt.subplots(
         1, 3, figsize=(12, 3.4), layout="constrained"

@@ -63,7 +63,7 @@ def test_without_a_backend():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "no Keras backend is installed" in done.stderr
-    assert "pip install kbert[jax]" in done.stderr
+    assert 'pip install -e ".[jax]"' in done.stderr
 
 
 @pytest.mark.parametrize("keras_json", [None, '{"backend": "tensorflow"}', "{broken"])

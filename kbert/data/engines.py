@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib import import_module
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 
 Task = Callable[[str, str], None]  # of a folder and a name
 Run = Callable[[Task, str, Iterable[str]], Iterator[None]]  # one None for each task that is done
@@ -74,7 +74,7 @@ def on_ray(address: str = "auto") -> Iterator[Run]:
     try:
         ray = import_module("ray")
     except ImportError as error:
-        raise KbertError(f"the engine ray takes `pip install kbert[ray]` ({error})") from error
+        raise KbertError(f"the engine ray takes {how_to_install('ray')} ({error})") from error
     try:
         ray.init(address=address, log_to_driver=False)
     except ConnectionError as error:

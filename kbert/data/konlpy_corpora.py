@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kbert.data.corpus import Document
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 from kbert.text.sentences import split_sentences
 
 _PAGE_NUMBER = re.compile(r"^\s*-\s*\d+\s*-\s*$")
@@ -40,7 +40,7 @@ def konlpy_documents() -> list[Document]:
     spec = find_spec("konlpy")
     if spec is None or not spec.submodule_search_locations:
         raise KbertError(
-            "the offline corpus comes with the konlpy package: `pip install kbert[konlpy]`, "
+            f"the offline corpus comes with the konlpy package: {how_to_install('konlpy')}, "
             "or name your own text with --corpus"
         )
     folder = Path(spec.submodule_search_locations[0]) / "data" / "corpus"

@@ -1,6 +1,6 @@
 """Texts from tables: Parquet files, and datasets that Hugging Face's `datasets` saved on disk.
 
-Both need an extra, `pip install kbert[data]`, which is loaded when such a table is met.
+Both need the extra `data`, which is loaded when such a table is met.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 
 _ROWS_AT_ONCE = 1000
 
@@ -76,6 +76,4 @@ def _import(module: str, where: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise KbertError(
-            f"{where}: to read it takes `pip install kbert[data]` ({error})"
-        ) from error
+        raise KbertError(f"{where}: to read it takes {how_to_install('data')} ({error})") from error

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 from kbert.formats.load_report import LoadReport
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.bert import Bert
@@ -177,7 +177,7 @@ def _keras_hub() -> Any:
     try:
         import keras_hub
     except ImportError as error:
-        raise KbertError("this needs KerasHub: pip install kbert[keras-hub]") from error
+        raise KbertError(f"this needs KerasHub: {how_to_install('keras-hub')}") from error
     return keras_hub
 
 

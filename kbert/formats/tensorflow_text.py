@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 from kbert.models.base import KbertModel
 from kbert.text.characters import written_out
 from kbert.text.normalize import replacements_of
@@ -211,7 +211,7 @@ def _tensorflow_text() -> tuple[Any, Any]:
         import tensorflow_text
     except ImportError as error:
         raise KbertError(
-            f"this needs tensorflow-text: pip install kbert[tensorflow-text] ({error})"
+            f"this needs tensorflow-text: {how_to_install('tensorflow-text')} ({error})"
         ) from error
     return tensorflow, tensorflow_text
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 from kbert.formats.folder import find_file
 from kbert.formats.safetensors_file import check_shard, read_index
 from kbert.formats.stored_tensor import StoredTensor
@@ -187,7 +187,7 @@ def _import_torch(path: Path):
     except ImportError:
         raise KbertError(
             f"{path}: only PyTorch reads this format, and it is not installed: "
-            "`pip install kbert[torch]`, or use the checkpoint's model.safetensors"
+            f"{how_to_install('torch')}, or use the checkpoint's model.safetensors"
         ) from None
     version = tuple(int(part) for part in torch.__version__.split(".")[:2])
     if version < OLDEST_TORCH:

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from kbert.atomic_files import written_beside
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 
 FORMATS = ("tf_saved_model", "onnx")
 _ONNX_TOOLS = {  # what writes ONNX on a backend, and the extra that installs it
@@ -123,7 +123,7 @@ def _write_onnx(model: keras.Model, path: Path) -> None:
 
 def _require(package: str, what: str, extra: str) -> None:
     if find_spec(package) is None:
-        raise KbertError(f"{what} needs {package}: pip install kbert[{extra}]")
+        raise KbertError(f"{what} needs {package}: {how_to_install(extra)}")
 
 
 def _tensorflow_onnx(signature: _Signature) -> Any:

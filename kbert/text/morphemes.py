@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from typing import Any
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 from kbert.text.normalize import nfc
 
 Span = tuple[int, int]  # (start, end) in the text
@@ -151,7 +151,7 @@ def import_analyser(module: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise KbertError(
-            f"this morpheme analyser is not installed ({error}): `pip install kbert[{package}]`"
+            f"this morpheme analyser is not installed ({error}): {how_to_install(package)}"
         ) from error
 
 

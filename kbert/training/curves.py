@@ -1,11 +1,11 @@
-"""A picture of a run's curves: `pip install kbert[viz]`."""
+"""A picture of a run's curves, by the extra `viz`."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 
 WINDOW = 25  # steps that a line is the mean of
 _TASKS = {"mlm": "masked LM", "nsp": "next sentence", "next_token": "next token"}
@@ -32,7 +32,7 @@ def draw_curves(
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        raise KbertError("pictures need matplotlib: `pip install kbert[viz]`") from error
+        raise KbertError(f"pictures need matplotlib: {how_to_install('viz')}") from error
     lines = _lines(log)
     if len(lines) <= WINDOW:
         raise KbertError(f"{log} has {len(lines)} steps; a curve needs more than {WINDOW}")

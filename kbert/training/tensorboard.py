@@ -1,4 +1,4 @@
-"""A run's figures as TensorBoard reads them: `pip install kbert[tensorboard]`, no TensorFlow.
+"""A run's figures as TensorBoard reads them, by the extra `tensorboard`: no TensorFlow.
 
 tensorboard --logdir runs/mine/tensorboard
 """
@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, how_to_install
 
 
 class TensorBoardFiles:
@@ -28,7 +28,7 @@ class TensorBoardFiles:
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ModuleNotFoundError as error:
             raise KbertError(
-                "--tensorboard needs tensorboard: `pip install kbert[tensorboard]`"
+                f"--tensorboard needs tensorboard: {how_to_install('tensorboard')}"
             ) from error
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         self._writer = EventFileWriter(str(folder))

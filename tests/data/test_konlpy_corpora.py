@@ -53,5 +53,5 @@ def test_the_corpus_of_the_quickstart():
 
 def test_without_konlpy(monkeypatch):
     monkeypatch.setattr(konlpy_corpora, "find_spec", lambda name: None)
-    with pytest.raises(KbertError, match=r"pip install kbert\[konlpy\]"):
+    with pytest.raises(KbertError, match=r"\[konlpy\]\"` in a clone of kbert"):
         konlpy_documents()

@@ -237,7 +237,7 @@ def test_the_newest_quickstart_is_found(tmp_path, monkeypatch):
         path.touch()
         os.utime(path, (seconds, seconds))
     assert app.find_model() == Path("runs/quickstart-2/model.keras")
-    assert app.find_model("mine.keras") == Path("mine.keras")
+    assert app.find_model("klue/bert-base") == "klue/bert-base"
 
 
 def test_the_command_line_reaches_the_page(model_file, monkeypatch, capsys):
@@ -282,5 +282,5 @@ def test_without_gradio_the_error_says_what_to_install(tmp_path):
     result = run("fill_mask.py", tmp_path, before="import sys; sys.modules['gradio'] = None")
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]
-    assert last == "error: the demos need Gradio: pip install kbert[demo]"
+    assert last == 'error: the demos need Gradio: `pip install -e ".[demo]"` in a clone of kbert'
     assert "Traceback" not in result.stderr

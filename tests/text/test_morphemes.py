@@ -98,7 +98,7 @@ def test_what_is_missing_is_named(monkeypatch):
         Morphemes(str.split).spans(b"x")
     for name, module in (("mecab", "mecab"), ("kiwi", "kiwipiepy"), ("okt", "konlpy.tag")):
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(KbertError, match=r"pip install kbert\["):
+        with pytest.raises(KbertError, match=r"pip install -e \"\.\["):
             Morphemes(name)
 
 
