@@ -69,9 +69,11 @@ class Embeddings(keras.layers.Layer):
         """Makes the tables, each (rows, E), and the projection if there is one."""
 
         def table(rows: int, name: str):
-            initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, name))
             return self.add_weight(
-                shape=(rows, self.embedding_size), initializer=initializer, name=name
+                shape=(rows, self.embedding_size),
+                initializer=TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, name)),
+                autocast=False,  # a frequent token's gradient is a sum too long for 16 bits
+                name=name,
             )
 
         self.token_table = table(self.vocab_size, "token_table")
@@ -117,18 +119,29 @@ class Embeddings(keras.layers.Layer):
         begin = self.position_offset
         position = self.position_table[begin : begin + length]  # (L, E)
         if self.type_vocab_size > 1 and token_type_ids is not None:
-            segment = ops.take(self.segment_table, token_type_ids, axis=0)  # (B, L, E)
+            segment = _segments(self.segment_table, token_type_ids, training)  # (B, L, E)
         else:
             segment = self.segment_table[0] if self.type_vocab_size else 0.0  # (E,)
         if training:
             position = _in_every_row(position, ops.shape(token)[0])
-        total = ops.cast(token + position + segment, self.compute_dtype)
+        total = token + position + segment  # float32
         hidden = self.dropout(self.layer_norm(total), training=training)
         return hidden if self.embedding_size == self.hidden_size else self.projection(hidden)
 
     def compute_output_shape(self, input_ids_shape, token_type_ids_shape=None):
         """Adds D."""
         return (*input_ids_shape, self.hidden_size)
+
+
+def _segments(table, token_type_ids, training=None):
+    """(T, E), (B, L) -> (B, L, E). In training by a product on XLA, and so its gradient.
+
+    That of a look-up adds to the same few rows again and again, for which the threads of a GPU wait
+    for each other.
+    """
+    if keras.backend.backend() == "torch" or not training:
+        return ops.take(table, token_type_ids, axis=0)
+    return ops.matmul(ops.one_hot(token_type_ids, table.shape[0], dtype=table.dtype), table)
 
 
 def _in_every_row(position, rows):

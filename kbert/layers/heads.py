@@ -89,7 +89,9 @@ class MaskedLMHead(keras.layers.Layer):
                 ),
                 name="decoder",
             )
-        self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
+        self.bias = self.add_weight(
+            shape=(self.vocab_size,), initializer="zeros", autocast=False, name="bias"
+        )
         self.built = True
 
     def call(self, hidden, embedding_table, positions=None, training=None):
@@ -112,7 +114,7 @@ class MaskedLMHead(keras.layers.Layer):
             table, bias = ops.convert_to_tensor(table), ops.convert_to_tensor(self.bias)
             return linear(hidden, table, bias, training, transposed=True)
         decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)
-        return ops.cast(ops.matmul(hidden, decoder), "float32") + ops.cast(self.bias, "float32")
+        return ops.cast(ops.matmul(hidden, decoder), "float32") + self.bias
 
     def compute_output_shape(self, hidden_shape, embedding_table_shape=None, positions_shape=None):
         """(B, P, V), or (B, L, V) without positions."""

@@ -147,31 +147,56 @@ def test_layers_survive_their_config(layer):
     assert again.get_config()["seed"] == 3
 
 
-def test_the_gradient_of_the_position_table():
-    """Each position's is the sum over the rows of a batch, as differences of the loss have it."""
+def after_a_step(layer, ids, segments, truth):
+    """Each table's gradient, by a step of SGD with rate 1 on the mean squared error."""
+    inputs = [keras.Input(ids.shape[1:], dtype="int32") for _ in range(2)]
+    model = keras.Model(inputs, layer(*inputs))
+    model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=keras.backend.backend() == "jax")
+    before = {weight.name: number(weight) for weight in layer.weights}
+    model.train_on_batch([ids, segments], truth)
+    return {weight.name: before[weight.name] - number(weight) for weight in layer.weights}
+
+
+def test_the_gradients_of_the_tables():
+    """Each row's is the sum over the tokens that look it up, as differences of the loss have it."""
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 11, (3, 5)).astype("int32")
+    segments = rng.integers(0, 3, (3, 5)).astype("int32")
     truth = rng.normal(size=(3, 5, 4)).astype("float32")
-    layer = Embeddings(11, 4, max_position_embeddings=6, dropout=0.0, initializer_range=1.0)
-    model = keras.Sequential([keras.Input((5,), dtype="int32"), layer])
-    model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=False)
-    names = [weight.name for weight in layer.weights]
+    layer = Embeddings(11, 4, 6, type_vocab_size=3, dropout=0.0, initializer_range=1.0)
+    layer.build()
     before = layer.get_weights()
-    place = names.index("position_table")
-
-    def loss(change: float, row: int, column: int) -> float:
-        changed = [weight.copy() for weight in before]
-        changed[place][row, column] += change
-        layer.set_weights(changed)
-        outputs = ops.convert_to_numpy(layer(ids)).astype("float64")
-        return float(np.mean((outputs - truth) ** 2))
-
-    expected = np.zeros_like(before[place])
-    for row, column in np.ndindex(expected.shape):
-        both = [loss(change, row, column) for change in (1e-2, -1e-2)]
-        expected[row, column] = (both[0] - both[1]) / 2e-2
+    expected = {}
+    for place, weight in enumerate(layer.weights[:3]):
+        expected[weight.name] = np.zeros_like(before[place])
+        for row, column in np.ndindex(before[place].shape):
+            losses = []
+            for change in (1e-2, -1e-2):
+                changed = [value.copy() for value in before]
+                changed[place][row, column] += change
+                layer.set_weights(changed)
+                outputs = ops.convert_to_numpy(layer(ids, segments)).astype("float64")
+                losses.append(np.mean((outputs - truth) ** 2))
+            expected[weight.name][row, column] = (losses[0] - losses[1]) / 2e-2
     layer.set_weights(before)
-    model.train_on_batch(ids, truth)
-    got = before[place] - layer.get_weights()[place]
-    assert np.abs(expected[:5]).min() > 0 and (expected[5] == 0).all()
-    np.testing.assert_allclose(got, expected, atol=1e-3)
+    got = after_a_step(layer, ids, segments, truth)
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(got[name], gradient, atol=1e-3)
+    assert (expected["position_table"][5] == 0).all()  # no row is that long
+    assert np.abs(expected["segment_table"]).min() > 0
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_gradients_of_frequent_rows_are_summed_in_float32(precision):
+    """In bfloat16 256 + 1 is 256, so a sum of thousands would be wrong by far."""
+    rng = np.random.default_rng(1)
+    ids = rng.choice(4, (64, 128), p=[0.7, 0.2, 0.09, 0.01]).astype("int32")
+    segments = (ids > 0).astype("int32")
+    truth = np.broadcast_to(rng.normal(size=8) * 100, (64, 128, 8)).astype("float32")
+    whole, half = (
+        after_a_step(Embeddings(4, 8, 128, dropout=0.0, dtype=dtype), ids, segments, truth)
+        for dtype in ("float32", precision)
+    )
+    for name in ("token_table", "segment_table"):
+        error = np.abs(half[name] - whole[name]).max(axis=1) / np.abs(whole[name]).max(axis=1)
+        assert error.max() < 0.01, name

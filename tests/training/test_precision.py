@@ -7,6 +7,7 @@ from keras import ops
 
 from kbert import BertForPreTraining
 from kbert.layers.attention import attention, attention_reference
+from kbert.layers.heads import MaskedLMHead
 from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 from tests.conftest import SMALL
@@ -109,6 +110,16 @@ def test_softmax_sums_in_float32(function, dtype, length):
     assert keras.backend.standardize_dtype(got.dtype) == dtype
     values = ops.convert_to_numpy(ops.cast(got, "float32"))
     np.testing.assert_allclose(values, 1, atol=1e-2)
+
+
+def test_biases_of_words_are_not_rounded():
+    """-5.013 would be -5 in bfloat16."""
+    head = MaskedLMHead(3, dtype="mixed_bfloat16")
+    head.build((None, None, 4))
+    head.bias.assign([-5.013, 0.001, 3.337])
+    logits = head(np.ones((1, 1, 4), "float32"), np.zeros((3, 4), "float32"))
+    got = ops.convert_to_numpy(logits)[0, 0]
+    np.testing.assert_allclose(got, [-5.013, 0.001, 3.337], rtol=1e-6)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
