@@ -11,6 +11,7 @@ steps, to the bit, as one that was never ended, on the same backend and device.
 import math
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,9 @@ from kbert.training.run_log import RunLog
 from kbert.training.stages import Interval, Stage, locate
 
 HELDOUT_LOG = "heldout.jsonl"
+# JAX returns before a step is computed. Its figures are read when the next one is on its way, so
+# that the device need not wait for the host.
+_STEPS_AHEAD = 1 if keras.backend.backend() == "jax" else 0
 
 Evaluation = Callable[[keras.Model], Mapping[str, Mapping[str, float]]]
 
@@ -160,6 +164,7 @@ class _Watch(keras.callbacks.Callback):
         super().__init__()
         self.progress, self.micro_batches, self.signals = progress, micro_batches, signals
         self.bad_loss: float | None = None
+        self._unread: deque[dict[str, Any]] = deque()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # Keras's figures are means since the epoch began; so each step's are its own.
@@ -169,14 +174,24 @@ class _Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if (batch + 1) % self.micro_batches:
             return
-        figures = of_heads({name: float(value) for name, value in (logs or {}).items()})
-        if not math.isfinite(figures["loss"]):
-            self.bad_loss = figures["loss"]
-        else:
-            self.progress.record(figures)
+        self._unread.append(logs or {})
+        self._read(_STEPS_AHEAD)
         # A loss is the same on all hosts; a signal may have come to one of them.
         if self.bad_loss is not None or any_host(bool(self.signals)):
             self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._read(0)
+
+    def _read(self, but: int) -> None:
+        """Hands on the figures of all steps but the last ones, up to a bad loss."""
+        while len(self._unread) > but and self.bad_loss is None:
+            logs = self._unread.popleft()
+            figures = of_heads({name: float(value) for name, value in logs.items()})
+            if math.isfinite(figures["loss"]):
+                self.progress.record(figures)
+            else:
+                self.bad_loss = figures["loss"]
 
 
 @contextmanager

@@ -183,14 +183,18 @@ def test_the_scale_of_a_loss_goes_on(stages, tmp_path):
 
 
 def test_signals_save_and_end(stages, whole, tmp_path):
-    for number, step, first_step in ((signal.SIGTERM, 4, 0), (signal.SIGINT, 8, 4)):
+    """After the step that is being taken: on JAX the next one, when a step's figures are read."""
+    ahead = 1 if keras.backend.backend() == "jax" else 0
+    last = 0
+    for number, step in ((signal.SIGTERM, 4), (signal.SIGINT, 8)):
+        first_step, last = last, step + ahead
         before = signal.getsignal(number)
         asked = After(step, lambda number=number: os.kill(os.getpid(), number))
         assert run(compiled(), stages, tmp_path, also=[asked]) == (False, first_step, [])
         assert signal.getsignal(number) is before
-        assert (tmp_path / "checkpoints" / f"step-{step:08d}").is_dir()
+        assert (tmp_path / "checkpoints" / f"step-{last:08d}").is_dir()
     model = compiled()
-    assert run(model, stages, tmp_path) == (True, 8, [])
+    assert run(model, stages, tmp_path) == (True, last, [])
     assert values(model) == whole[1] and losses(tmp_path) == losses(whole[0])
 
 
