@@ -24,7 +24,7 @@ Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer
 import math
 from typing import Literal, NamedTuple, get_args
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, dropout_rate, whole_number
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -157,21 +157,21 @@ def cost(
         '110,106,428 weights, 301 GFLOP a step'
     """
     v, d, i, n = vocab_size, hidden_size, intermediate_size, num_attention_heads
-    _check_counts(
-        1,
-        vocab_size=v,
-        hidden_size=d,
-        num_hidden_layers=num_hidden_layers,
-        num_attention_heads=n,
-        intermediate_size=i,
-        batch_size=batch_size,
-        length=length,
-        max_position_embeddings=max_position_embeddings,
-    )
     masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
-    _check_counts(0, type_vocab_size=type_vocab_size, masked=masked)
-    if attention_window is not None:
-        _check_counts(1, attention_window=attention_window)
+    for name, count, least in (
+        ("vocab_size", v, 1),
+        ("hidden_size", d, 1),
+        ("num_hidden_layers", num_hidden_layers, 1),
+        ("num_attention_heads", n, 1),
+        ("intermediate_size", i, 1),
+        ("batch_size", batch_size, 1),
+        ("length", length, 1),
+        ("max_position_embeddings", max_position_embeddings, 1),
+        ("type_vocab_size", type_vocab_size, 0),
+        ("masked", masked, 0),
+        ("attention_window", 1 if attention_window is None else attention_window, 1),
+    ):
+        whole_number(name, count, least)
     if d % n:
         raise KbertError(f"hidden_size {d} is not a multiple of num_attention_heads {n}")
     if not masked <= length <= max_position_embeddings:
@@ -179,9 +179,8 @@ def cost(
             f"of masked={masked}, length={length} and max_position_embeddings="
             f"{max_position_embeddings} each must be at most the next"
         )
-    for rate in (hidden_dropout_prob, attention_probs_dropout_prob):
-        if not 0 <= rate < 1:
-            raise KbertError(f"dropout is a rate in [0, 1), not {rate!r}")
+    dropout_rate("hidden_dropout_prob", hidden_dropout_prob)
+    dropout_rate("attention_probs_dropout_prob", attention_probs_dropout_prob)
     if precision not in get_args(Precision):
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
 
@@ -235,9 +234,3 @@ def _kept_by_layer(d: int, i: int, b: int, dropout: bool) -> int:
     input and output (2 I). For the two norms: their inputs, in float32, with mean and deviation.
     """
     return b * (6 * d + 2 * i) + 4 * (2 * d) + 4 * 4 + (2 * d if dropout else 0)
-
-
-def _check_counts(least: int, **counts: int) -> None:
-    for name, count in counts.items():
-        if not isinstance(count, int) or count < least:
-            raise KbertError(f"{name} must be a whole number from {least}, not {count!r}")

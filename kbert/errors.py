@@ -1,4 +1,7 @@
-"""The one exception of kbert, and what its messages share."""
+"""The one exception of kbert, and the checks that several rooms share."""
+
+import operator
+from typing import Any
 
 
 class KbertError(ValueError):
@@ -23,3 +26,33 @@ def how_to_install(extra: str) -> str:
         '`pip install -e ".[viz]"` in a clone of kbert'
     """
     return f'`pip install -e ".[{extra}]"` in a clone of kbert'
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """A value as an int.
+
+    Raises:
+        KbertError: if it is none, or less than it can be.
+
+    Example:
+        >>> whole_number("batch_size", 32, 1)
+        32
+    """
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise KbertError(f"{name} must be a whole number from {least}, not {value!r:.80}")
+    return number
+
+
+def dropout_rate(name: str, value: Any) -> float:
+    """A rate at which something is dropped.
+
+    Raises:
+        KbertError: if it is no number in [0, 1).
+    """
+    if not isinstance(value, int | float) or not 0 <= value < 1:
+        raise KbertError(f"{name} is a rate in [0, 1), not {value!r:.80}")
+    return value

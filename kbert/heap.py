@@ -30,7 +30,7 @@ def keep_freed_memory() -> bool:
         Whether it was done: only on Linux with glibc.
 
     Example:
-        >>> keep_freed_memory() == sys.platform.startswith("linux")
+        >>> keep_freed_memory()  # doctest: +SKIP
         True
     """
     if not sys.platform.startswith("linux"):

@@ -8,6 +8,8 @@ import math
 import keras
 from keras import ops
 
+from kbert.errors import KbertError
+
 
 def gelu(x, training=None):
     """X * Phi(x), where Phi is the standard normal distribution.
@@ -19,6 +21,9 @@ def gelu(x, training=None):
     Args:
         x: a tensor of any shape.
         training: whether gradients will be asked for.
+
+    Returns:
+        Of the shape and the type of x.
     """
     backend = keras.backend.backend()
     if backend == "torch":
@@ -55,11 +60,21 @@ ACTIVATIONS = {
 
 
 def activation(name: str, x, training=None):
-    """Applies the activation of a name to a tensor of any shape.
+    """Applies the activation of a name.
+
+    Args:
+        name: a key of ACTIVATIONS.
+        x: a tensor of any shape.
+        training: whether gradients will be asked for.
+
+    Raises:
+        KbertError: if there is no such activation.
 
     Example:
         >>> from keras import ops
         >>> ops.convert_to_numpy(activation("relu", ops.array([-1.0, 2.0]))).tolist()
         [0.0, 2.0]
     """
+    if name not in ACTIVATIONS:
+        raise KbertError(f"the activation is one of {', '.join(ACTIVATIONS)}, not {name!r:.80}")
     return ACTIVATIONS[name](x, training)

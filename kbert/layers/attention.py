@@ -7,6 +7,7 @@ Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 """
 
 import math
+import re
 from functools import partial
 
 import keras
@@ -158,12 +159,14 @@ def _cudnn_takes(query, bias, lengths) -> bool:
         return False
     import jax
 
-    device = jax.devices()[0]
-    if device.platform != "gpu" or float(device.compute_capability) < 8:
+    if keras.backend.standardize_dtype(query.dtype) not in ("bfloat16", "float16"):
+        return False
+    device = jax.local_devices()[0]
+    capability = getattr(device, "compute_capability", "") if device.platform == "gpu" else ""
+    if not re.fullmatch(r"\d+\.\d+", capability) or float(capability) < 8:  # AMD's are names
         return False
     length, _, head_size = query.shape[1:]
-    sixteen_bits = keras.backend.standardize_dtype(query.dtype) in ("bfloat16", "float16")
-    return sixteen_bits and length % 128 == 0 and head_size % 8 == 0 and head_size <= 128
+    return length % 128 == 0 and head_size % 8 == 0 and head_size <= 128
 
 
 def windowed(bias, query, window: int):
@@ -187,7 +190,8 @@ def attention_reference(query, key, value, bias=None, dropout=None):
         The context (B, L, N, H), and the weights (B, N, L, L) before dropout: row i holds what
         position i takes from every position, and sums to 1.
     """
-    scores = ops.einsum("bqnh,bknh->bnqk", query, key) / math.sqrt(query.shape[-1])  # (B, N, L, L)
+    query = query / math.sqrt(query.shape[-1])  # first: products in float16 would be too large
+    scores = ops.einsum("bqnh,bknh->bnqk", query, key)  # (B, N, L, L)
     if bias is not None:
         scores = scores + bias
     if scores.shape[-1] == 1:  # of which Keras's softmax would warn

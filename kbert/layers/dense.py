@@ -15,7 +15,7 @@ class Dense(keras.layers.Dense):
 
     def call(self, inputs, training=None):
         """(..., I) -> (..., O)."""
-        if self.bias is None or self.quantization_mode:
+        if self.bias is None:
             return super().call(inputs, training=training)
         inputs = ops.convert_to_tensor(inputs)
         kernel, bias = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.bias)
@@ -46,7 +46,7 @@ def linear(inputs, kernel, bias, training=None, transposed=False):
 
         flat = inputs.reshape(-1, inputs.shape[-1])
         kernel = kernel.T if transposed else kernel
-        return torch.addmm(bias, flat, kernel).reshape(*inputs.shape[:-1], -1)
+        return torch.addmm(bias, flat, kernel).reshape(*inputs.shape[:-1], kernel.shape[1])
     if training:
         return _with_gradients(transposed)(inputs, *values(kernel, bias))
     return ops.add(ops.matmul(inputs, ops.transpose(kernel) if transposed else kernel), bias)

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kbert.errors import dropout_rate
+
 _FIRST, _SECOND, _STEP = (np.uint32(number) for number in (0x7FEB352D, 0x846CA68B, 0x9E3779B9))
 _AT_ONCE = 1 << 16  # elements that numpy hashes together: few enough for the processor's cache
 
@@ -26,6 +28,9 @@ class Dropout(keras.layers.Layer):
         rate: in [0, 1).
         seed: equal seeds drop the same elements, on every backend; on a GPU PyTorch draws its own.
 
+    Raises:
+        KbertError: if the rate is none.
+
     Example:
         >>> import numpy as np
         >>> dropout = Dropout(0.5, seed=1)
@@ -36,7 +41,7 @@ class Dropout(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
-        self.rate = rate
+        self.rate = dropout_rate("rate", rate)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed) if rate > 0 else None
         self.built = True

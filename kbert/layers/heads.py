@@ -15,11 +15,12 @@ from kbert.layers.layer_norm import LayerNorm
 
 def gather_positions(hidden, positions):
     """Takes the vectors at given positions of each row: (B, L, D), (B, P) -> (B, P, D)."""
+    positions = ops.cast(positions, "int32")
     if keras.backend.backend() == "jax":
         # Row by row, so that devices that share a batch need nothing of each other's rows.
         return ops.take_along_axis(hidden, positions[..., None], axis=1)
     length, hidden_size = hidden.shape[1] or ops.shape(hidden)[1], hidden.shape[-1]
-    rows = ops.arange(ops.shape(positions)[0], dtype=positions.dtype)[:, None]  # (B, 1)
+    rows = ops.arange(ops.shape(positions)[0], dtype="int32")[:, None]  # (B, 1)
     flat = ops.reshape(hidden, (-1, hidden_size))  # (B L, D)
     return ops.take(flat, positions + rows * length, axis=0)
 
@@ -114,7 +115,7 @@ class MaskedLMHead(keras.layers.Layer):
             table, bias = ops.convert_to_tensor(table), ops.convert_to_tensor(self.bias)
             return linear(hidden, table, bias, training, transposed=True)
         decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)
-        return ops.cast(ops.matmul(hidden, decoder), "float32") + self.bias
+        return ops.cast(ops.matmul(hidden, decoder), "float32") + ops.cast(self.bias, "float32")
 
     def compute_output_shape(self, hidden_shape, embedding_table_shape=None, positions_shape=None):
         """(B, P, V), or (B, L, V) without positions."""

@@ -23,7 +23,8 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     def call(self, inputs, training=None):
         """(..., D) -> (..., D), computed in float32."""
-        if keras.backend.backend() == "torch" or not training:
+        is_plain = self.scale and self.center and self.axis in (-1, [-1])
+        if keras.backend.backend() == "torch" or not training or not is_plain:
             return super().call(inputs)
         normal = ops.layer_normalization(ops.cast(inputs, "float32"), epsilon=self.epsilon)
         gamma, beta = values(ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32"))

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import keras
-import numpy as np
 
 from kbert.atomic_files import written_beside
-from kbert.errors import KbertError
+from kbert.errors import KbertError, whole_number
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.export import export
+from kbert.models.inputs import check_inputs
 from kbert.text.tokenizer import Tokenizer
 
 _SETTINGS = (
@@ -37,20 +37,14 @@ class KbertModel(keras.Model):
         return keras.layers.Layer.__new__(cls, *args, **kwargs)
 
     def __call__(self, inputs, *args, **kwargs):
-        """Runs the model, after a look at the ids where they are at hand.
+        """Runs the model, after a look at the inputs where they are at hand.
 
         Raises:
-            KbertError: if a numpy array of ids holds one outside the vocabulary. (Within `fit`
-                the ids are on the device: there PyTorch raises IndexError, and JAX gives NaN.)
+            KbertError: if there are no ids; or if, of numpy arrays, a shape does not fit, an id is
+                outside the vocabulary, or a segment or masked position is none. (Within `fit`
+                they are on the device: there PyTorch raises IndexError, and JAX gives NaN.)
         """
-        ids = inputs.get("input_ids") if isinstance(inputs, dict) else inputs
-        if isinstance(ids, np.ndarray) and ids.size:
-            wrong = ids[(ids < 0) | (ids >= self.vocab_size)]
-            if wrong.size:
-                raise KbertError(
-                    f"id {wrong[0]} is outside the vocabulary: the model's ids go from 0 to "
-                    f"{self.vocab_size - 1}"
-                )
+        check_inputs(inputs, self.vocab_size, self.get_config()["type_vocab_size"])
         return super().__call__(inputs, *args, **kwargs)
 
     def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
@@ -108,10 +102,10 @@ class KbertModel(keras.Model):
                 `attention_window`, `hidden_dropout_prob`, `attention_probs_dropout_prob`.
 
         Returns:
-            A new model, not compiled.
+            A new model, not compiled; what was frozen is.
 
         Raises:
-            KbertError: if a setting is another, or its value cannot be.
+            KbertError: if a setting is another, its value cannot be, or the model has adapters.
 
         Example:
             >>> from kbert import SIZES, BertForMaskedLM
@@ -126,9 +120,24 @@ class KbertModel(keras.Model):
         config = self.get_config()
         with starting_at_zero():
             model = type(self).from_config(config | settings)
+        if len(model.weights) != len(self.weights):
+            raise KbertError(
+                f"the model has {len(self.weights)} weights and its config makes "
+                f"{len(model.weights)}: settings of a model with adapters (LoRA) cannot be changed"
+            )
         model.set_weights(self.get_weights())
+        for weight, own in zip(model.weights, self.weights, strict=True):
+            weight.trainable = own.trainable
         model.tokenizer = self.tokenizer
         return model
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Not offered: a `.keras` file of kbert holds float weights, for every backend.
+
+        Raises:
+            KbertError: always.
+        """
+        raise KbertError("a model of kbert is not quantized: export it, and quantize the ONNX file")
 
     def get_compile_config(self) -> None:
         """Nothing: a shared file neither carries a training's state nor compiles on loading."""
@@ -138,7 +147,7 @@ class KbertModel(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
         """Makes the model of a config that `get_config` gave, in this or an earlier version."""
         config = dict(config)
-        version = config.pop("format_version", FORMAT_VERSION)
+        version = whole_number("format_version", config.pop("format_version", FORMAT_VERSION), 1)
         if version > FORMAT_VERSION:
             raise KbertError(
                 f"the model was saved in format {version}, and this kbert reads formats up to "
@@ -148,7 +157,9 @@ class KbertModel(keras.Model):
 
 
 def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int) -> None:
-    """Raises KbertError if a tokenizer gives ids that a model has no embedding for."""
+    """Raises KbertError if a tokenizer is none, or gives ids that a model has no embedding for."""
+    if tokenizer is not None and not isinstance(tokenizer, Tokenizer):
+        raise KbertError(f"a model's tokenizer is a kbert.Tokenizer or None, not {tokenizer!r:.80}")
     if tokenizer is not None and len(tokenizer) > vocab_size:
         raise KbertError(
             f"the tokenizer has {len(tokenizer)} tokens, and the model has embeddings for "

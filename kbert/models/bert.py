@@ -6,13 +6,14 @@ Shapes: B batch, L length, D hidden, N heads, H head size.
 Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers".
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
 import keras
 from keras import ops
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, dropout_rate, whole_number
 from kbert.layers.activations import ACTIVATIONS
 from kbert.layers.attention import padding_bias
 from kbert.layers.embeddings import Embeddings
@@ -99,7 +100,7 @@ class Bert(KbertModel):
         dtype: str | None = None,
     ):
         super().__init__(name=name, dtype=dtype)
-        self._arguments = {
+        arguments = {
             "vocab_size": vocab_size,
             "hidden_size": hidden_size,
             "num_hidden_layers": num_hidden_layers,
@@ -114,14 +115,14 @@ class Bert(KbertModel):
             "add_pooling_layer": add_pooling_layer,
             "pooler_activation": pooler_activation,
             "hidden_act": hidden_act,
-            "embedding_size": embedding_size or hidden_size,
+            "embedding_size": hidden_size if embedding_size is None else embedding_size,
             "position_offset": position_offset,
             "attention_window": attention_window,
             "remat": remat,
             "seed": seed,
             "name": name,
         }
-        _check(self._arguments)
+        self._arguments = _checked(arguments)
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
         self.remat = remat
@@ -309,8 +310,13 @@ def input_ids_shape(inputs) -> tuple[int | None, ...]:
     return tuple((inputs["input_ids"] if isinstance(inputs, dict) else inputs).shape)
 
 
-def _check(arguments: dict[str, Any]) -> None:
-    """Raises KbertError if an argument of Bert cannot be."""
+def _checked(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of Bert, whole numbers as ints.
+
+    Raises:
+        KbertError: if one of them cannot be.
+    """
+    checked = dict(arguments)
     for name in (
         "vocab_size",
         "hidden_size",
@@ -323,24 +329,32 @@ def _check(arguments: dict[str, Any]) -> None:
         "position_offset",
     ):
         least = 0 if name in ("type_vocab_size", "position_offset") else 1
-        if not isinstance(arguments[name], int) or arguments[name] < least:
-            raise KbertError(f"{name} must be a whole number from {least}, not {arguments[name]!r}")
-    window = arguments["attention_window"]
-    if window is not None and (not isinstance(window, int) or window < 1):
-        raise KbertError(f"attention_window is None or a whole number from 1, not {window!r}")
+        checked[name] = whole_number(name, arguments[name], least)
+    if arguments["attention_window"] is not None:
+        window = whole_number(
+            "attention_window, if it is not None,", arguments["attention_window"], 1
+        )
+        checked["attention_window"] = window
     for name in ("hidden_act", "pooler_activation"):
-        if arguments[name] not in ACTIVATIONS:
+        if arguments[name] not in [*ACTIVATIONS]:
             raise KbertError(f"{name} is one of {', '.join(ACTIVATIONS)}, not {arguments[name]!r}")
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-        if not 0 <= arguments[name] < 1:
-            raise KbertError(f"{name} is a rate in [0, 1), not {arguments[name]!r}")
-    if arguments["hidden_size"] % arguments["num_attention_heads"]:
+        dropout_rate(name, arguments[name])
+    for name in ("initializer_range", "layer_norm_eps"):
+        value = arguments[name]
+        if not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise KbertError(f"{name} is a number from 0, not {value!r:.80}")
+    for name in ("add_pooling_layer", "remat"):
+        if not isinstance(arguments[name], bool):
+            raise KbertError(f"{name} is True or False, not {arguments[name]!r:.80}")
+    if checked["hidden_size"] % checked["num_attention_heads"]:
         raise KbertError(
-            f"hidden_size {arguments['hidden_size']} is not a multiple of num_attention_heads "
-            f"{arguments['num_attention_heads']}"
+            f"hidden_size {checked['hidden_size']} is not a multiple of num_attention_heads "
+            f"{checked['num_attention_heads']}"
         )
-    if arguments["position_offset"] >= arguments["max_position_embeddings"]:
+    if checked["position_offset"] >= checked["max_position_embeddings"]:
         raise KbertError(
-            f"position_offset {arguments['position_offset']} leaves no row of the "
-            f"{arguments['max_position_embeddings']} position embeddings"
+            f"position_offset {checked['position_offset']} leaves no row of the "
+            f"{checked['max_position_embeddings']} position embeddings"
         )
+    return checked

@@ -1,6 +1,6 @@
 """What a model with a head on a Bert has beside the head."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kbert.errors import KbertError
@@ -24,6 +24,10 @@ class BertWithHead(KbertModel):
         self.vocab_size, self.max_length = self.bert.vocab_size, self.bert.max_length
         self._head_arguments: dict[str, Any] = {}
 
+    def _needs_pooler(self) -> None:
+        if self.bert.pooler is None:
+            raise KbertError(f"{type(self).__name__} scores the pooled [CLS]: it needs a pooler")
+
     def _label_head(self, name: str, num_labels: int, dropout: float | None = 0.0) -> LabelHead:
         """A head for labels; with a dropout of None it drops as the encoder does."""
         config = self.bert.get_config()
@@ -39,8 +43,18 @@ class BertWithHead(KbertModel):
         return head
 
     def name_labels(self, labels: Sequence[str]) -> None:
-        """Gives the labels of a classifier or tagger other names; there are as many as before."""
-        self.labels = _check_labels(labels)
+        """Gives the labels of a classifier or tagger other names.
+
+        Raises:
+            KbertError: if they are not names, each once, or not as many as before.
+        """
+        names, former = _check_labels(labels), getattr(self, "labels", None)
+        if former is not None and len(names) != len(former):
+            raise KbertError(
+                f"the model scores {len(former)} labels, {former!r:.80}, and these are "
+                f"{len(names)}: load it with labels=..., which gives it a new head"
+            )
+        self.labels = names
         self._head_arguments["labels"] = self.labels
 
     @property
@@ -63,8 +77,9 @@ def _check_labels(labels: Sequence[str]) -> list[str]:
     Raises:
         KbertError: if they are not names, there are none, or one stands twice.
     """
-    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+    names = list(labels) if isinstance(labels, Iterable) else []
+    if isinstance(labels, str) or not names or not all(isinstance(name, str) for name in names):
         raise KbertError(f'labels is a list of names, as ["부정", "긍정"], not {labels!r:.80}')
-    if not labels or len(set(labels)) < len(labels):
-        raise KbertError(f"labels must be one name or more, each once, not {list(labels)!r:.80}")
-    return list(labels)
+    if len(set(names)) < len(names):
+        raise KbertError(f"labels are names that each stand once, not {names!r:.80}")
+    return names

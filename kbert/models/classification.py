@@ -30,7 +30,8 @@ class BertForSequenceClassification(BertWithHead):
         **bert_arguments: the arguments of `Bert`.
 
     Raises:
-        KbertError: if the labels are not names, each once, or there is no such problem type.
+        KbertError: if the labels are not names, each once, there is no such problem type, or
+            `add_pooling_layer` is False.
 
     Example:
         >>> import numpy as np
@@ -51,6 +52,7 @@ class BertForSequenceClassification(BertWithHead):
         **bert_arguments: Any,
     ):
         super().__init__(name=name, **bert_arguments)
+        self._needs_pooler()
         if problem_type not in PROBLEM_TYPES:
             raise KbertError(
                 f"problem_type is one of {', '.join(PROBLEM_TYPES)}, not {problem_type!r}"

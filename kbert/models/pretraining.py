@@ -53,6 +53,9 @@ class BertForPreTraining(_BertWithMaskedLM):
         tie_word_embeddings: whether the masked-LM head's decoder is the token table.
         **bert_arguments: the arguments of `Bert`.
 
+    Raises:
+        KbertError: as `Bert`, or if `add_pooling_layer` is False.
+
     Example:
         >>> import numpy as np
         >>> model = BertForPreTraining(vocab_size=100, hidden_size=8, num_hidden_layers=1,
@@ -65,6 +68,7 @@ class BertForPreTraining(_BertWithMaskedLM):
 
     def __init__(self, *, name: str = "bert_for_pretraining", **bert_arguments: Any):
         super().__init__(name=name, **bert_arguments)
+        self._needs_pooler()
         self.nsp = _next_sentence_head(self.bert)
         self.built = True
 
@@ -102,6 +106,16 @@ class BertForMaskedLM(_BertWithMaskedLM):
         name: the model's name.
         tie_word_embeddings: whether the head's decoder is the token table.
         **bert_arguments: the arguments of `Bert`; `add_pooling_layer` is False unless given.
+
+    Raises:
+        KbertError: as `Bert`.
+
+    Example:
+        >>> import numpy as np
+        >>> model = BertForMaskedLM(vocab_size=100, hidden_size=8, num_hidden_layers=1,
+        ...                         num_attention_heads=2, intermediate_size=32)
+        >>> tuple(model({"input_ids": np.array([[2, 4, 3]])}).shape)
+        (1, 3, 100)
     """
 
     def __init__(self, *, name: str = "bert_for_masked_lm", **bert_arguments: Any):
@@ -125,10 +139,21 @@ class BertForNextSentencePrediction(BertWithHead):
     Args:
         name: the model's name.
         **bert_arguments: the arguments of `Bert`.
+
+    Raises:
+        KbertError: as `Bert`, or if `add_pooling_layer` is False.
+
+    Example:
+        >>> import numpy as np
+        >>> model = BertForNextSentencePrediction(vocab_size=100, hidden_size=8,
+        ...     num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+        >>> tuple(model({"input_ids": np.array([[2, 5, 3, 6, 3]])}).shape)
+        (1, 2)
     """
 
     def __init__(self, *, name: str = "bert_for_next_sentence_prediction", **bert_arguments: Any):
         super().__init__(name=name, **bert_arguments)
+        self._needs_pooler()
         self.nsp = _next_sentence_head(self.bert)
         self.built = True
 

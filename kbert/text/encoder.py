@@ -62,6 +62,9 @@ class Encoder:
         """
         if glued_to_mask not in ("word", "continuation"):
             raise KbertError(f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r}")
+        unknown = sorted({*places} - {"offsets", "word_ids", "eojeol_ids"})
+        if unknown:
+            raise KbertError(f"places are offsets, word_ids and eojeol_ids, not {unknown[0]!r}")
         wanted = set(places) - {"eojeol_ids"} | ({"offsets"} if "eojeol_ids" in places else set())
         few = self.few(texts) if glued_to_mask == "word" and not wanted else None
         if few is not None:

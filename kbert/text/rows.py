@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, whole_number
 from kbert.text.pieces import Pieces
 
 TRUNCATIONS = ("longest_first", "only_second", "never")
@@ -57,6 +57,10 @@ class RowForm:
     room: int | None = field(init=False)
 
     def __post_init__(self):
+        for name, least in (("max_length", 1), ("stride", 0), ("pad_to_length", 1)):
+            if getattr(self, name) is not None:
+                whole_number(f"{name}, if it is not None,", getattr(self, name), least)
+        whole_number("pad_to_multiple_of", self.pad_to_multiple_of, 1)
         self.specials = 2 + self.separators if self.is_pair else 2
         self.room = None if self.max_length is None else self.max_length - self.specials
         stride, room = self.stride, self.room
@@ -64,8 +68,6 @@ class RowForm:
             raise KbertError(
                 f"truncation is 'longest_first', 'only_second' or 'never', not {self.truncation!r}"
             )
-        if stride is not None and stride < 0:
-            raise KbertError(f"stride is how many tokens windows share: from 0 on, not {stride}")
         if stride is not None and room is None:
             raise KbertError("a stride needs a max_length: windows are for texts that are longer")
         if room is not None and room < (2 if self.is_pair else 1):
@@ -76,10 +78,6 @@ class RowForm:
         if stride is not None and self.is_pair and self.truncation != "only_second":
             raise KbertError(
                 "windows of a pair slide over the second text: truncation='only_second'"
-            )
-        if self.pad_to_multiple_of < 1:
-            raise KbertError(
-                f"pad_to_multiple_of is a number from 1, not {self.pad_to_multiple_of}"
             )
 
     def padded_length(self, longest: int) -> int:
@@ -202,6 +200,11 @@ def fit(
         raise KbertError(
             f"a text of {first + second + specials} tokens, special tokens included, is longer "
             f"than the {room + specials} that fit; shorten it"
+        )
+    if truncation == "only_second" and not is_pair:
+        raise KbertError(
+            f"a text of {first} tokens does not fit into {room}, and truncation='only_second' "
+            "cuts none that has no second: pass 'longest_first'"
         )
     if truncation == "only_second":
         return first, room - _room_of_first(first, room)

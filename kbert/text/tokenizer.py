@@ -87,6 +87,8 @@ class Tokenizer:
         scores: Iterable[float] | None = None,
         charsmap: bytes = b"",
     ):
+        if isinstance(added_tokens, str):
+            raise KbertError(f"added_tokens is a list of tokens, not the text {added_tokens!r:.80}")
         self.vocabulary = list(vocabulary)
         self._ids = numbered(self.vocabulary)
         self.special_tokens = roles.complete(special_tokens)
@@ -286,6 +288,9 @@ class Tokenizer:
         Args:
             texts: any number.
             places: which of "offsets", "word_ids" and "eojeol_ids" to give; see `__call__`.
+
+        Raises:
+            KbertError: if there are no such places, or a text is none.
 
         Example:
             >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국회", "##에"]

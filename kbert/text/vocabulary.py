@@ -74,7 +74,14 @@ def parse_vocabulary(data: bytes, where: str) -> list[str]:
 
 
 def write_vocabulary(tokens: list[str], path: str | Path) -> None:
-    """Writes a `vocab.txt`, one token a line, with Unix line ends on every system."""
+    """Writes a `vocab.txt`, one token a line, with Unix line ends on every system.
+
+    Raises:
+        KbertError: if a token holds a line break, so that it would come back as two.
+    """
+    broken = [token for token in tokens if "\n" in token or token.endswith("\r")]
+    if broken:
+        raise KbertError(f"{path}: the token {broken[0]!r:.80} holds a line break; leave it out")
     Path(path).write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8", newline="\n")
 
 

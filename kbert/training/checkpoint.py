@@ -87,8 +87,7 @@ def save_checkpoint(
     hidden = checkpoints / f".{path.name}"
     try:
         checkpoints.mkdir(exist_ok=True)
-        for leftover in checkpoints.glob(".*"):
-            shutil.rmtree(leftover)
+        _remove_leftovers(checkpoints)
         hidden.mkdir()
         sha256, size = write_through(hidden / _STATE, _safetensors(state))
         manifest = {
@@ -109,8 +108,7 @@ def save_checkpoint(
         for other in _steps(checkpoints):
             if other != path and other not in older[: KEPT - 1]:
                 other.rename(checkpoints / f".old-{other.name}")
-        for leftover in checkpoints.glob(".*"):
-            shutil.rmtree(leftover)
+        _remove_leftovers(checkpoints)
     except OSError as error:
         shutil.rmtree(hidden, ignore_errors=True)
         raise KbertError(f"step {step} could not be saved to {path}: {error}") from error
@@ -118,6 +116,13 @@ def save_checkpoint(
         shutil.rmtree(hidden, ignore_errors=True)
         raise
     return path
+
+
+def _remove_leftovers(checkpoints: Path) -> None:
+    """Removes our own hidden folders; other hidden files (.DS_Store, .nfs...) are not ours."""
+    for mark in ("", "damaged-", "old-"):
+        for leftover in checkpoints.glob(f".{mark}step-*"):
+            shutil.rmtree(leftover)
 
 
 def find_checkpoint(folder: str | Path) -> tuple[Checkpoint | None, list[str]]:

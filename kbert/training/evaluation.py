@@ -106,9 +106,13 @@ def heldout_figures(model: keras.Model, text: Heldout) -> dict[str, float]:
     """
     scores = mean_scores(model, text.batches)
     if "next_token_loss" in scores:
-        return {**scores, "perplexity": math.exp(scores["next_token_loss"])}
+        return {**scores, "perplexity": _exp(scores["next_token_loss"])}
     one_masked = mean_scores(model, text.one_masked)
-    return {**scores, "pseudo_perplexity": math.exp(one_masked["mlm_loss"])}
+    return {**scores, "pseudo_perplexity": _exp(one_masked["mlm_loss"])}
+
+
+def _exp(loss: float) -> float:
+    return math.exp(loss) if loss < 700 else math.inf  # beyond, Python raises
 
 
 def source_figures(

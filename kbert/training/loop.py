@@ -153,7 +153,7 @@ def train(
             if asked or progress.step % save_every == 0 or progress.step == total:
                 progress.sync()
                 on_first_host(lambda: str(save_checkpoint(folder, progress.step, state, settings)))
-                if any_host(bool(signals)):  # before, or while it was saved
+                if any_host(bool(signals)) and progress.step < total:  # or just now
                     return False
 
 

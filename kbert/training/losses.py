@@ -21,7 +21,8 @@ class CrossEntropy(keras.losses.Loss):
         loss = sum(w (logsumexp(z) - z[label])) / sum(w)
 
     Labels and weights have the shape of the logits without the last axis. A weight of 0 takes an
-    entry out of the sum and out of the count: a filling position costs nothing. It is what
+    entry out of the sum and out of the count: a filling position costs nothing; but its label, too,
+    is in [0, V). It is what
     Keras's SparseCategoricalCrossentropy computes, in less time and memory.
 
     Example:
@@ -41,8 +42,8 @@ class CrossEntropy(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true, y_pred):
-        """(B, P), (B, P, V) -> (B, P)."""
-        return cross_entropy(ops.cast(y_true, "int32"), ops.cast(y_pred, "float32"))
+        """(B, P), (B, P, V) -> (B, P); or (B, 1), (B, V) -> (B,)."""
+        return cross_entropy(_labels(y_true, y_pred), ops.cast(y_pred, "float32"))
 
 
 def is_right(y_true, y_pred):
@@ -56,9 +57,15 @@ def is_right(y_true, y_pred):
         >>> float(is_right(np.array(1), np.array([0.2, 0.7, 0.1], "float32")))
         1.0
     """
-    labels, logits = ops.cast(y_true, "int32"), ops.convert_to_tensor(y_pred)
+    labels, logits = _labels(y_true, y_pred), ops.convert_to_tensor(y_pred)
     at_label = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
     return ops.cast(at_label >= ops.max(logits, axis=-1), "float32")
+
+
+def _labels(y_true, y_pred):
+    """Labels as integers, without a last axis of 1 that the logits' would stand for."""
+    labels = ops.cast(y_true, "int32")
+    return ops.squeeze(labels, -1) if len(labels.shape) == len(y_pred.shape) else labels
 
 
 def objective(task: Objective, micro_batches: int = 1) -> dict[str, Any]:

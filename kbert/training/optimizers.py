@@ -4,10 +4,13 @@ Source: Devlin et al. 2018, appendix A.2; google-research/bert, optimization.py;
 pretraining Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 4.1.
 """
 
+import math
 from typing import Any
 
 import keras
 from keras import ops
+
+from kbert.errors import KbertError, whole_number
 
 # What a run takes where it is not told otherwise, by what it is for.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -101,12 +104,16 @@ class AdamW(keras.optimizers.AdamW):
     some ten. XLA fuses them by itself.
     """
 
+    @property
+    def _is_fused(self) -> bool:
+        return keras.backend.backend() == "torch" and not self.amsgrad
+
     def _apply_weight_decay(self, trainable_variables):
-        if keras.backend.backend() != "torch":
+        if not self._is_fused:
             super()._apply_weight_decay(trainable_variables)  # else the kernel does it
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        if keras.backend.backend() != "torch":
+        if not self._is_fused:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
         import torch
@@ -163,9 +170,25 @@ def adamw(
         max_gradient_norm: gradients whose common norm is larger are scaled down to it.
         micro_batches: of how many batches the gradients are averaged for one step.
 
+    Raises:
+        KbertError: if a number is not what it can be.
+
     Example:
         >>> optimizer = adamw(1e-4, total_steps=1000, warmup_steps=100)
     """
+    whole_number("total_steps", total_steps, 1)
+    whole_number("warmup_steps", warmup_steps, 0)
+    whole_number("micro_batches", micro_batches, 1)
+    if warmup_steps > total_steps:
+        raise KbertError(f"warmup_steps is at most total_steps {total_steps}, not {warmup_steps}")
+    for name, value in (
+        ("learning_rate", learning_rate),
+        ("weight_decay", weight_decay),
+    ):
+        if not 0 <= value < math.inf:
+            raise KbertError(f"{name} is a number from 0 on, not {value!r:.80}")
+    if not 0 < max_gradient_norm < math.inf:
+        raise KbertError(f"max_gradient_norm is a number above 0, not {max_gradient_norm!r:.80}")
     optimizer = AdamW(
         LinearWarmupDecay(learning_rate, warmup_steps, total_steps, micro_batches),
         weight_decay=weight_decay,

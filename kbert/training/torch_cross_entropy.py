@@ -34,7 +34,7 @@ class TorchCrossEntropy(torch.autograd.Function):
         for part, logits, sums, scale in zip(*parts, strict=True):
             torch.sub(logits, sums, out=part).exp_().mul_(scale)
         gradient.scatter_add_(1, places, -scales)
-        return None, gradient.reshape(*upstream.shape, -1)
+        return None, gradient.reshape(*upstream.shape, gradient.shape[1])
 
 
 def _rows(flat: torch.Tensor) -> int:

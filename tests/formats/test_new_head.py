@@ -79,7 +79,7 @@ def test_labels_that_are_missing_or_misplaced(pretrained):
         kbert.load(path, "sequence-classification")
     with pytest.raises(KbertError, match="labels are for classification and tagging"):
         kbert.load(path, "question-answering", ["가"])
-    with pytest.raises(KbertError, match="each once"):
+    with pytest.raises(KbertError, match="names that each stand once"):
         kbert.load(path, "token-classification", ["가", "가"])
     with pytest.raises(KbertError, match="a list of names"):
         kbert.load(path, "token-classification", "가나")

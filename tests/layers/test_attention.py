@@ -301,6 +301,7 @@ class Gpu:
         (False, 192, "bfloat16", "8.0"),  # no multiple of 128
         (False, 256, "float32", "8.0"),
         (False, 256, "float16", "7.5"),  # a T4
+        (False, 256, "bfloat16", "gfx942"),  # AMD's
     ],
 )
 def test_lengths_go_to_cudnn(monkeypatch, taken, length, dtype, capability):
@@ -318,7 +319,7 @@ def test_lengths_go_to_cudnn(monkeypatch, taken, length, dtype, capability):
 
     monkeypatch.setattr(jax.nn, "dot_product_attention", by_xla)
     monkeypatch.setattr(Gpu, "compute_capability", capability)
-    monkeypatch.setattr(jax, "devices", lambda: [Gpu])
+    monkeypatch.setattr(jax, "local_devices", lambda: [Gpu])
     got = attention(*parts, bias, lengths=lengths)
     assert called == ["cudnn"] * taken
     expected = attention_reference(*parts, bias)[0]

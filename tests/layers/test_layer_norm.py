@@ -52,3 +52,14 @@ def test_half_precision_is_normalised_in_float32():
         assert keras.backend.standardize_dtype(y.dtype) == "float16"
         expected = formula(x.astype("float16").astype("float64"), 1, 0, 1e-12)
         np.testing.assert_allclose(ops.convert_to_numpy(y), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("options", [{"axis": 1}, {"scale": False}, {"center": False}])
+def test_options_that_are_keras_own(options):
+    if "axis" in options and keras.backend.backend() == "torch":
+        pytest.skip("Keras has the last axis only on PyTorch")
+    x = np.random.default_rng(1).normal(2, 3, (4, 5, 6)).astype("float32")
+    ours, theirs = LayerNorm(**options), keras.layers.LayerNormalization(**options)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ours(x, training=True)), ops.convert_to_numpy(theirs(x)), atol=1e-6
+    )

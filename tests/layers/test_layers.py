@@ -1,9 +1,14 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from kbert import KbertError
+from kbert.layers.activations import activation
+from kbert.layers.attention import SelfAttention
+from kbert.layers.dropout import Dropout
 from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer
 from kbert.layers.feed_forward import FeedForward
@@ -131,11 +136,13 @@ def test_next_sentence_head():
 @pytest.mark.parametrize(
     "layer",
     [
-        Embeddings(20, 6, 8, 3, 0.2, 1e-9, 0.5, 3),
-        EncoderLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 3),
-        FeedForward(12, 0.5, 3),
-        Pooler(0.5, 3),
-        MaskedLMHead(9, 1e-9, 0.5, 3),
+        Embeddings(20, 6, 8, 3, 0.2, 1e-9, 0.5, 3, embedding_size=4, position_offset=2),
+        EncoderLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 3, hidden_act="relu", attention_window=5),
+        SelfAttention(2, 0.2, 0.5, 3, window=5),
+        Dropout(0.2, 3),
+        FeedForward(12, 0.5, 3, hidden_act="relu"),
+        Pooler(0.5, 3, "gelu"),
+        MaskedLMHead(9, 1e-9, 0.5, 3, embedding_size=4, hidden_act="relu", tied=False),
         LabelHead(4, 0.2, 0.5, 3),
         NextSentenceHead(0.5, 3),
     ],
@@ -143,8 +150,15 @@ def test_next_sentence_head():
 def test_layers_survive_their_config(layer):
     data = keras.saving.serialize_keras_object(layer)
     again = keras.saving.deserialize_keras_object(data)
-    assert again.get_config() == layer.get_config()
-    assert again.get_config()["seed"] == 3
+    config = layer.get_config()
+    assert again.get_config() == config and config["seed"] == 3
+    arguments = inspect.signature(type(layer).__init__).parameters
+    left = [
+        name
+        for name, each in arguments.items()
+        if each.default is not inspect.Parameter.empty and config[name] == each.default
+    ]
+    assert not left, "defaults, which would come back even if they were not saved"
 
 
 def after_a_step(layer, ids, segments, truth):
@@ -200,3 +214,11 @@ def test_gradients_of_frequent_rows_are_summed_in_float32(precision):
     for name in ("token_table", "segment_table"):
         error = np.abs(half[name] - whole[name]).max(axis=1) / np.abs(whole[name]).max(axis=1)
         assert error.max() < 0.01, name
+
+
+def test_activations_and_rates_that_are_none():
+    with pytest.raises(KbertError, match=r"the activation is one of gelu, .* not 'swish'"):
+        activation("swish", np.ones(3))
+    for rate in (1.0, -0.1, "0.1"):
+        with pytest.raises(KbertError, match=r"a rate in \[0, 1\), not"):
+            Dropout(rate)

@@ -49,5 +49,20 @@ def test_other_settings_with_the_same_weights(small, inputs, tokenizer):
     assert half.bert.encoder_layers[0].compute_dtype == "bfloat16"
     with pytest.raises(KbertError, match="vocab_size is none of dtype, remat, attention_window"):
         model.with_settings(vocab_size=9)
-    with pytest.raises(KbertError, match="attention_window is None or"):
+    with pytest.raises(KbertError, match="attention_window, if it is not None,"):
         model.with_settings(attention_window=0)
+
+
+def test_what_was_frozen_stays_frozen(small):
+    model = BertForPreTraining(**small)
+    model.bert.trainable = False
+    other = model.with_settings(remat=True)
+    assert [w.trainable for w in other.weights] == [w.trainable for w in model.weights]
+    assert len(other.trainable_weights) == len(model.trainable_weights) < len(model.weights)
+
+
+def test_adapters_cannot_come_along(small):
+    model = BertForPreTraining(**small)
+    model.bert.encoder_layers[0].self_attention.query_key_value.enable_lora(2)
+    with pytest.raises(KbertError, match=r"a model with adapters .LoRA. cannot be changed"):
+        model.with_settings(remat=True)

@@ -302,7 +302,10 @@ def test_windows(tokenizer):
     for settings, message in (
         ({"max_length": 8, "stride": 6}, "from 0 to 5 here, not 6"),
         ({"stride": 2}, "needs a max_length"),
-        ({"stride": -1, "max_length": 100}, "from 0 on, not -1"),
+        (
+            {"stride": -1, "max_length": 100},
+            "stride, if it is not None, must be a whole number from 0, not -1",
+        ),
     ):
         with pytest.raises(KbertError, match=message):
             tokenizer(texts, **settings)
@@ -438,3 +441,19 @@ def test_random_strings_have_offsets_in_order(tokenizer, random_strings):
         assert (spans[:, 0] < spans[:, 1]).all()
         assert (spans <= len(decomposed)).all()
         assert (np.diff(spans[:, 0]) >= 0).all()
+
+
+def test_arguments_of_the_wrong_kind(tokenizer):
+    with pytest.raises(KbertError, match="added_tokens is a list of tokens, not the text 'ab'"):
+        Tokenizer(tokenizer.vocabulary, added_tokens="ab")
+    with pytest.raises(KbertError, match=r"places are offsets, .* not 'words'"):
+        tokenizer.encode_pieces(["가"], ["words"])
+    for settings, message in (
+        ({"max_length": 8.5}, "max_length, if it is not None, must be .* not 8.5"),
+        ({"max_length": "8"}, "not '8'"),
+        ({"pad_to_length": 0}, "pad_to_length, if it is not None, must be .* from 1, not 0"),
+        ({"pad_to_multiple_of": 0}, "pad_to_multiple_of must be .* from 1, not 0"),
+        ({"max_length": 4, "truncation": "only_second"}, "cuts none that has no second"),
+    ):
+        with pytest.raises(KbertError, match=message):
+            tokenizer("너 나 우리 국회", **settings)

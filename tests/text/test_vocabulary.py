@@ -157,3 +157,9 @@ def test_train_is_counting_and_training():
     assert trained.vocabulary == expected and "##에" in expected
     plain = Tokenizer.train(texts, 11, morphemes=spaced, min_count=2, both_places=False)
     assert plain.vocabulary[5:] == ["국", "에", "##서", "##회", "국회", "에서"]
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a\r"])
+def test_a_token_with_a_line_break_is_not_written(tmp_path, token):
+    with pytest.raises(KbertError, match="holds a line break; leave it out"):
+        Tokenizer([*"[PAD] [UNK] [CLS] [SEP] [MASK]".split(), token]).save(tmp_path)

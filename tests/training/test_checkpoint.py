@@ -313,3 +313,12 @@ def test_settings_that_differ_are_named_with_both_values():
         KbertError, match=r"another version of kbert, which did not have the setting dropout: con"
     ):
         check_same(former, {"dropout": None, "seed": 1}, "runs/a")
+
+
+def test_hidden_files_of_others_are_left_alone(state, tmp_path):
+    (tmp_path / "checkpoints" / ".mine").mkdir(parents=True)
+    (tmp_path / "checkpoints" / ".DS_Store").write_bytes(b"Finder's")
+    for name in (".step-00000001", ".old-step-00000002", ".damaged-step-00000003"):
+        (tmp_path / "checkpoints" / name).mkdir()
+    save_checkpoint(tmp_path, 5, state, {})
+    assert names(tmp_path) == [".DS_Store", ".mine", "step-00000005"]

@@ -310,3 +310,16 @@ def test_weights_count_every_masked_token_the_same(make_batches):
 def test_settings_that_cannot_be(stages, tmp_path):
     with pytest.raises(KbertError, match="save_every 0"):
         run(compiled(), stages, tmp_path, save_every=0)
+
+
+def test_a_signal_in_the_last_step_ends_nothing_early(make_batches, tmp_path):
+    evaluated = []
+
+    def evaluate(model):
+        evaluated.append(1)
+        return {"text": {"mlm_loss": 1.0}}
+
+    asked = After(4, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    stages = [Stage(make_batches(12), 4, 4, 12)]
+    done = run(compiled(), stages, tmp_path, also=[asked], evaluate=evaluate)
+    assert done == (True, 0, []) and evaluated == [1]

@@ -147,3 +147,13 @@ def test_a_step_gives_its_buffers_back():
     moments = [variable.value for variable in model.optimizer.variables]
     losses(model, 1)
     assert all(value.is_deleted() for value in weights + moments)
+
+
+@pytest.mark.parametrize("function", [attention, attention_reference])
+def test_large_queries_and_keys_do_not_overflow(function):
+    """40 x 40 x 64 is beyond float16; an eighth of it is not."""
+    parts = [ops.full((1, 4, 1, 64), 40.0, "float16") for _ in range(2)]
+    value = ops.ones((1, 4, 1, 64), "float16") * 3
+    got = function(*parts, value)
+    got = got[0] if isinstance(got, tuple) else got
+    np.testing.assert_allclose(ops.convert_to_numpy(got).astype("float32"), 3, rtol=1e-2)
