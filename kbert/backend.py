@@ -39,6 +39,7 @@ def choose_backend() -> None:
 
 def require_backend() -> None:
     """Raises KbertError if the backend that Keras is about to load is not installed."""
+    _keep_native_atomics()
     installed = _installed()
     if not installed:
         raise KbertError(
@@ -50,3 +51,28 @@ def require_backend() -> None:
             f"KERAS_BACKEND is {wanted!r}, which is not installed: {how_to_install(wanted)}, "
             f"or set KERAS_BACKEND to what is here: {', '.join(installed)}"
         )
+
+
+def _keep_native_atomics() -> None:
+    """Has JAX on NVIDIA's GPUs add to a table's rows as it did before version 0.10.2.
+
+    That version and 0.11.0 add in a loop that tries again where another thread was faster: hundreds
+    of times slower for a token that stands in every row, as [MASK] and [PAD] do. It must be said
+    before JAX starts; whoever sets these options is left alone.
+
+    Source: jax issue 38806.
+    """
+    backend = os.environ.get("KERAS_BACKEND") or _configured()
+    flags = os.environ.get("XLA_FLAGS", "")
+    plugins = ("jax_cuda12_plugin", "jax_cuda13_plugin")
+    if backend != "jax" or "xla_backend_extra_options" in flags:
+        return
+    if any(map(importlib.util.find_spec, plugins)) and _version("jaxlib") in ("0.10.2", "0.11.0"):
+        option = "--xla_backend_extra_options=-nvptx-allow-ftz-atomics"
+        os.environ["XLA_FLAGS"] = f"{flags} {option}".strip()
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import version  # of which `import kbert` has no need
+
+    return version(package)

@@ -77,6 +77,12 @@ DEVICES: dict[str, Device] = {
     "A100-40GB": _device(40, "NVIDIA A100-SXM4-40GB, NVIDIA A100-PCIE-40GB", **_AMPERE),
     "A100-80GB": _device(80, "NVIDIA A100-SXM4-80GB, NVIDIA A100 80GB PCIe", **_AMPERE),
     "H100": _device(80, "NVIDIA H100 80GB HBM3", **_HOPPER),
+    "H100-PCIe": _device(
+        80, "NVIDIA H100 PCIe", float32=51, tensorfloat32=378, bfloat16=756, float16=756
+    ),
+    "H100-NVL": _device(
+        94, "NVIDIA H100 NVL", float32=60, tensorfloat32=417.5, bfloat16=835, float16=835
+    ),
     "H200": _device(141, "NVIDIA H200", **_HOPPER),
     "L4": _device(24, "NVIDIA L4", float32=30.3, tensorfloat32=60, bfloat16=121, float16=121),
     "RTX-3090": _device(

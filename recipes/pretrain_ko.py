@@ -154,7 +154,9 @@ def pretrain(
         write_settings(folder, settings)
     text.tokenizer.save(folder)
     begins = f"{text}; BERT {arguments.init or arguments.size}, {model.count_params():,} parameters"
-    screen.print(f"{begins}, on {devices_in_words()}", *device_remarks(former), sep="\n")
+    screen.print(
+        f"{begins}, on {devices_in_words()}", *device_remarks(former, arguments.precision), sep="\n"
+    )
     first_step = resume(model, folder, fixed, screen.print)
     if first_step:
         screen.print(f"Going on after step {first_step:,}.")

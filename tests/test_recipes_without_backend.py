@@ -165,3 +165,24 @@ def test_cost_of_what_cannot_be(arguments, message):
     done = run("cost.py", *arguments)
     assert done.returncode != 0 and not done.stdout
     assert message in done.stderr.decode("utf-8") and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("backend", "plugin", "version", "flags", "expected"),
+    [
+        ("jax", True, "0.10.2", "", "--xla_backend_extra_options=-nvptx-allow-ftz-atomics"),
+        ("jax", True, "0.11.0", "--a", "--a --xla_backend_extra_options=-nvptx-allow-ftz-atomics"),
+        ("jax", True, "0.10.1", "", None),
+        ("jax", False, "0.10.2", "", None),
+        ("torch", True, "0.10.2", "", None),
+        ("jax", True, "0.10.2", "--xla_backend_extra_options=x", None),
+    ],
+)
+def test_additions_on_a_gpu_with_jax(monkeypatch, backend, plugin, version, flags, expected):
+    """Two versions of JAX add hundreds of times slower to a row that many tokens look up."""
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: plugin or None)
+    monkeypatch.setattr("kbert.backend._version", lambda package: version)
+    kbert.backend._keep_native_atomics()
+    assert os.environ["XLA_FLAGS"] == (flags if expected is None else expected)

@@ -15,7 +15,7 @@ from keras import ops
 
 from kbert.layers.block_attention import attention_in_blocks, undivided_softmax
 from kbert.layers.dense import Dense
-from kbert.layers.dropout import Dropout, seed_of_draw
+from kbert.layers.dropout import Dropout, drawn_by_cuda
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.local_attention import band_bias, block_size, joined, local_blocks
 
@@ -135,7 +135,6 @@ def _attention_by_torch(query, key, value, bias, dropout: Dropout | None, draw):
 
 def _attention_by_cuda(query, key, value, bias, dropout: Dropout | None, draw):
     """(B, N, L, H) -> (B, N, L, H)."""
-    import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.nn.functional import scaled_dot_product_attention
 
@@ -145,9 +144,7 @@ def _attention_by_cuda(query, key, value, bias, dropout: Dropout | None, draw):
     with sdpa_kernel(kernels):
         if dropout is None:
             return scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        # The kernel draws from the process's generator, which is put back afterwards.
-        with torch.random.fork_rng([query.device], device_type="cuda"):
-            torch.cuda.manual_seed(seed_of_draw(draw))
+        with drawn_by_cuda(draw, query.device):
             return scaled_dot_product_attention(
                 query, key, value, attn_mask=bias, dropout_p=dropout.rate
             )

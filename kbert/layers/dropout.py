@@ -8,6 +8,10 @@ Source: Srivastava et al. 2014, "Dropout". The hash is of the kind of MurmurHash
 (Appleby 2011), with a key added at the start and another half-way.
 """
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -43,7 +47,8 @@ class Dropout(keras.layers.Layer):
         super().__init__(**kwargs)
         self.rate = dropout_rate("rate", rate)
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed) if rate > 0 else None
+        with _on_the_host():
+            self.seed_generator = keras.random.SeedGenerator(seed) if rate > 0 else None
         self.built = True
 
     def draw(self):
@@ -51,16 +56,24 @@ class Dropout(keras.layers.Layer):
 
         None where nothing is dropped. A layer that is computed twice (remat) draws once.
         """
-        return None if self.seed_generator is None else self.seed_generator.next()
+        if self.seed_generator is None:
+            return None
+        with _on_the_host():
+            return self.seed_generator.next()
 
     def call(self, inputs, training=None, draw=None):
         """Drops elements of a tensor of any shape; by a `draw()` of its own unless given one."""
         if self.seed_generator is None or not training:
             return inputs
-        draw = self.seed_generator.next() if draw is None else draw
+        draw = self.draw() if draw is None else draw
         if keras.backend.backend() == "torch":
+            if inputs.device.type == "cuda":
+                from torch.nn.functional import dropout
+
+                with drawn_by_cuda(draw, inputs.device):
+                    return dropout(inputs, self.rate)
             if inputs.device.type != "cpu":
-                return keras.random.dropout(inputs, self.rate, seed=seed_of_draw(draw))
+                return keras.random.dropout(inputs, self.rate, seed=_one_seed(draw))
             kept = ops.convert_to_tensor(self.kept_by_numpy(draw, tuple(inputs.shape)))
         else:
             kept = _kept(ops.shape(inputs), self.rate, draw)
@@ -108,7 +121,25 @@ def _least(rate: float) -> int:
     return min(round(rate * 2**16), 2**16 - 1)
 
 
-def seed_of_draw(draw) -> int:
+def _on_the_host() -> AbstractContextManager[Any]:
+    """Where PyTorch counts draws: to read a count off a GPU is to wait for all of its work."""
+    return keras.device("cpu") if keras.backend.backend() == "torch" else nullcontext()
+
+
+@contextmanager
+def drawn_by_cuda(draw, device) -> Iterator[None]:
+    """A block in which PyTorch's kernels on a GPU drop by a draw.
+
+    They draw from the process's generator, which is put back afterwards.
+    """
+    import torch
+
+    with torch.random.fork_rng([device], device_type="cuda"):
+        torch.cuda.manual_seed(_one_seed(draw))
+        yield
+
+
+def _one_seed(draw) -> int:
     """One seed for a generator of PyTorch's, from what a layer drew."""
     seed, count = np.array(draw.tolist(), np.uint32)
     with np.errstate(over="ignore"):

@@ -104,11 +104,14 @@ def devices_in_words(backend: str | None = None, devices: int | None = None) -> 
     return backend if devices == 1 else f"{backend}, {devices} devices"
 
 
-def device_remarks(former: Mapping[str, Any] | None = None) -> list[str]:
-    """What is to be said of a run's devices: that they are others, or that some are left alone.
+def device_remarks(
+    former: Mapping[str, Any] | None = None, precision: str = "float32"
+) -> list[str]:
+    """What is to be said of a run's devices: they are others, left alone, or not used well.
 
     Args:
         former: the settings of the run that goes on, with `device_settings`; None for a new one.
+        precision: of the run.
 
     Example:
         >>> device_remarks({"backend": "jax", "devices": 8})[0][:40]
@@ -126,21 +129,33 @@ def device_remarks(former: Mapping[str, Any] | None = None) -> list[str]:
             f"{unused_devices()} more GPUs are not used: on {keras.backend.backend()} kbert trains "
             "on one. KERAS_BACKEND=jax takes all."
         )
+    if former is None and precision == "float32" and _gpus():
+        remarks.append(
+            "In float32 a GPU reaches a fraction of its rate: see --precision mixed_bfloat16, or "
+            "mixed_float16 for GPUs without bfloat16, as the T4."
+        )
     return remarks
 
 
 def unused_devices() -> int:
     """How many GPUs of this machine a run leaves alone, since its backend trains on one."""
-    backend, gpus = keras.backend.backend(), 0
+    return 0 if keras.backend.backend() == "jax" else max(0, _gpus() - 1)
+
+
+def _gpus() -> int:
+    """How many GPUs of this machine the backend sees."""
+    backend = keras.backend.backend()
     if backend == "torch":
         import torch
 
-        gpus = torch.cuda.device_count()
-    elif backend == "tensorflow":
+        return torch.cuda.device_count()
+    if backend == "tensorflow":
         import tensorflow as tf
 
-        gpus = len(tf.config.list_physical_devices("GPU"))
-    return max(0, gpus - 1)
+        return len(tf.config.list_physical_devices("GPU"))
+    import jax
+
+    return sum(device.platform == "gpu" for device in jax.local_devices())
 
 
 def data_parallel() -> AbstractContextManager[Any]:

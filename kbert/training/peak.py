@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+import keras
 from keras import ops
 
 from kbert.cost import cost
@@ -83,10 +83,9 @@ def matmul_rate(dtype: str = "float32") -> float:
     Args:
         dtype: of the matrices: that in which the model multiplies.
     """
-    rng = np.random.default_rng(0)
     size = 512
     while True:
-        matrix = ops.convert_to_tensor(rng.normal(size=(size, size)) / size**0.5, dtype=dtype)
+        matrix = ops.cast(keras.random.normal((size, size), stddev=size**-0.5, seed=0), dtype)
         seconds = min(_seconds(matrix) for _ in range(5))
         if seconds > _LEAST_SECONDS or size == _LARGEST:
             return 2 * size**3 / seconds

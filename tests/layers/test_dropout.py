@@ -1,8 +1,9 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from kbert.layers.dropout import Dropout
+from kbert.layers.dropout import Dropout, drawn_by_cuda
 
 
 def drop(rate, seed, shape, times=1):
@@ -74,3 +75,24 @@ def test_the_state_is_counted():
     again.variables[0].assign([2, 1])
     output = ops.convert_to_numpy(again(np.ones(64, "float32"), training=True))
     assert output.tolist() == draws[1].tolist() != draws[0].tolist()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch waits for its GPU")
+def test_draws_are_counted_on_the_host(monkeypatch):
+    """Whatever the device, and by PyTorch's own kernel on a GPU, from a seed of each draw."""
+    import torch
+
+    with keras.device("meta"):
+        layer = Dropout(0.25, seed=3)
+        draws = [layer.draw() for _ in range(2)]
+    assert [draw.tolist() for draw in draws] == [[3, 0], [3, 1]]
+    fork = torch.random.fork_rng
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices, device_type: fork([]))
+    monkeypatch.setattr(torch.cuda, "manual_seed", torch.manual_seed)
+    dropped, state = [], torch.get_rng_state()
+    for draw in (draws[0], draws[0], draws[1]):
+        with drawn_by_cuda(draw, "cuda"):
+            dropped.append(torch.nn.functional.dropout(torch.ones(10_000), layer.rate))
+    assert torch.equal(dropped[0], dropped[1]) and not torch.equal(dropped[0], dropped[2])
+    assert 0.2 < (dropped[0] == 0).float().mean() < 0.3
+    assert torch.equal(torch.get_rng_state(), state)
