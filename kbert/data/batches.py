@@ -81,6 +81,17 @@ class PretrainingBatches(keras.utils.PyDataset):
 
     Pass it to `fit` with `shuffle=False`: it is shuffled already, and Keras's own shuffling
     cannot be repeated.
+
+    Example:
+        >>> from kbert.data.shards import encode_documents
+        >>> documents = [["모든 국민은 법 앞에 평등하다.", "국회는 의결한다."]] * 4
+        >>> tokenizer = Tokenizer.train([text for each in documents for text in each], 60)
+        >>> shard = encode_documents(documents, tokenizer)
+        >>> batches = PretrainingBatches(
+        ...     shard, tokenizer, sequence_length=24, batch_size=2, seed=0, steps=9)
+        >>> x, y, weights = batches[0]
+        >>> len(batches), x["input_ids"].shape, y["mlm"].shape == weights["mlm"].shape
+        (9, (2, 24), True)
     """
 
     def __init__(

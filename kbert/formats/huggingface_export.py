@@ -100,6 +100,13 @@ def push_to_hub(
 
     Raises:
         KbertError: if the name is not one of the Hub's, or the model cannot be exported.
+
+    Example:
+        >>> import kbert
+        >>> model = kbert.BertForMaskedLM(vocab_size=8, **kbert.SIZES["tiny"])
+        >>> model.tokenizer = kbert.Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 .".split())
+        >>> "model.safetensors" in push_to_hub(model, "me/my-bert", dry_run=True)
+        True
     """
     from huggingface_hub import HfApi
 

@@ -89,6 +89,13 @@ def to_keras_hub(source: Any, *, approximate: bool = False) -> Any:
 
     Raises:
         KbertError: if it is none of the three, or has what KerasHub's does not.
+
+    Example:
+        >>> from kbert import SIZES
+        >>> bert = Bert(vocab_size=100, **SIZES["tiny"], layer_norm_eps=1e-12)
+        >>> backbone = to_keras_hub(bert)  # doctest: +SKIP
+        >>> from_keras_hub(backbone).hidden_size  # doctest: +SKIP
+        128
     """
     hub = _keras_hub()
     if isinstance(source, Tokenizer):

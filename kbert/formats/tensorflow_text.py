@@ -176,6 +176,12 @@ def export_with_tokenizer(model: KbertModel, folder: str | Path) -> None:
         KbertError: if tensorflow-text is not installed, the model has no tokenizer or one that
             `GraphTokenizer` cannot take, or it cannot be exported: from PyTorch, or if it is not
             in float32. (A `.keras` file opens with KERAS_BACKEND=tensorflow or jax.)
+
+    Example:
+        >>> import tensorflow as tf, tensorflow_text  # doctest: +SKIP
+        >>> export_with_tokenizer(model, "served")  # doctest: +SKIP
+        >>> serve = tf.saved_model.load("served").signatures["serving_default"]  # doctest: +SKIP
+        >>> serve(text=tf.constant(["국회는 의결한다."]))["input_ids"]  # doctest: +SKIP
     """
     tf, _ = _tensorflow_text()
     if model.tokenizer is None:

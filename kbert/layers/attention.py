@@ -210,6 +210,12 @@ class SelfAttention(keras.layers.Layer):
         seed: seed of the starting weights and of dropout.
         window: how many positions each sees on either side of its own; None means all.
 
+    Example:
+        >>> attend = SelfAttention(num_attention_heads=2)
+        >>> output, weights, *_ = attend(ops.zeros((1, 4, 16)), return_weights=True)
+        >>> tuple(output.shape), round(float(weights[0, 0, 0, 0]), 2)
+        ((1, 4, 16), 0.25)
+
     Source: Devlin et al. 2018, section 3; google-research/bert, modeling.py, `attention_layer`.
     """
 

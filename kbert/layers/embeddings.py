@@ -34,6 +34,12 @@ class Embeddings(keras.layers.Layer):
         position_offset: the row of the position table at which a text begins: 0 in BERT, and
             in RoBERTa the id of padding + 1.
 
+    Example:
+        >>> import numpy as np
+        >>> embeddings = Embeddings(vocab_size=100, hidden_size=16)
+        >>> tuple(embeddings(np.array([[2, 5, 3]], "int32")).shape)
+        (1, 3, 16)
+
     Source: Devlin et al. 2018, figure 2; Clark et al. 2020 (ELECTRA), appendix A, for E.
     """
 

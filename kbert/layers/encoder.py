@@ -30,6 +30,12 @@ class EncoderLayer(keras.layers.Layer):
         hidden_act: the activation within the feed-forward network.
         attention_window: how many positions each sees on either side of its own; None means all.
 
+    Example:
+        >>> from keras import ops
+        >>> layer = EncoderLayer(num_attention_heads=2, intermediate_size=64)
+        >>> tuple(layer(ops.zeros((2, 7, 16))).shape)
+        (2, 7, 16)
+
     Source: Vaswani et al. 2017, section 3.1; google-research/bert, `transformer_model`.
     """
 

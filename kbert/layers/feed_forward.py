@@ -23,6 +23,11 @@ class FeedForward(keras.layers.Layer):
         seed: seed of the starting weights.
         hidden_act: the name of act; see `kbert/layers/activations.py`.
 
+    Example:
+        >>> from keras import ops
+        >>> tuple(FeedForward(64)(ops.zeros((2, 7, 16))).shape)
+        (2, 7, 16)
+
     Source: Vaswani et al. 2017, section 3.3; Hendrycks and Gimpel 2016 (gelu).
     """
 

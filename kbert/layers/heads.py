@@ -44,6 +44,12 @@ class MaskedLMHead(keras.layers.Layer):
         hidden_act: the name of act.
         tied: whether T is the embedding table; else the head has a table of its own.
 
+    Example:
+        >>> import numpy as np
+        >>> hidden, table = np.zeros((2, 7, 16), "float32"), np.zeros((100, 16), "float32")
+        >>> tuple(MaskedLMHead(100)(hidden, table, np.array([[1], [3]])).shape)
+        (2, 1, 100)
+
     Source: google-research/bert, run_pretraining.py, `get_masked_lm_output`.
     """
 
@@ -132,6 +138,10 @@ class LabelHead(keras.layers.Layer):
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights and of dropout.
 
+    Example:
+        >>> tuple(LabelHead(3)(ops.zeros((2, 16))).shape)
+        (2, 3)
+
     Source: Devlin et al. 2018, section 4; google-research/bert, run_classifier.py, `create_model`.
     """
 
@@ -174,6 +184,10 @@ class NextSentenceHead(LabelHead):
     Args:
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights.
+
+    Example:
+        >>> tuple(NextSentenceHead()(ops.zeros((5, 16))).shape)
+        (5, 2)
 
     Source: google-research/bert, run_pretraining.py, `get_next_sentence_output`.
     """

@@ -18,6 +18,11 @@ class Pooler(keras.layers.Layer):
         seed: seed of the starting weights.
         activation: the name of act; see `kbert/layers/activations.py`.
 
+    Example:
+        >>> from keras import ops
+        >>> tuple(Pooler()(ops.zeros((2, 7, 16))).shape)
+        (2, 16)
+
     Source: google-research/bert, modeling.py, `BertModel`, scope "pooler".
     """
 

@@ -55,6 +55,15 @@ class KbertModel(keras.Model):
 
         Raises:
             KbertError: if the path does not end in `.keras`, or is taken and `overwrite` is False.
+
+        Example:
+            >>> import tempfile
+            >>> import kbert
+            >>> model = kbert.BertForMaskedLM(vocab_size=100, **kbert.SIZES["tiny"])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save(f"{folder}/mine.keras")
+            ...     kbert.load(f"{folder}/mine.keras").vocab_size
+            100
         """
         path = Path(filepath)
         if path.suffix != ".keras":
@@ -91,6 +100,11 @@ class KbertModel(keras.Model):
         Raises:
             KbertError: if there is no such format, the backend or an uninstalled package keeps it
                 from being written, or the model is not float32.
+
+        Example:
+            >>> model.export("model.onnx", format="onnx")  # doctest: +SKIP
+            >>> session = onnxruntime.InferenceSession("model.onnx")  # doctest: +SKIP
+            >>> session.run(None, dict(model.tokenizer("국회는")))  # doctest: +SKIP
         """
         export(self, filepath, format)
 

@@ -156,6 +156,13 @@ class Tokenizer:
 
         Raises:
             KbertError: if there is no such file or folder, it holds no vocabulary, or is damaged.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회".split()).save(folder)
+            ...     Tokenizer.from_file(folder).tokenize("국회")
+            ['국회']
         """
         return cls(**{**read_tokenizer(Path(path)), **settings})
 
@@ -188,6 +195,11 @@ class Tokenizer:
 
         Raises:
             KbertError: as `count_words` and `train_vocabulary`.
+
+        Example:
+            >>> tokenizer = Tokenizer.train(["국회는 국회다", "국민의 국회"], vocab_size=14)
+            >>> tokenizer.tokenize("국회의")
+            ['국회', '##의']
         """
         words = count_words(
             texts,
@@ -201,7 +213,11 @@ class Tokenizer:
         return cls(vocabulary, lowercase=lowercase, jamo_fallback=jamo_fallback)
 
     def save(self, folder: str | Path) -> None:
-        """Writes everything into a folder, which is made if need be, for `from_file`."""
+        """Writes everything into a folder, which is made if need be, for `from_file`.
+
+        Raises:
+            KbertError: if a token holds a line break.
+        """
         tokenizer_files.write_folder(
             folder, self.vocabulary, self.settings, self.scores, self.charsmap
         )
@@ -401,6 +417,11 @@ class Tokenizer:
         Raises:
             KbertError: if an id is outside the vocabulary.
             TypeError: if an id is no whole number.
+
+        Example:
+            >>> tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 .".split())
+            >>> tokenizer.decode([2, 5, 6, 7, 3])
+            '국회에.'
         """
         text = self._decoder.decode(ids, self.special_ids if skip_special_tokens else ())
         return nfc(text) if self.jamo_fallback else text
