@@ -14,6 +14,7 @@ import keras
 from keras import ops
 
 from kbert.layers.block_attention import attention_in_blocks, undivided_softmax
+from kbert.layers.calling import run
 from kbert.layers.dense import Dense
 from kbert.layers.dropout import Dropout, drawn_by_cuda
 from kbert.layers.initializers import TruncatedNormal, sub_seed
@@ -213,7 +214,7 @@ class SelfAttention(keras.layers.Layer):
     Example:
         >>> attend = SelfAttention(num_attention_heads=2)
         >>> output, weights, *_ = attend(ops.zeros((1, 4, 16)), return_weights=True)
-        >>> tuple(output.shape), round(float(weights[0, 0, 0, 0]), 2)
+        >>> tuple(output.shape), round(float(ops.convert_to_numpy(weights)[0, 0, 0, 0]), 2)
         ((1, 4, 16), 0.25)
 
     Source: Devlin et al. 2018, section 3; google-research/bert, modeling.py, `attention_layer`.
@@ -273,7 +274,7 @@ class SelfAttention(keras.layers.Layer):
         """
         length, heads = hidden.shape[1], self.num_attention_heads
         head_size = hidden.shape[-1] // heads
-        projected = self.query_key_value(hidden)  # (B, L, 3 D)
+        projected = run(self.query_key_value, hidden, training=training)  # (B, L, 3 D)
         shape = (-1, length or ops.shape(hidden)[1], 3, heads, head_size)
         projected = ops.reshape(projected, shape)  # (B, L, 3, N, H)
         query, key, value = ops.unstack(projected, 3, axis=2)  # (B, L, N, H)
@@ -298,5 +299,5 @@ class SelfAttention(keras.layers.Layer):
                 draw=draw,
             )
         merged = ops.reshape(context, (-1, shape[1], heads * head_size))  # (B, L, D)
-        output = self.output_projection(merged)
+        output = run(self.output_projection, merged, training=training)
         return (output, weights, query, key) if return_weights else output

@@ -17,9 +17,7 @@ class Dense(keras.layers.Dense):
         """(..., I) -> (..., O)."""
         if self.bias is None:
             return super().call(inputs, training=training)
-        inputs = ops.convert_to_tensor(inputs)
-        kernel, bias = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.bias)
-        outputs = linear(inputs, kernel, bias, training=training)
+        outputs = linear(inputs, self.kernel, self.bias, training=training)
         return outputs if self.activation is None else self.activation(outputs)
 
 
@@ -33,8 +31,8 @@ def linear(inputs, kernel, bias, training=None, transposed=False):
 
     Args:
         inputs: (..., I).
-        kernel: (I, O), or (O, I) if transposed.
-        bias: (O,).
+        kernel: (I, O), or (O, I) if transposed; a tensor or a variable.
+        bias: (O,), likewise.
         training: whether gradients will be asked for.
         transposed: whether the kernel stands as an embedding table does, a row for each output.
 
@@ -45,8 +43,9 @@ def linear(inputs, kernel, bias, training=None, transposed=False):
         import torch
 
         flat = inputs.reshape(-1, inputs.shape[-1])
-        kernel = kernel.T if transposed else kernel
+        kernel = torch.t(kernel) if transposed else kernel
         return torch.addmm(bias, flat, kernel).reshape(*inputs.shape[:-1], kernel.shape[1])
+    inputs, kernel, bias = map(ops.convert_to_tensor, (inputs, kernel, bias))
     if training:
         return _with_gradients(transposed)(inputs, *values(kernel, bias))
     return ops.add(ops.matmul(inputs, ops.transpose(kernel) if transposed else kernel), bias)

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from kbert.errors import KbertError
+from kbert.layers.calling import run
 from kbert.layers.dense import sum_of_rows
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
@@ -131,8 +132,9 @@ class Embeddings(keras.layers.Layer):
         if training:
             position = _in_every_row(position, ops.shape(token)[0])
         total = token + position + segment  # float32
-        hidden = self.dropout(self.layer_norm(total), training=training)
-        return hidden if self.embedding_size == self.hidden_size else self.projection(hidden)
+        hidden = run(self.layer_norm, total, training=training)
+        hidden = run(self.dropout, hidden, training=training)
+        return hidden if self.embedding_size == self.hidden_size else run(self.projection, hidden)
 
     def compute_output_shape(self, input_ids_shape, token_type_ids_shape=None):
         """Adds D."""

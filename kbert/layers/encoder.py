@@ -9,6 +9,7 @@ Shapes: B batch, L length, D hidden, N heads, H head size.
 import keras
 
 from kbert.layers.attention import SelfAttention
+from kbert.layers.calling import run
 from kbert.layers.dropout import Dropout
 from kbert.layers.feed_forward import FeedForward
 from kbert.layers.initializers import sub_seed
@@ -126,7 +127,8 @@ class EncoderLayer(keras.layers.Layer):
             keys (B, L, N, H).
         """
         for_weights, for_attended, for_widened = draws
-        attended = self.self_attention(
+        attended = run(
+            self.self_attention,
             hidden,
             bias=bias,
             training=training,
@@ -137,12 +139,11 @@ class EncoderLayer(keras.layers.Layer):
         details = ()
         if return_weights:
             attended, *details = attended
-        dropped = self.attention_dropout(attended, training=training, draw=for_attended)
-        hidden = self.attention_norm(hidden + dropped)
-        widened = self.feed_forward_dropout(
-            self.feed_forward(hidden), training=training, draw=for_widened
-        )
-        hidden = self.feed_forward_norm(hidden + widened)
+        attended = run(self.attention_dropout, attended, training=training, draw=for_attended)
+        hidden = run(self.attention_norm, hidden + attended, training=training)
+        widened = run(self.feed_forward, hidden, training=training)
+        widened = run(self.feed_forward_dropout, widened, training=training, draw=for_widened)
+        hidden = run(self.feed_forward_norm, hidden + widened, training=training)
         return (hidden, *details) if return_weights else hidden
 
     def compute_output_shape(self, input_shape):
@@ -160,12 +161,15 @@ def rematerialized(layer: EncoderLayer, hidden, bias, lengths=None):
     """
     draws = layer.draws()
 
-    def run(hidden):
+    def computed(hidden):
+        # Again outside of all other layers' calls, so by one of its own.
         return layer(hidden, bias=bias, training=True, draws=draws, lengths=lengths)
 
     if keras.backend.backend() != "torch":
-        return keras.remat(run)(hidden)
+        return keras.remat(computed)(hidden)
     from torch.utils.checkpoint import checkpoint
 
     # Stopping early is by an exception, whose traceback Keras keeps with all that it refers to.
-    return checkpoint(run, hidden, use_reentrant=False, preserve_rng_state=False, early_stop=False)
+    return checkpoint(
+        computed, hidden, use_reentrant=False, preserve_rng_state=False, early_stop=False
+    )

@@ -9,6 +9,7 @@ Shapes: B batch, L length, D hidden, I intermediate (4 D in BERT).
 import keras
 
 from kbert.layers.activations import activation
+from kbert.layers.calling import run
 from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
@@ -60,4 +61,5 @@ class FeedForward(keras.layers.Layer):
 
     def call(self, hidden, training=None):
         """(B, L, D) -> (B, L, D)."""
-        return self.narrow(activation(self.hidden_act, self.widen(hidden), training))
+        bent = activation(self.hidden_act, run(self.widen, hidden, training=training), training)
+        return run(self.narrow, bent, training=training)

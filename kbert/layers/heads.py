@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from kbert.layers.activations import activation
+from kbert.layers.calling import run
 from kbert.layers.dense import linear
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
@@ -115,11 +116,11 @@ class MaskedLMHead(keras.layers.Layer):
         """
         if positions is not None:
             hidden = gather_positions(hidden, positions)  # (B, P, D)
-        hidden = self.layer_norm(activation(self.hidden_act, self.transform(hidden), training))
+        hidden = activation(self.hidden_act, run(self.transform, hidden), training)
+        hidden = run(self.layer_norm, hidden, training=training)
         table = embedding_table if self.tied else self.decoder
         if keras.backend.standardize_dtype(hidden.dtype) == "float32":
-            table, bias = ops.convert_to_tensor(table), ops.convert_to_tensor(self.bias)
-            return linear(hidden, table, bias, training, transposed=True)
+            return linear(hidden, table, self.bias, training, transposed=True)
         decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)
         return ops.cast(ops.matmul(hidden, decoder), "float32") + ops.cast(self.bias, "float32")
 
@@ -168,7 +169,8 @@ class LabelHead(keras.layers.Layer):
 
     def call(self, vectors, training=None):
         """(..., D) -> (..., num_labels), float32."""
-        return ops.cast(self.dense(self.dropout(vectors, training=training)), "float32")
+        dropped = run(self.dropout, vectors, training=training)
+        return ops.cast(run(self.dense, dropped), "float32")
 
     def compute_output_shape(self, input_shape):
         """The labels in place of D."""

@@ -6,6 +6,7 @@ Shapes: B batch, L length, D hidden.
 import keras
 
 from kbert.layers.activations import activation
+from kbert.layers.calling import run
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 
@@ -52,7 +53,7 @@ class Pooler(keras.layers.Layer):
 
     def call(self, hidden):
         """(B, L, D) -> (B, D)."""
-        return activation(self.activation, self.dense(hidden[:, 0]))
+        return activation(self.activation, run(self.dense, hidden[:, 0]))
 
     def compute_output_shape(self, input_shape):
         """Drops the length."""

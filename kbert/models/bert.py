@@ -16,6 +16,7 @@ from keras import ops
 from kbert.errors import KbertError, dropout_rate, whole_number
 from kbert.layers.activations import ACTIVATIONS
 from kbert.layers.attention import padding_bias
+from kbert.layers.calling import run
 from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer, rematerialized
 from kbert.layers.initializers import sub_seed
@@ -214,9 +215,8 @@ class Bert(KbertModel):
                 mask = places < lengths[:, None]  # (B, L)
         bias = None if mask is None else padding_bias(mask, self.compute_dtype)
 
-        hidden = self.embeddings(
-            inputs["input_ids"], inputs.get("token_type_ids"), training=training
-        )
+        ids, segments = inputs["input_ids"], inputs.get("token_type_ids")
+        hidden = run(self.embeddings, ids, segments, training=training)
         hidden_states, attentions, queries, keys = [], [], [], []
         for layer in self.encoder_layers:
             if output_hidden_states:
@@ -224,7 +224,8 @@ class Bert(KbertModel):
             if self.remat and training and not output_attentions:
                 hidden = rematerialized(layer, hidden, bias, lengths)
                 continue
-            hidden = layer(
+            hidden = run(
+                layer,
                 hidden,
                 bias=bias,
                 training=training,
@@ -241,7 +242,7 @@ class Bert(KbertModel):
             "last_hidden_state": hidden,
         }
         if self.pooler is not None:
-            outputs["pooler_output"] = self.pooler(hidden)
+            outputs["pooler_output"] = run(self.pooler, hidden)
         if output_hidden_states:
             outputs["hidden_states"] = [*hidden_states, hidden]
         if output_attentions:

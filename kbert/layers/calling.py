@@ -1,0 +1,25 @@
+"""How a layer runs the layers within it."""
+
+from typing import Any
+
+import keras
+
+
+def run(layer: keras.layers.Layer, *inputs: Any, **options: Any) -> Any:
+    """layer(*inputs, **options), for a built layer within another of the same dtype policy.
+
+    Around each call Keras binds arguments, converts and casts them, and opens scopes. Under XLA
+    that is done once, while a step is compiled. PyTorch runs eagerly, and there it took 0.27 ms for
+    each of BERT-base's 138 layers at every step: more than all else for one sentence. What it gives
+    stands already, from the call of the outermost layer.
+
+    Example:
+        >>> from keras import ops
+        >>> dense = keras.layers.Dense(3)
+        >>> dense.build((None, 2))
+        >>> tuple(run(dense, ops.zeros((4, 2))).shape)
+        (4, 3)
+    """
+    if keras.backend.backend() == "torch":
+        return layer.call(*inputs, **options)
+    return layer(*inputs, **options)
