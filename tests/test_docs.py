@@ -224,10 +224,7 @@ def test_readmes_have_the_same_headings():
 def test_readmes_have_the_same_code():
     """Comments, and the tree of folders, are in each one's own language."""
     english, korean = (
-        re.findall(r"^```(?:python|sh)\n.*?^```$", path.read_text("utf-8"), re.M | re.S)
-        for path in READMES
+        [re.sub(r" +# .*", "", code) for language, code in code_blocks(text) if language]
+        for text in (path.read_text(encoding="utf-8") for path in READMES)
     )
-    assert len(english) > 15
-    assert [re.sub(r" +# .*", "", block) for block in english] == [
-        re.sub(r" +# .*", "", block) for block in korean
-    ]
+    assert len(english) == 15 and english == korean
