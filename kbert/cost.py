@@ -24,7 +24,7 @@ Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer
 import math
 from typing import Literal, NamedTuple, get_args
 
-from kbert.errors import KbertError, dropout_rate, whole_number
+from kbert.errors import KbertError, number_from_zero, whole_number
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -179,8 +179,8 @@ def cost(
             f"of masked={masked}, length={length} and max_position_embeddings="
             f"{max_position_embeddings} each must be at most the next"
         )
-    dropout_rate("hidden_dropout_prob", hidden_dropout_prob)
-    dropout_rate("attention_probs_dropout_prob", attention_probs_dropout_prob)
+    number_from_zero("hidden_dropout_prob", hidden_dropout_prob, end=1)
+    number_from_zero("attention_probs_dropout_prob", attention_probs_dropout_prob, end=1)
     if precision not in get_args(Precision):
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
 

@@ -1,5 +1,6 @@
 """The one exception of kbert, and the checks that several rooms share."""
 
+import math
 import operator
 from typing import Any
 
@@ -47,12 +48,20 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return number
 
 
-def dropout_rate(name: str, value: Any) -> float:
-    """A rate at which something is dropped.
+def number_from_zero(name: str, value: Any, end: float = math.inf) -> float:
+    """A value as a float in [0, end).
 
     Raises:
-        KbertError: if it is no number in [0, 1).
+        KbertError: if it is no number, or out of that range.
+
+    Example:
+        >>> number_from_zero("dropout", 0.1, end=1)
+        0.1
     """
-    if not isinstance(value, int | float) or not 0 <= value < 1:
-        raise KbertError(f"{name} is a rate in [0, 1), not {value!r:.80}")
-    return value
+    try:
+        number = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < end:
+        raise KbertError(f"{name} is a number in [0, {end}), not {value!r:.80}")
+    return number

@@ -279,7 +279,7 @@ def test_devices_are_found_by_what_drivers_call_them():
         ({"masked": 257}, "masked=257, length=256"),
         ({"attention_window": 0}, "attention_window must be a whole number from 1, not 0"),
         ({"masked": -1}, "masked must be a whole number from 0, not -1"),
-        ({"hidden_dropout_prob": 1.0}, r"hidden_dropout_prob is a rate in \[0, 1\), not 1.0"),
+        ({"hidden_dropout_prob": 1.0}, r"hidden_dropout_prob is a number in \[0, 1\), not 1.0"),
         ({"precision": "bf16"}, "precision is one of float32, mixed_bfloat16"),
     ],
 )

@@ -10,8 +10,8 @@ def run(layer: keras.layers.Layer, *inputs: Any, **options: Any) -> Any:
 
     Around each call Keras binds arguments, converts and casts them, and opens scopes. Under XLA
     that is done once, while a step is compiled. PyTorch runs eagerly, and there it took 0.27 ms for
-    each of BERT-base's 138 layers at every step: more than all else for one sentence. What it gives
-    stands already, from the call of the outermost layer.
+    each of BERT-base's 138 layers: 37 ms, where one sentence's arithmetic takes some 60 on 2 cores.
+    What it gives stands already, from the call of the outermost layer.
 
     Example:
         >>> from keras import ops

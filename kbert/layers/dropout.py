@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kbert.errors import dropout_rate
+from kbert.errors import number_from_zero
 
 _FIRST, _SECOND, _STEP = (np.uint32(number) for number in (0x7FEB352D, 0x846CA68B, 0x9E3779B9))
 _AT_ONCE = 1 << 16  # elements that numpy hashes together: few enough for the processor's cache
@@ -45,7 +45,7 @@ class Dropout(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
-        self.rate = dropout_rate("rate", rate)
+        self.rate = number_from_zero("rate", rate, end=1)
         self.seed = seed
         with _on_the_host():
             self.seed_generator = keras.random.SeedGenerator(seed) if rate > 0 else None

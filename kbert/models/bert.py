@@ -6,14 +6,13 @@ Shapes: B batch, L length, D hidden, N heads, H head size.
 Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers".
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
 import keras
 from keras import ops
 
-from kbert.errors import KbertError, dropout_rate, whole_number
+from kbert.errors import KbertError, number_from_zero, whole_number
 from kbert.layers.activations import ACTIVATIONS
 from kbert.layers.attention import padding_bias
 from kbert.layers.calling import run
@@ -340,11 +339,9 @@ def _checked(arguments: dict[str, Any]) -> dict[str, Any]:
         if arguments[name] not in [*ACTIVATIONS]:
             raise KbertError(f"{name} is one of {', '.join(ACTIVATIONS)}, not {arguments[name]!r}")
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-        dropout_rate(name, arguments[name])
+        checked[name] = number_from_zero(name, arguments[name], end=1)
     for name in ("initializer_range", "layer_norm_eps"):
-        value = arguments[name]
-        if not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise KbertError(f"{name} is a number from 0, not {value!r:.80}")
+        checked[name] = number_from_zero(name, arguments[name])
     for name in ("add_pooling_layer", "remat"):
         if not isinstance(arguments[name], bool):
             raise KbertError(f"{name} is True or False, not {arguments[name]!r:.80}")

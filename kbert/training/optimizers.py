@@ -4,13 +4,12 @@ Source: Devlin et al. 2018, appendix A.2; google-research/bert, optimization.py;
 pretraining Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 4.1.
 """
 
-import math
 from typing import Any
 
 import keras
 from keras import ops
 
-from kbert.errors import KbertError, whole_number
+from kbert.errors import KbertError, number_from_zero, whole_number
 
 # What a run takes where it is not told otherwise, by what it is for.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -181,14 +180,10 @@ def adamw(
     whole_number("micro_batches", micro_batches, 1)
     if warmup_steps > total_steps:
         raise KbertError(f"warmup_steps is at most total_steps {total_steps}, not {warmup_steps}")
-    for name, value in (
-        ("learning_rate", learning_rate),
-        ("weight_decay", weight_decay),
-    ):
-        if not 0 <= value < math.inf:
-            raise KbertError(f"{name} is a number from 0 on, not {value!r:.80}")
-    if not 0 < max_gradient_norm < math.inf:
-        raise KbertError(f"max_gradient_norm is a number above 0, not {max_gradient_norm!r:.80}")
+    number_from_zero("learning_rate", learning_rate)
+    number_from_zero("weight_decay", weight_decay)
+    if number_from_zero("max_gradient_norm", max_gradient_norm) == 0:
+        raise KbertError("max_gradient_norm is above 0, which would make all gradients 0")
     optimizer = AdamW(
         LinearWarmupDecay(learning_rate, warmup_steps, total_steps, micro_batches),
         weight_decay=weight_decay,

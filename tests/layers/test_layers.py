@@ -220,5 +220,5 @@ def test_activations_and_rates_that_are_none():
     with pytest.raises(KbertError, match=r"the activation is one of gelu, .* not 'swish'"):
         activation("swish", np.ones(3))
     for rate in (1.0, -0.1, "0.1"):
-        with pytest.raises(KbertError, match=r"a rate in \[0, 1\), not"):
+        with pytest.raises(KbertError, match=r"a number in \[0, 1\), not"):
             Dropout(rate)

@@ -290,7 +290,7 @@ def test_mixed_precision_returns_float32_logits(small, inputs):
         ({"hidden_size": 13}, "not a multiple"),
         ({"num_hidden_layers": 0}, "num_hidden_layers must be"),
         ({"vocab_size": 1.5}, "vocab_size must be"),
-        ({"hidden_dropout_prob": 1.0}, r"rate in \[0, 1\)"),
+        ({"hidden_dropout_prob": 1.0}, r"number in \[0, 1\)"),
     ],
 )
 def test_bad_arguments(small, change, message):

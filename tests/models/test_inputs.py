@@ -67,12 +67,12 @@ def test_whole_models_in_16_bits(small, dtype):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"layer_norm_eps": -1}, "layer_norm_eps is a number from 0, not -1"),
-        ({"initializer_range": "x"}, "initializer_range is a number from 0, not 'x'"),
+        ({"layer_norm_eps": -1}, r"layer_norm_eps is a number in \[0, inf\), not -1"),
+        ({"initializer_range": "x"}, r"initializer_range is a number in \[0, inf\), not 'x'"),
         ({"remat": "yes"}, "remat is True or False, not 'yes'"),
         ({"num_hidden_layers": True}, "num_hidden_layers must be a whole number from 1, not True"),
         ({"embedding_size": 0}, "embedding_size must be a whole number from 1, not 0"),
-        ({"hidden_dropout_prob": "0.1"}, r"hidden_dropout_prob is a rate in \[0, 1\), not '0.1'"),
+        ({"hidden_dropout_prob": "0.1"}, r"hidden_dropout_prob is a number in \[0, 1\), not '0.1'"),
         ({"hidden_act": ["gelu"]}, r"hidden_act is one of gelu, .* not \['gelu'\]"),
         ({"add_pooling_layer": False}, "BertForPreTraining scores the pooled .CLS.: it needs a"),
     ],
@@ -83,8 +83,9 @@ def test_arguments_that_cannot_be(small, change, message):
 
 
 def test_numbers_of_numpy_are_numbers(small):
-    bert = Bert(**{**small, "vocab_size": np.int64(40)})
-    assert type(bert.get_config()["vocab_size"]) is int
+    numpys = {"vocab_size": np.int64(40), "hidden_dropout_prob": np.float32(0.5)}
+    config = Bert(**{**small, **numpys}).get_config()
+    assert type(config["vocab_size"]) is int and type(config["hidden_dropout_prob"]) is float
 
 
 def test_what_a_head_is_told(small):
@@ -92,7 +93,7 @@ def test_what_a_head_is_told(small):
     for labels in (2, None, "부정", [], [1, 2]):
         with pytest.raises(KbertError, match="labels is a list of names"):
             classifier(labels=labels, **small)
-    with pytest.raises(KbertError, match=r"rate is a rate in \[0, 1\), not 1.5"):
+    with pytest.raises(KbertError, match=r"rate is a number in \[0, 1\), not 1.5"):
         classifier(labels=["가"], classifier_dropout=1.5, **small)
     model = classifier(labels=["부정", "긍정"], **small)
     assert model.classifier.dropout.rate == small["hidden_dropout_prob"]
