@@ -93,10 +93,15 @@ def attention(
     if length and key.shape[1] > _LONG:
         drop = None if dropout is None else partial(dropout.drop_rows, draw=draw)
         return attention_in_blocks(query, key, value, bias, drop)
-    drop = None if dropout is None else partial(dropout, training=True, draw=draw)
+    drop = _dropping(dropout, draw)
     if keras.backend.standardize_dtype(query.dtype) == "float32":
         return _attention_by_xla(query, key, value, bias, drop)
     return attention_reference(query, key, value, bias, drop)[0]
+
+
+def _dropping(dropout: Dropout | None, draw):
+    """A function that drops weights by a draw, or None."""
+    return None if dropout is None else partial(run, dropout, training=True, draw=draw)
 
 
 def _attention_by_xla(query, key, value, bias=None, dropout=None):
@@ -123,8 +128,7 @@ def _attention_by_torch(query, key, value, bias, dropout: Dropout | None, draw):
         kept = partial(dropout.kept_by_numpy, draw)
         return TorchAttention.apply(query, key, value, bias, dropout.scale, kept)
     if dropout is not None and device != "cuda":
-        drop = partial(dropout, training=True, draw=draw)
-        return attention_reference(query, key, value, bias, drop)[0]
+        return attention_reference(query, key, value, bias, _dropping(dropout, draw))[0]
 
     query, key, value = (each.transpose(1, 2) for each in (query, key, value))  # (B, N, L, H)
     if device == "cuda":
@@ -284,7 +288,7 @@ class SelfAttention(keras.layers.Layer):
             draw = dropout.draw()
         weights = None
         if return_weights:
-            drop = None if dropout is None else partial(dropout, training=True, draw=draw)
+            drop = _dropping(dropout, draw)
             bias = bias if self.window is None else windowed(bias, query, self.window)
             context, weights = attention_reference(query, key, value, bias, drop)
         else:
