@@ -85,7 +85,7 @@ class PretrainingBatches(keras.utils.PyDataset):
     Example:
         >>> from kbert.data.shards import encode_documents
         >>> documents = [["모든 국민은 법 앞에 평등하다.", "국회는 의결한다."]] * 4
-        >>> tokenizer = Tokenizer.train([text for each in documents for text in each], 60)
+        >>> tokenizer = Tokenizer.train([text for each in documents for text in each], 35)
         >>> shard = encode_documents(documents, tokenizer)
         >>> batches = PretrainingBatches(
         ...     shard, tokenizer, sequence_length=24, batch_size=2, seed=0, steps=9)

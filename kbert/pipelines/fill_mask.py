@@ -153,8 +153,8 @@ class FillMask:
 
         Example:
             >>> import kbert
-            >>> tokenizer = kbert.Tokenizer.train(["모든 국민은 법 앞에 평등하다."], vocab_size=40)
-            >>> model = kbert.BertForMaskedLM(vocab_size=40, **kbert.SIZES["tiny"])
+            >>> tokenizer = kbert.Tokenizer.train(["모든 국민은 법 앞에 평등하다."], vocab_size=18)
+            >>> model = kbert.BertForMaskedLM(vocab_size=18, **kbert.SIZES["tiny"])
             >>> model.tokenizer = tokenizer
             >>> (best,) = FillMask(model).together("모든 [MASK] 법 앞에 [MASK].", top_k=1)
             >>> len(best["tokens"]), best["sequence"].startswith("모든")

@@ -197,7 +197,7 @@ class Tokenizer:
             KbertError: as `count_words` and `train_vocabulary`.
 
         Example:
-            >>> tokenizer = Tokenizer.train(["국회는 국회다", "국민의 국회"], vocab_size=14)
+            >>> tokenizer = Tokenizer.train(["국회의 국회는 국회다"], vocab_size=11)
             >>> tokenizer.tokenize("국회의")
             ['국회', '##의']
         """

@@ -178,8 +178,6 @@ def adamw(
     whole_number("total_steps", total_steps, 1)
     whole_number("warmup_steps", warmup_steps, 0)
     whole_number("micro_batches", micro_batches, 1)
-    if warmup_steps > total_steps:
-        raise KbertError(f"warmup_steps is at most total_steps {total_steps}, not {warmup_steps}")
     number_from_zero("learning_rate", learning_rate)
     number_from_zero("weight_decay", weight_decay)
     if number_from_zero("max_gradient_norm", max_gradient_norm) == 0:
