@@ -238,10 +238,8 @@ class Accelerator:
             self.version, self.is_gpu = jax.__version__, first.platform == "gpu"
             if self.is_gpu:
                 self.name, self.memory = first.device_kind, first.memory_stats()["bytes_limit"]
-                capability = str(first.compute_capability)
-                self.has_bfloat16 = (
-                    not capability[0].isdigit() or float(capability) >= 8
-                )  # AMD: gfx...
+                version = str(first.compute_capability)  # AMD's are names, as gfx942
+                self.has_bfloat16 = not version[0].isdigit() or float(version) >= 8
         if not self.is_gpu:
             self.name, self.memory = "CPU", 4e9
 

@@ -224,13 +224,13 @@ def finish(
     )
     if causal:
         screen.print(
-            f"  {sys.executable} recipes/evaluate.py --causal --model {path} --corpus FILE",
+            f"  {sys.executable} recipes/evaluate.py --causal --model {path} --corpus FILE"
         )
         return
     screen.print(
         f"  {sys.executable} -c \"import kbert; print(kbert.FillMask(kbert.load(r'{path}'))"
         "('이 법은 공포한 [MASK] 시행한다.'))\"\n"
-        f"  {sys.executable} demos/fill_mask.py --model {path}",
+        f"  {sys.executable} demos/fill_mask.py --model {path}"
     )
 
 

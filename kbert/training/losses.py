@@ -22,8 +22,8 @@ class CrossEntropy(keras.losses.Loss):
 
     Labels and weights have the shape of the logits without the last axis. A weight of 0 takes an
     entry out of the sum and out of the count: a filling position costs nothing; but its label, too,
-    is in [0, V). It is what
-    Keras's SparseCategoricalCrossentropy computes, in less time and memory.
+    is in [0, V). It is what Keras's SparseCategoricalCrossentropy computes, in less time and
+    memory.
 
     Example:
         >>> import numpy as np
