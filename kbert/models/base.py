@@ -29,6 +29,7 @@ class KbertModel(keras.Model):
     constructor arguments in `get_config`, and is built when its constructor returns.
     """
 
+    task: str  # what it is for, as `kbert.load` takes it
     vocab_size: int
     max_length: int
 

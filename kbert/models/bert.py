@@ -74,6 +74,8 @@ class Bert(KbertModel):
         ((1, 3, 8), (1, 8))
     """
 
+    task = "encoder"
+
     def __init__(
         self,
         *,

@@ -42,6 +42,8 @@ class BertForSequenceClassification(BertWithHead):
         (1, 2)
     """
 
+    task = "sequence-classification"
+
     def __init__(
         self,
         *,

@@ -66,6 +66,8 @@ class BertForPreTraining(_BertWithMaskedLM):
         ((1, 1, 100), (1, 2))
     """
 
+    task = "pretraining"
+
     def __init__(self, *, name: str = "bert_for_pretraining", **bert_arguments: Any):
         super().__init__(name=name, **bert_arguments)
         self._needs_pooler()
@@ -118,6 +120,8 @@ class BertForMaskedLM(_BertWithMaskedLM):
         (1, 3, 100)
     """
 
+    task = "masked-lm"
+
     def __init__(self, *, name: str = "bert_for_masked_lm", **bert_arguments: Any):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
         self.built = True
@@ -150,6 +154,8 @@ class BertForNextSentencePrediction(BertWithHead):
         >>> tuple(model({"input_ids": np.array([[2, 5, 3, 6, 3]])}).shape)
         (1, 2)
     """
+
+    task = "next-sentence-prediction"
 
     def __init__(self, *, name: str = "bert_for_next_sentence_prediction", **bert_arguments: Any):
         super().__init__(name=name, **bert_arguments)

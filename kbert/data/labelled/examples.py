@@ -12,8 +12,11 @@ the task (and, for texts that get one of several labels, on `problem_type`):
                               from 1, and the root's head is 0
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+
+from kbert.errors import KbertError
 
 
 class Origin(NamedTuple):
@@ -65,3 +68,75 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def __getitem__(self, which: slice | Sequence[int]) -> "Examples":
+        """Some of the examples, by a slice or their places."""
+        places = range(len(self))[which] if isinstance(which, slice) else which
+        changed = {}
+        for name in ("texts", "pairs", "labels", "groups", "ids", "origins"):
+            column = getattr(self, name)
+            changed[name] = None if column is None else [column[place] for place in places]
+        return replace(self, **changed)
+
+    def split(self, share: float, seed: int = 0) -> tuple["Examples", "Examples"]:
+        """Divides the examples into a part to train on and one to hold out.
+
+        Rows of one group stay together, and so do rows whose texts are equal but for spaces and
+        case, or share a sentence of 20 characters or more: else what is held out would have been
+        seen. Both parts have the labels in like shares.
+
+        Args:
+            share: how much is held out, in (0, 1).
+            seed: equal seeds give equal parts.
+
+        Returns:
+            The examples to train on, and those that are held out, each in their former order.
+
+        Raises:
+            KbertError: if the share is none, or the examples are too few or too much alike.
+
+        Example:
+            >>> examples = Examples("sequence-classification", [f"글 {i}" for i in range(10)],
+            ...                     labels=["가", "나"] * 5, label_names=["가", "나"])
+            >>> train, dev = examples.split(0.4)
+            >>> len(train), sorted(dev.labels)
+            (6, ['가', '가', '나', '나'])
+        """
+        from kbert.data.labelled.split import split
+
+        return split(self, share, seed)
+
+    def where(self, index: int) -> str:
+        """Where an example is from, for messages: its file and row, or its place."""
+        return f"example {index}" if self.origins is None else str(self.origins[index])
+
+
+def as_examples(given: Any, model: Any) -> Examples:
+    """Examples as they are; or a list of texts, or (texts, labels), as examples of a model's task.
+
+    Raises:
+        KbertError: if they are neither, or of unequal lengths.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> model = SimpleNamespace(task="sequence-classification", labels=["부정", "긍정"])
+        >>> as_examples((["재미있다"], ["긍정"]), model).label_names
+        ['부정', '긍정']
+    """
+    if isinstance(given, Examples):
+        return given
+    texts, labels = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    if isinstance(texts, str) or not isinstance(texts, Sequence):
+        raise KbertError(
+            "expected Examples, as kbert.read_table gives them, or (texts, labels), two lists; "
+            f"received {given!r:.80}"
+        )
+    if labels is not None and len(labels) != len(texts):
+        raise KbertError(f"{len(texts)} texts and {len(labels)} labels do not go together")
+    return Examples(
+        model.task,
+        list(texts),
+        labels=None if labels is None else list(labels),
+        label_names=list(getattr(model, "labels", [])),
+        problem_type=getattr(model, "problem_type", "single_label_classification"),
+    )

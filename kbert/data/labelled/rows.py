@@ -1,0 +1,163 @@
+"""Examples as rows of ids, each with what a model is to say of it.
+
+    texts -> pieces, once -> rows and windows, as a plan -> targets, by task
+
+All pieces stay in one array, and a row is five numbers that point into it (`text/rows.py`), so a
+million reviews take some hundred megabytes.
+
+Shapes: N examples, R rows (more than N where long texts become windows, or each choice is a row),
+T pieces, C labels or choices.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kbert.data.labelled.examples import Examples
+from kbert.errors import KbertError
+from kbert.text.pieces import Pieces
+from kbert.text.rows import plan_rows, row_lengths
+from kbert.text.tags import piece_labels, scheme_of
+from kbert.text.tokenizer import Tokenizer
+
+STRIDE = 128  # tokens that two windows of a long text share, or a quarter of shorter windows
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows of examples.
+
+    Attributes:
+        first: the pieces of the first texts.
+        second: those of the second texts, or None.
+        plan: (R,) the pieces of each row; `plan["text"]` is its example, or where `choices` is
+            more than 1, `choices` times its example and more.
+        lengths: (R,) tokens, special tokens included.
+        choices: how many rows an example has, one for each choice.
+        targets: what is asked of each row or example, by name; none where labels are not known.
+    """
+
+    first: Pieces
+    second: Pieces | None
+    plan: np.ndarray
+    lengths: np.ndarray
+    choices: int = 1
+    targets: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def label_rows(
+    examples: Examples, tokenizer: Tokenizer, label_names: Sequence[str], max_length: int
+) -> LabelledRows:
+    """Texts as rows, with their targets.
+
+    Long texts are cut, the longer of a pair first; where every part of a text counts (tags and
+    answers) they become windows instead, which share `STRIDE` tokens.
+
+    Args:
+        examples: the texts; labels as their task has them, or None.
+        tokenizer: of the model.
+        label_names: in the order of the model's logits.
+        max_length: the most tokens a row may have, special tokens included.
+
+    Returns:
+        Rows with the targets: of classification `label` (N,) int32, or (N,) and (N, C) float32 of
+        regression and of several labels; of tagging `labels`, a label for each of T pieces, in
+        `first.places`; of questions `start` and `end` (R,) int32, 0 ([CLS]) where a row does not
+        hold the whole answer.
+
+    Raises:
+        KbertError: if a label does not fit, or a question leaves no room.
+    """
+    task = examples.task
+    texts, pairs, choices = examples.texts, examples.pairs, 1
+    if task == "multiple-choice":
+        texts, pairs, choices = _one_row_a_choice(examples)
+    finds_places = task in ("token-classification", "question-answering")
+    names = ("offsets",) if finds_places else ()
+    first = tokenizer.encode_pieces(texts, names if task == "token-classification" else ())
+    second = None if pairs is None else tokenizer.encode_pieces(pairs, names)
+    specials = 2 if second is None else 2 + tokenizer.separators
+    room = max_length - specials
+    plan = plan_rows(
+        first.lengths,
+        None if second is None else second.lengths,
+        room=room,
+        specials=specials,
+        truncation="only_second" if task == "question-answering" else "longest_first",
+        stride=min(STRIDE, room // 4) if finds_places else None,
+    )
+    rows = LabelledRows(first, second, plan, row_lengths(plan, specials), choices)
+    if examples.labels is not None:
+        _set_targets(rows, examples, label_names, tokenizer)
+    return rows
+
+
+def _one_row_a_choice(examples: Examples) -> tuple[list[str], list[str], int]:
+    assert examples.pairs is not None
+    counts = {len(choices) for choices in examples.pairs}
+    if len(counts) != 1 or counts == {1}:
+        raise KbertError(f"every example has the same number of choices, 2 or more, not {counts}")
+    count = counts.pop()
+    texts = [text for text in examples.texts for _ in range(count)]
+    return texts, [choice for choices in examples.pairs for choice in choices], count
+
+
+def _set_targets(
+    rows: LabelledRows, examples: Examples, label_names: Sequence[str], tokenizer: Tokenizer
+) -> None:
+    labels = examples.labels
+    assert labels is not None
+    ids = {name: number for number, name in enumerate(label_names)}
+    if examples.task == "token-classification":
+        rows.first.places["labels"] = _tag_targets(rows.first, examples, ids)
+    elif examples.task == "question-answering":
+        rows.targets.update(_answer_targets(rows, labels, tokenizer))
+    elif examples.task == "multiple-choice":
+        rows.targets["label"] = np.array(labels, np.int32)
+    elif examples.problem_type == "regression":
+        rows.targets["label"] = np.array(labels, np.float32)
+    elif examples.problem_type == "multi_label_classification":
+        several = np.zeros((len(labels), len(ids)), np.float32)
+        for row, names in zip(several, labels, strict=True):
+            row[[ids[name] for name in names]] = 1
+        rows.targets["label"] = several
+    else:
+        rows.targets["label"] = np.array([ids[name] for name in labels], np.int32)
+
+
+def _tag_targets(pieces: Pieces, examples: Examples, ids: dict[str, int]) -> np.ndarray:
+    scheme = scheme_of([*ids])
+    offsets, starts = pieces.places["offsets"], pieces.starts.tolist()
+    assert examples.labels is not None
+    parts = [
+        piece_labels(text, spans, offsets[starts[i] : starts[i + 1]], scheme, ids)
+        for i, (text, spans) in enumerate(zip(examples.texts, examples.labels, strict=True))
+    ]
+    return np.concatenate([np.zeros(0, np.int32), *parts])
+
+
+def _answer_targets(
+    rows: LabelledRows, labels: list[Any], tokenizer: Tokenizer
+) -> dict[str, np.ndarray]:
+    """The token that an answer begins in and the one that it ends in, for each row."""
+    second = rows.second
+    assert second is not None
+    answers = np.array([(a[0][0], a[0][0] + len(a[0][1])) if a else (-1, -1) for a in labels])
+    # The first piece that ends behind the answer's start, and the last that begins before its end.
+    pieces = np.full((len(labels), 2), -1)
+    for i in np.flatnonzero(answers[:, 0] >= 0):
+        offsets = second.places["offsets"][second.starts[i] : second.starts[i + 1]]
+        first = int(np.searchsorted(offsets[:, 1], answers[i, 0], "right"))
+        last = int(np.searchsorted(offsets[:, 0], answers[i, 1], "left")) - 1
+        if first <= last:
+            pieces[i] = first, last
+    plan = rows.plan
+    begin, end = pieces[plan["text"], 0], pieces[plan["text"], 1]
+    whole = (begin >= plan["second"]) & (end < plan["second_end"]) & (begin >= 0)
+    before = 1 + (plan["first_end"] - plan["first"]) + tokenizer.separators - plan["second"]
+    return {
+        "start": np.where(whole, begin + before, 0).astype(np.int32),
+        "end": np.where(whole, end + before, 0).astype(np.int32),
+    }

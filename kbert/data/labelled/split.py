@@ -1,0 +1,99 @@
+"""Examples in two parts that share no text: what is held out must not have been seen.
+
+Rows that belong together go to one side: rows of one group (a premise, a context, an author), rows
+whose texts are equal but for spaces and case, and rows that share a long sentence. Parts are drawn
+label by label, so that both have the labels in like shares.
+"""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from kbert.data.labelled.examples import Examples
+from kbert.errors import KbertError
+
+LONG = 20  # characters without spaces, from which on a sentence in two rows is no accident
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
+_NO_SPACES = str.maketrans("", "", " \t\r\n\u00a0\u3000")
+
+
+def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+    """Divides examples; see `Examples.split`."""
+    if not 0 < share < 1:
+        raise KbertError(f"share is how much is held out, in (0, 1), not {share!r}")
+    together = _together(examples)  # (N,) the first row that each belongs to
+    labels = _strata(examples)
+    rng = np.random.default_rng(seed)
+    held = np.zeros(len(examples), bool)
+    heads, sizes = np.unique(together, return_counts=True)
+    size_of = dict(zip(heads.tolist(), sizes.tolist(), strict=True))
+    by_label: dict[str, list[int]] = {}
+    for head in rng.permutation(heads).tolist():
+        by_label.setdefault(labels[head], []).append(head)
+    chosen: list[int] = []
+    for mine in by_label.values():
+        wanted = share * sum(size_of[head] for head in mine)
+        taken = 0.0
+        for head in mine:
+            # A component goes to the held-out part if that brings its size nearer to what is asked.
+            if abs(taken + size_of[head] - wanted) < abs(taken - wanted):
+                chosen.append(head)
+                taken += size_of[head]
+    held = np.isin(together, chosen)
+    if held.all() or not held.any():
+        raise KbertError(
+            f"{len(examples)} examples in {len(heads)} groups that share no text cannot be divided "
+            f"with a share of {share}: one part would be empty"
+        )
+    return examples[np.flatnonzero(~held).tolist()], examples[np.flatnonzero(held).tolist()]
+
+
+def text_keys(text: str) -> Iterable[str]:
+    """What a text is known by: itself without spaces and case, and its long sentences.
+
+    Example:
+        >>> list(text_keys("재미있다. 이 영화를 벌써 두 번 보았고 세 번째로 또 보러 간다."))[1]
+        '이영화를벌써두번보았고세번째로또보러간다.'
+    """
+    yield _plain(text)
+    sentences = _SENTENCE_END.split(text)
+    if len(sentences) > 1:
+        yield from (key for key in map(_plain, sentences) if len(key) >= LONG)
+
+
+def _plain(text: str) -> str:
+    return text.translate(_NO_SPACES).lower()
+
+
+def _together(examples: Examples) -> np.ndarray:
+    """(N,) for each row the first of those that it must stay with."""
+    head = list(range(len(examples)))
+
+    def find(row: int) -> int:
+        while head[row] != row:
+            head[row] = head[head[row]]
+            row = head[row]
+        return row
+
+    first: dict[tuple[str, str], int] = {}
+    for row in range(len(examples)):
+        texts = [examples.texts[row]]
+        if examples.pairs is not None and isinstance(examples.pairs[row], str):
+            texts.append(examples.pairs[row])
+        keys = [("text", key) for text in texts for key in text_keys(text)]
+        if examples.groups is not None:
+            keys = [("group", examples.groups[row]), *keys]
+        for key in keys:
+            a, b = find(first.setdefault(key, row)), find(row)
+            head[max(a, b)] = min(a, b)
+    return np.array([find(row) for row in range(len(examples))])
+
+
+def _strata(examples: Examples) -> list[str]:
+    """What a row counts as: its label, where each has one of several."""
+    labels = examples.labels
+    if labels is None or examples.task != "sequence-classification":
+        return [""] * len(examples)
+    single = examples.problem_type == "single_label_classification"
+    return [label if single else "" for label in labels]

@@ -1,0 +1,168 @@
+"""The rows of a table, whatever it is: a file, a DataFrame, a Dataset or a list of dicts.
+
+CSV and TSV are read by Python's csv, jsonl as kbert reads all JSON, Parquet by pyarrow, Excel by
+openpyxl.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kbert.errors import KbertError, how_to_install
+from kbert.json_file import read_json_object
+
+ENCODINGS = ("utf-8-sig", "cp949")  # the first reads UTF-8 with and without a mark
+
+Row = Mapping[str, Any]
+
+
+def table_rows(
+    source: Any, encoding: str | None, quotes: bool | None
+) -> tuple[str, Iterator[tuple[int, Row]]]:
+    """The source's name, and its rows with their numbers.
+
+    A row's number is the line that it begins in, of a file that has lines, from 1; else it counts
+    the rows, from 1.
+
+    Args:
+        source: see `read_table`.
+        encoding: of a text file; None means the first of `ENCODINGS` that it is in.
+        quotes: whether quotation marks enclose fields; None means of `.csv` only.
+
+    Raises:
+        KbertError: if there is no such file, it is of no known kind, damaged, or has two columns
+            of one name; later, from the iterator, if a row has not as many fields as the header.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise KbertError(f"{path}: no such file")
+        kind = path.suffix.lower()
+        if kind in (".csv", ".tsv", ".txt"):
+            quoted = kind == ".csv" if quotes is None else quotes
+            return str(path), _csv_rows(path, "," if kind == ".csv" else "\t", encoding, quoted)
+        if kind == ".jsonl":
+            return str(path), _jsonl_rows(path, encoding)
+        if kind == ".parquet":
+            return str(path), _parquet_rows(path)
+        if kind == ".xlsx":
+            return str(path), _excel_rows(path)
+        raise KbertError(f"{path}: a table is .csv, .tsv or .txt (tabs), .jsonl, .parquet or .xlsx")
+    if hasattr(source, "to_dict") and hasattr(source, "columns"):  # pandas
+        _check_columns("the table", [str(name) for name in source.columns])
+        return "the table", enumerate(source.to_dict("records"), start=1)
+    if hasattr(source, "column_names"):  # datasets
+        return "the dataset", enumerate(source, start=1)
+    if isinstance(source, Sequence) and all(isinstance(row, Mapping) for row in source):
+        return "the list", enumerate(source, start=1)
+    raise KbertError(
+        "a table is a file, a DataFrame, a Dataset or a list of dicts, not "
+        f"{type(source).__name__} {source!r:.60}"
+    )
+
+
+def _csv_rows(
+    path: Path, delimiter: str, encoding: str | None, quotes: bool
+) -> Iterator[tuple[int, Row]]:
+    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    with path.open(encoding=encoding or _encoding_of(path), newline="") as file:
+        # csv's own limit of 131,072 characters a field would end a long document, and stays: a
+        # stray quotation mark that takes in the rest of the file meets it.
+        reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=quotes)
+        line = 1
+        try:
+            header = next(reader, None)
+            if header is None:
+                raise KbertError(f"{path}: the file is empty")
+            _check_columns(path, header)
+            line = reader.line_num + 1
+            for fields in reader:
+                if len(fields) == len(header):
+                    yield line, dict(zip(header, fields, strict=True))
+                elif fields:
+                    raise KbertError(
+                        f"{path}, row {line}: {len(fields)} fields, and the header names "
+                        f"{len(header)}: {fields!r:.120}"
+                        + (_STRAY if quotes and any("\n" in each for each in fields) else "")
+                    )
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise KbertError(f"{path}, row {line}: {error}{_STRAY if quotes else ''}") from error
+        except UnicodeDecodeError as error:
+            raise KbertError(
+                f"{path}: is no {error.encoding} behind row {line}: name its encoding"
+            ) from error
+
+
+_STRAY = "; if a quotation mark is part of a text, pass quotes=False, or double it"
+
+
+def _encoding_of(path: Path) -> str:
+    """The first of ENCODINGS that the whole file is in.
+
+    Raises:
+        KbertError: if it is in none.
+    """
+    for encoding in ENCODINGS:
+        try:
+            with path.open(encoding=encoding) as file:
+                while file.read(1 << 20):
+                    pass
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    raise KbertError(f"{path}: is neither UTF-8 nor CP949; name its encoding")
+
+
+def _check_columns(where: Any, names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise KbertError(f"{where}: two columns are called {twice[0]!r}")
+
+
+def _jsonl_rows(path: Path, encoding: str | None) -> Iterator[tuple[int, Row]]:
+    with path.open(encoding=encoding or _encoding_of(path)) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            yield number, read_json_object(line.encode(), f"{path}, row {number}")
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    parquet = _import("pyarrow.parquet", path, "data")
+    try:
+        with parquet.ParquetFile(path) as file:
+            _check_columns(path, file.schema_arrow.names)
+            number = 0
+            for batch in file.iter_batches():
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except KbertError:
+        raise
+    except (OSError, ValueError) as error:  # pyarrow's own are of these
+        raise KbertError(f"{path}: a damaged Parquet file ({error})") from error
+
+
+def _excel_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    openpyxl = _import("openpyxl", path, "finetune")
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:  # zipfile's, XML's and openpyxl's own
+        raise KbertError(f"{path}: no Excel file that can be read ({error})") from error
+    rows = book.active.iter_rows(values_only=True)
+    header = ["" if name is None else str(name) for name in next(rows, ())]
+    _check_columns(path, [name for name in header if name])
+    for number, fields in enumerate(rows, start=2):
+        if any(field is not None for field in fields):
+            yield number, dict(zip(header, fields, strict=False))
+    book.close()
+
+
+def _import(module: str, where: Path, extra: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise KbertError(f"{where}: to read it takes {how_to_install(extra)} ({error})") from error

@@ -1,0 +1,185 @@
+"""Which words of a text are names, and of what; or the part of speech of each word.
+
+    text -> pieces -> a label for each -> tags of characters -> spans of the original text
+
+A piece may end within an eojeol, so that 유희열이 has the name 유희열 and the particle 이 outside.
+
+Shapes: L length, C labels, T pieces of a text.
+"""
+
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from kbert.errors import KbertError
+from kbert.models.base import KbertModel
+from kbert.models.tagging import BertForTokenClassification
+from kbert.pipelines.encode import BATCH_SIZE, log_softmax, predict, tokenizer_of
+from kbert.pipelines.windows import Window, to_windows
+from kbert.text.tags import OUTSIDE, eojeols, scheme_of, spans_of, tags_from_pieces
+
+Unit = Literal["piece", "eojeol"]
+
+
+class TaggedPieces(NamedTuple):
+    """The pieces of a text: where each stands (T, 2), its label (T,), and how likely (T,)."""
+
+    offsets: np.ndarray
+    labels: list[str]
+    scores: np.ndarray
+
+
+class TokenClassifier:
+    """Finds the entities of texts with a fine-tuned tagger, or the tag of each word.
+
+    Args:
+        model: a `BertForTokenClassification` with a tokenizer. Labels O, B-... and I-... are
+            entities; any others are tags of whole words.
+
+    Raises:
+        KbertError: if the model is another, or has no tokenizer.
+
+    Example:
+        >>> from kbert import BertForTokenClassification, Tokenizer
+        >>> model = BertForTokenClassification(
+        ...     labels=["NNG", "VV"], vocab_size=8, hidden_size=4, num_hidden_layers=1,
+        ...     num_attention_heads=1, intermediate_size=8)
+        >>> model.tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##가 연다".split())
+        >>> [(each["text"], each["start"]) for each in TokenClassifier(model)("국회가 연다")]
+        [('국회가', 0), ('연다', 4)]
+    """
+
+    def __init__(self, model: KbertModel):
+        if not isinstance(model, BertForTokenClassification):
+            raise KbertError(
+                f"TokenClassifier takes a BertForTokenClassification, and got a "
+                f"{type(model).__name__}; load it with "
+                'kbert.load(..., task="token-classification"), and fine-tune it'
+            )
+        self.model, self.tokenizer = model, tokenizer_of(model)
+        self.scheme = scheme_of(model.labels)
+
+    def __call__(
+        self, texts: str | list[str], *, unit: Unit = "piece", batch_size: int = BATCH_SIZE
+    ) -> Any:
+        """Finds the entities of a text, or of each text of a list.
+
+        Args:
+            texts: a text, or a list of texts, of any length: longer ones run in windows.
+            unit: where an entity ends. "piece": where its last piece ends, as the model was
+                taught, so that a particle stays outside (유희열). "eojeol": an eojeol is all of
+                the entity that its first piece is of (유희열이), which is right for models that
+                were trained on labels of eojeols.
+            batch_size: the most rows that run together; fewer of long ones.
+
+        Returns:
+            For each text a list of dicts: `text` (the slice of the original string), `label`,
+            `start` and `end` (characters, the end exclusive) and `score` (the mean probability of
+            its pieces' labels). Of tags of words: one for each word between spaces.
+        """
+        if unit not in get_args(Unit):
+            raise KbertError(f"unit is 'piece' or 'eojeol', not {unit!r}")
+        one = isinstance(texts, str)
+        given = [texts] if one else list(texts)
+        found = [
+            self._entities(text, pieces, unit)
+            for text, pieces in zip(given, self.pieces(given, batch_size=batch_size), strict=True)
+        ]
+        return found[0] if one else found
+
+    def pieces(self, texts: list[str], *, batch_size: int = BATCH_SIZE) -> list[TaggedPieces]:
+        """The pieces of each text with their labels."""
+        windows = to_windows(self.tokenizer, texts, None, self.model.max_length)
+
+        def answer(logits: Any, places: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+            best = logits.argmax(axis=-1)  # (B, L)
+            scores = np.exp(log_softmax(logits).max(axis=-1))
+            return [
+                (best[i, : len(windows[place].offsets)], scores[i, : len(windows[place].offsets)])
+                for i, place in enumerate(places)
+            ]
+
+        answers = predict(self.model, [window.row for window in windows], answer, batch_size)
+        joined: list[list] = [[] for _ in texts]
+        for window, (labels, scores) in zip(windows, answers, strict=True):
+            joined[window.text].append((window, labels, scores))
+        return [self._join(parts) for parts in joined]
+
+    def tags(self, texts: list[str], *, batch_size: int = BATCH_SIZE) -> list[list[str]]:
+        """The tag of every character of each text (BIO), or of every word between spaces.
+
+        A word of which the tokenizer leaves nothing has the tag "".
+        """
+        found = []
+        pieces = self.pieces(texts, batch_size=batch_size)
+        for text, (offsets, labels, _) in zip(texts, pieces, strict=True):
+            if self.scheme == "BIO":
+                found.append(tags_from_pieces(text, labels, offsets))
+            else:
+                found.append(["" if i is None else labels[i] for i in _first_pieces(text, offsets)])
+        return found
+
+    def _join(self, parts: list[tuple[Window, np.ndarray, np.ndarray]]) -> TaggedPieces:
+        """The pieces of a text's windows; where two have one, that which sees more around it."""
+        begins, ends = [], []
+        for window, _, _ in parts:
+            begins.append(window.offsets[window.is_text][:, 0])
+            ends.append(len(begins[-1]))
+        offsets, labels, scores = [], [], []
+        last = -1  # where the last piece that was taken begins
+        for number, (window, best, probabilities) in enumerate(parts):
+            chosen = np.flatnonzero(window.is_text)
+            chosen = chosen[window.offsets[chosen, 0] > last] if number else chosen
+            if number + 1 < len(parts):  # half of what is shared is the next window's
+                shared = np.isin(window.offsets[chosen, 0], begins[number + 1])
+                chosen = chosen[: len(chosen) - int(shared.sum()) // 2]
+            if len(chosen):
+                last = int(window.offsets[chosen[-1], 0])
+            offsets.append(window.offsets[chosen])
+            labels += [self.model.labels[label] for label in best[chosen]]
+            scores.append(probabilities[chosen])
+        return TaggedPieces(np.concatenate(offsets), labels, np.concatenate(scores))
+
+    def _entities(self, text: str, pieces: TaggedPieces, unit: Unit) -> list[dict[str, Any]]:
+        offsets, labels, scores = pieces
+        if self.scheme == "word":
+            words = zip(eojeols(text), _first_pieces(text, offsets), strict=True)
+            return [
+                _entity(text, start, end, labels[i], scores[i : i + 1])
+                for (start, end), i in words
+                if i is not None
+            ]
+        if unit == "eojeol":
+            firsts = [i for i in _first_pieces(text, offsets) if i is not None]
+            eojeol_of = np.searchsorted(firsts, np.arange(len(labels)), "right") - 1
+            labels = [_continued(labels, i, firsts[eojeol_of[i]]) for i in range(len(labels))]
+        found = []
+        for start, end, label in spans_of(tags_from_pieces(text, labels, offsets)):
+            inside = (offsets[:, 0] < end) & (offsets[:, 1] > start)
+            found.append(_entity(text, start, end, label, scores[inside]))
+        return found
+
+
+def _first_pieces(text: str, offsets: np.ndarray) -> list[int | None]:
+    """For each eojeol the piece that it begins with; None where cleaning leaves nothing of it."""
+    begins, firsts = offsets[:, 0], []
+    for start, end in eojeols(text):
+        place = int(np.searchsorted(begins, start, "left"))
+        firsts.append(place if place < len(begins) and begins[place] < end else None)
+    return firsts
+
+
+def _continued(labels: list[str], piece: int, first: int) -> str:
+    """The label of an eojeol's piece, where its first piece's counts."""
+    label = labels[first]
+    return label if piece == first or label == OUTSIDE else f"I{label[1:]}"
+
+
+def _entity(text: str, start: int, end: int, label: str, scores: np.ndarray) -> dict[str, Any]:
+    return {
+        "text": text[start:end],
+        "label": label,
+        "start": start,
+        "end": end,
+        "score": float(scores.mean()) if len(scores) else 0.0,
+    }
