@@ -100,6 +100,10 @@ class LabelledBatches(keras.utils.PyDataset):
         self.steps = self.epochs * self.steps_per_epoch
         self.shapes = np.unique(self._lengths).tolist()
         self._epoch, self._plan = -1, np.zeros((0, 0), np.int64)
+        self._least_length = 0
+        first = {self._length(units) for units in self._batches_of(0)}
+        if len(first) == 1:  # what is said of the first two batches must hold for all
+            self._least_length = first.pop()
 
     def __len__(self) -> int:
         return self.steps
@@ -113,13 +117,10 @@ class LabelledBatches(keras.utils.PyDataset):
         if not 0 <= index < self.steps:
             raise IndexError(f"batch {index} of {self.steps}")
         epoch, place = divmod(index, self.steps_per_epoch)
-        if epoch != self._epoch:
-            order = _order(self._lengths, self.batch_size, [self.seed, epoch])
-            self._epoch, self._plan = epoch, order
-        units = self._plan[place]  # (B,), -1 where the batch is filled up
+        units = self._batches_of(epoch)[place]  # (B,), -1 where the batch is filled up
         weights = (units >= 0).astype(np.float32)
+        length = self._length(units)
         units = np.where(units >= 0, units, units[0])
-        length = int(self._lengths[units].max())
         x = fill(self.rows, units, length, self.tokenizer)
         if "labels" in x:
             labels = x.pop("labels")
@@ -131,6 +132,22 @@ class LabelledBatches(keras.utils.PyDataset):
         if self._weights is not None:
             weights = weights * self._weights[label]
         return x, label, weights
+
+    def _batches_of(self, epoch: int) -> np.ndarray:
+        """(steps, B) the rows of an epoch's batches; -1 fills the last row's batch up."""
+        if epoch != self._epoch:
+            plan = _order(self._lengths, self.batch_size, [self.seed, epoch])
+            if epoch == 0 and len(plan) > 1:
+                # TensorFlow reads off the first two batches which axes are of any length.
+                lengths = [self._length(units) for units in plan]
+                ends = [int(np.argmin(lengths)), int(np.argmax(lengths))]
+                rest = [place for place in range(len(plan)) if place not in ends]
+                plan = plan[ends + rest] if ends[0] != ends[1] else plan
+            self._epoch, self._plan = epoch, plan
+        return self._plan
+
+    def _length(self, units: np.ndarray) -> int:
+        return max(self._least_length, int(self._lengths[units[units >= 0]].max()))
 
 
 def fill(rows: LabelledRows, units: np.ndarray, length: int, tokenizer: Any) -> dict[str, Any]:
@@ -220,7 +237,7 @@ def check_fit(examples: Examples, model: Any) -> None:
 
 
 def _order(lengths: np.ndarray, batch_size: int, seed: list[int]) -> np.ndarray:
-    """(steps, B) the rows of an epoch's batches; -1 fills the last row's batch up."""
+    """(steps, B) rows, shuffled, those of a batch of like lengths."""
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(lengths))
     pool = POOL * batch_size

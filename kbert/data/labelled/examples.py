@@ -45,6 +45,7 @@ class Examples:
             pairs share; None means the text itself.
         ids: the set's own names of the examples, or None.
         origins: where each was read.
+        part: "train", "dev" or "test"; None where nobody said. On a test set nothing is chosen.
         set_name: the set's name in `kbert.tasks.sets.SETS`, which says how it is scored; None is a
             table of one's own.
 
@@ -64,6 +65,7 @@ class Examples:
     groups: list[str] | None = None
     ids: list[str] | None = None
     origins: list[Origin] | None = None
+    part: str | None = None
     set_name: str | None = None
 
     def __len__(self) -> int:

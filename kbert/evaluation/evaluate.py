@@ -1,0 +1,132 @@
+"""`kbert.evaluate`: how much of what a model says is right, and what is not."""
+
+from typing import Any
+
+import numpy as np
+
+from kbert.data.labelled.examples import Examples, as_examples
+from kbert.errors import KbertError
+from kbert.evaluation.predictions import Predictions, predict_examples
+from kbert.models.base import KbertModel
+from kbert.pipelines.encode import BATCH_SIZE
+from kbert.tasks.score import score
+
+
+class Evaluation(dict[str, float]):
+    """Scores by name, with what they were computed from.
+
+    Attributes:
+        examples: what was asked.
+        predictions: what the model said.
+    """
+
+    def __init__(self, scores: dict[str, float], examples: Examples, predictions: Predictions):
+        super().__init__(scores)
+        self.examples, self.predictions = examples, predictions
+
+    def errors(self, count: int | None = None) -> list[dict[str, Any]]:
+        """What was wrong, the surest mistakes first: these are often errors of the labels.
+
+        Args:
+            count: how many to give; None means all.
+
+        Returns:
+            Dicts of `where` (file and row), `text`, `pair` (where there is one), `label`,
+            `predicted`, and `score`, how likely the model thought it; of regression, how far off.
+        """
+        examples, predicted = self.examples, self.predictions
+        assert examples.labels is not None
+        found = []
+        for i, (gold, said) in enumerate(zip(examples.labels, predicted.labels, strict=True)):
+            score = _surety(examples, predicted, i)
+            if not _is_right(examples, gold, said):
+                each = {"where": examples.where(i), "text": examples.texts[i]}
+                if examples.pairs is not None:
+                    each["pair"] = examples.pairs[i]
+                found.append({**each, "label": gold, "predicted": said, "score": score})
+        return sorted(found, key=lambda each: -each["score"])[:count]
+
+    def confusion(self) -> np.ndarray:
+        """(C, C) how often each label (rows) was taken for each (columns), in the names' order.
+
+        Raises:
+            KbertError: if not every text has one of several labels.
+        """
+        examples = self.examples
+        single = examples.problem_type == "single_label_classification"
+        if examples.task != "sequence-classification" or not single:
+            raise KbertError("a confusion matrix is of texts that have one of several labels")
+        assert examples.labels is not None
+        place = {name: i for i, name in enumerate(examples.label_names)}
+        table = np.zeros((len(place), len(place)), np.int64)
+        gold = [place[name] for name in examples.labels]
+        np.add.at(table, (gold, [place[name] for name in self.predictions.labels]), 1)
+        return table
+
+    def __str__(self) -> str:
+        return "  ".join(f"{name} {shown(name, value)}" for name, value in self.items())
+
+
+def evaluate(
+    model: KbertModel, examples: Examples | tuple, batch_size: int = BATCH_SIZE
+) -> Evaluation:
+    """Scores a model on labelled examples, by the metrics of their set or task.
+
+    Args:
+        model: fine-tuned for the task.
+        examples: from `read_task`, which are scored as their set officially is; from `read_table`;
+            or (texts, labels), two lists.
+        batch_size: the most rows that run together.
+
+    Returns:
+        The scores, a dict of rates in [0, 1] (and correlations in [-1, 1]), which also has what
+        was wrong.
+
+    Raises:
+        KbertError: if the examples have no labels, or the model is for another task.
+
+    Example:
+        >>> from kbert import BertForSequenceClassification, Tokenizer
+        >>> model = BertForSequenceClassification(
+        ...     labels=["부정", "긍정"], vocab_size=8, hidden_size=4, num_hidden_layers=1,
+        ...     num_attention_heads=1, intermediate_size=8)
+        >>> model.tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 재미 ##있다 ##없다".split())
+        >>> sorted(evaluate(model, (["재미있다", "재미없다"], ["긍정", "부정"])))
+        ['accuracy', 'macro_f1']
+    """
+    examples = as_examples(examples, model)
+    if examples.labels is None:
+        raise KbertError("to be scored, examples need labels, and these have none")
+    predictions = predict_examples(model, examples, batch_size)
+    scores = score(examples, predictions.labels, predictions.scores)
+    return Evaluation(scores, examples, predictions)
+
+
+def shown(name: str, value: float) -> str:
+    """A score for people: rates in percent, correlations and errors as they are.
+
+    Example:
+        >>> shown("accuracy", 0.8432), shown("mean_squared_error", 0.5)
+        ('84.3%', '0.500')
+    """
+    return f"{value:.3f}" if name in ("mean_squared_error", "loss") else f"{100 * value:.1f}%"
+
+
+def _is_right(examples: Examples, gold: Any, said: Any) -> bool:
+    if examples.task == "question-answering":
+        return said in [text for _, text in gold] if gold else said == ""
+    if examples.problem_type == "regression":
+        return False  # all have an error; the largest come first
+    if examples.problem_type == "multi_label_classification":
+        return set(gold) == set(said)
+    return gold == said
+
+
+def _surety(examples: Examples, predictions: Predictions, index: int) -> float:
+    """How likely the model thought what it said; of regression, how far it is off."""
+    if examples.problem_type == "regression":
+        assert examples.labels is not None
+        return abs(predictions.labels[index] - examples.labels[index])
+    if predictions.scores is None:
+        return 1.0
+    return float(np.max(predictions.scores[index]))

@@ -1,0 +1,80 @@
+"""What a model says of examples, in the form that their labels have.
+
+Shapes: N examples, C labels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kbert.data.labelled.batches import check_fit
+from kbert.data.labelled.examples import Examples
+from kbert.models.base import KbertModel
+from kbert.pipelines.answer import QuestionAnswering
+from kbert.pipelines.classify import TextClassifier
+from kbert.pipelines.encode import BATCH_SIZE
+from kbert.pipelines.tag import TokenClassifier
+
+
+@dataclass
+class Predictions:
+    """What a model says of N examples.
+
+    Attributes:
+        labels: as `Examples.labels`; of tagging the tags of all characters of each text (BIO), or
+            of all its words; of questions the answer, "" for none.
+        scores: how likely each label is, (N, C) float32, of classification and choices; else (N,)
+            how likely what was said is, or None.
+    """
+
+    labels: list[Any]
+    scores: np.ndarray | None = None
+
+
+def predict_examples(
+    model: KbertModel, examples: Examples, batch_size: int = BATCH_SIZE
+) -> Predictions:
+    """What a model says of examples.
+
+    Args:
+        model: of the examples' task.
+        examples: with or without labels.
+        batch_size: the most rows that run together.
+
+    Raises:
+        KbertError: if the model is for another task, or has other labels.
+    """
+    check_fit(examples, model)
+    return _OF_TASK[examples.task](model, examples, batch_size)
+
+
+def _classified(model: Any, examples: Examples, batch_size: int) -> Predictions:
+    scores = TextClassifier(model).scores(examples.texts, examples.pairs, batch_size=batch_size)
+    if model.problem_type == "regression":
+        return Predictions(scores[:, 0].tolist())
+    if model.problem_type == "multi_label_classification":
+        likely = [np.flatnonzero(row >= 0.5).tolist() for row in scores]
+        return Predictions([[model.labels[i] for i in places] for places in likely], scores)
+    return Predictions([model.labels[place] for place in scores.argmax(axis=1)], scores)
+
+
+def _tagged(model: Any, examples: Examples, batch_size: int) -> Predictions:
+    return Predictions(TokenClassifier(model).tags(examples.texts, batch_size=batch_size))
+
+
+def _answered(model: Any, examples: Examples, batch_size: int) -> Predictions:
+    none_is_possible = examples.labels is None or not all(examples.labels)
+    answers = QuestionAnswering(model)(
+        examples.texts, examples.pairs or [], no_answer=none_is_possible, batch_size=batch_size
+    )
+    scores = np.array([answer["score"] for answer in answers], np.float32)
+    return Predictions([answer["answer"] for answer in answers], scores)
+
+
+_OF_TASK: dict[str, Callable[[Any, Examples, int], Predictions]] = {
+    "sequence-classification": _classified,
+    "token-classification": _tagged,
+    "question-answering": _answered,
+}
