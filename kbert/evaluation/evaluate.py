@@ -7,9 +7,9 @@ import numpy as np
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.errors import KbertError
 from kbert.evaluation.predictions import Predictions, predict_examples
+from kbert.evaluation.score import score
 from kbert.models.base import KbertModel
 from kbert.pipelines.encode import BATCH_SIZE
-from kbert.tasks.score import score
 
 
 class Evaluation(dict[str, float]):
@@ -53,8 +53,7 @@ class Evaluation(dict[str, float]):
             KbertError: if not every text has one of several labels.
         """
         examples = self.examples
-        single = examples.problem_type == "single_label_classification"
-        if examples.task != "sequence-classification" or not single:
+        if not examples.is_single_label:
             raise KbertError("a confusion matrix is of texts that have one of several labels")
         assert examples.labels is not None
         place = {name: i for i, name in enumerate(examples.label_names)}
@@ -98,7 +97,7 @@ def evaluate(
     if examples.labels is None:
         raise KbertError("to be scored, examples need labels, and these have none")
     predictions = predict_examples(model, examples, batch_size)
-    scores = score(examples, predictions.labels, predictions.scores)
+    scores = score(examples, predictions)
     return Evaluation(scores, examples, predictions)
 
 

@@ -45,8 +45,6 @@ class LabelledBatches(keras.utils.PyDataset):
         seed: of the order; equal seeds give equal batches.
         max_length: the most tokens of a row, special tokens included; None means the model's, 512
             at the most. Longer texts are cut; for tags and answers they become windows.
-        class_weights: how much an example of each label weighs, by name; "balanced" gives every
-            label the same weight in all (N / (C count)). Of single-label classification only.
 
     Attributes:
         steps: how many batches: epochs x ceil(rows / B).
@@ -77,7 +75,6 @@ class LabelledBatches(keras.utils.PyDataset):
         seed: int = 0,
         *,
         max_length: int | None = None,
-        class_weights: dict[str, float] | str | None = None,
     ):
         super().__init__(workers=1)
         self.batch_size = whole_number("batch_size", batch_size, 1)
@@ -92,7 +89,6 @@ class LabelledBatches(keras.utils.PyDataset):
         self.label_names = list(getattr(model, "labels", []))
         self.max_length = row_limit(model, max_length)
         self.rows = label_rows(examples, self.tokenizer, self.label_names, self.max_length)
-        self._weights = _class_weights(examples, self.label_names, class_weights)
         # A unit is what stays together: an example's rows, one for each choice; else a row.
         lengths = self.rows.lengths.reshape(-1, self.rows.choices).max(axis=1)
         self._lengths = np.minimum(round_lengths(lengths), self.max_length)
@@ -128,10 +124,7 @@ class LabelledBatches(keras.utils.PyDataset):
         targets = {name: values[units] for name, values in self.rows.targets.items()}
         if set(targets) != {"label"}:
             return x, targets, dict.fromkeys(targets, weights)
-        label = targets["label"]
-        if self._weights is not None:
-            weights = weights * self._weights[label]
-        return x, label, weights
+        return x, targets["label"], weights
 
     def _batches_of(self, epoch: int) -> np.ndarray:
         """(steps, B) the rows of an epoch's batches; -1 fills the last row's batch up."""
@@ -247,27 +240,3 @@ def _order(lengths: np.ndarray, batch_size: int, seed: list[int]) -> np.ndarray:
     missing = -len(rows) % batch_size
     plan = np.concatenate([rows, np.full(missing, -1)]).reshape(-1, batch_size)
     return plan[rng.permutation(len(plan))]
-
-
-def _class_weights(
-    examples: Examples, label_names: list[str], weights: dict[str, float] | str | None
-) -> np.ndarray | None:
-    """(C,) float32 the weight of each label, or None."""
-    if weights is None:
-        return None
-    single = examples.problem_type == "single_label_classification"
-    if examples.task != "sequence-classification" or not single:
-        raise KbertError("class_weights are of classification where each text has one label")
-    assert examples.labels is not None
-    if weights == "balanced":
-        counts = np.array([examples.labels.count(name) for name in label_names])
-        if not counts.all():
-            missing = label_names[int(np.argmin(counts))]
-            raise KbertError(f"balanced weights need every label, and {missing!r} does not occur")
-        return (len(examples) / (len(counts) * counts)).astype(np.float32)
-    if not isinstance(weights, dict) or sorted(weights) != sorted(label_names):
-        raise KbertError(
-            f"class_weights is 'balanced' or has a number for each of {label_names!r:.200}, not "
-            f"{weights!r:.200}"
-        )
-    return np.array([weights[name] for name in label_names], np.float32)

@@ -12,6 +12,7 @@ the task (and, for texts that get one of several labels, on `problem_type`):
                               from 1, and the root's head is 0
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -108,6 +109,34 @@ class Examples:
 
         return split(self, share, seed)
 
+    def balanced_weights(self) -> dict[str, float]:
+        """A weight for each label, by which all weigh the same together: N / (C count).
+
+        For `objective(model, class_weights=...)`, where some labels are rare.
+
+        Raises:
+            KbertError: if not every text has one of several labels, or one of them does not occur.
+
+        Example:
+            >>> Examples("sequence-classification", ["가", "나", "다"], labels=["참", "참", "거짓"],
+            ...          label_names=["참", "거짓"]).balanced_weights()
+            {'참': 0.75, '거짓': 1.5}
+        """
+        counts = Counter(self.labels if self.is_single_label else ())
+        missing = [name for name in self.label_names if not counts[name]]
+        if missing or not counts:
+            raise KbertError(
+                "balanced weights are of texts that have one of several labels, each of which "
+                f"occurs; not of {self.task!r}{f', without {missing[0]!r}' if missing else ''}"
+            )
+        return {name: len(self) / (len(counts) * counts[name]) for name in self.label_names}
+
+    @property
+    def is_single_label(self) -> bool:
+        """Whether each text has one of several labels."""
+        single = self.problem_type == "single_label_classification"
+        return self.task == "sequence-classification" and single
+
     def where(self, index: int) -> str:
         """Where an example is from, for messages: its file and row, or its place."""
         return f"example {index}" if self.origins is None else str(self.origins[index])
@@ -115,6 +144,8 @@ class Examples:
 
 def as_examples(given: Any, model: Any) -> Examples:
     """Examples as they are; or a list of texts, or (texts, labels), as examples of a model's task.
+
+    Labels are names, or whole numbers, each the place of a name in `model.labels`.
 
     Raises:
         KbertError: if they are neither, or of unequal lengths.
@@ -135,10 +166,16 @@ def as_examples(given: Any, model: Any) -> Examples:
         )
     if labels is not None and len(labels) != len(texts):
         raise KbertError(f"{len(texts)} texts and {len(labels)} labels do not go together")
+    names = list(getattr(model, "labels", []))
+    if labels is not None and names and all(type(label) is int for label in labels):
+        wrong = [label for label in labels if not 0 <= label < len(names)]
+        if wrong:
+            raise KbertError(f"the label {wrong[0]} is no place in {names!r:.200}")
+        labels = [names[label] for label in labels]
     return Examples(
         model.task,
         list(texts),
         labels=None if labels is None else list(labels),
-        label_names=list(getattr(model, "labels", [])),
+        label_names=names,
         problem_type=getattr(model, "problem_type", "single_label_classification"),
     )

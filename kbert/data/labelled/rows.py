@@ -9,6 +9,7 @@ Shapes: N examples, R rows (more than N where long texts become windows, or each
 T pieces, C labels or choices.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,18 +114,47 @@ def _set_targets(
     if examples.task == "token-classification":
         rows.first.places["labels"] = _tag_targets(rows.first, examples, ids)
     elif examples.task == "question-answering":
-        rows.targets.update(_answer_targets(rows, labels, tokenizer))
+        rows.targets.update(_answer_targets(rows, examples, tokenizer))
     elif examples.task == "multiple-choice":
-        rows.targets["label"] = np.array(labels, np.int32)
+        rows.targets["label"] = np.array(
+            [_choice(each, rows.choices, examples.where(i)) for i, each in enumerate(labels)],
+            np.int32,
+        )
     elif examples.problem_type == "regression":
-        rows.targets["label"] = np.array(labels, np.float32)
+        rows.targets["label"] = np.array(
+            [_number(each, examples.where(i)) for i, each in enumerate(labels)], np.float32
+        )
     elif examples.problem_type == "multi_label_classification":
         several = np.zeros((len(labels), len(ids)), np.float32)
-        for row, names in zip(several, labels, strict=True):
-            row[[ids[name] for name in names]] = 1
+        for i, names in enumerate(labels):
+            several[i, [_label(name, ids, examples.where(i)) for name in names]] = 1
         rows.targets["label"] = several
     else:
-        rows.targets["label"] = np.array([ids[name] for name in labels], np.int32)
+        rows.targets["label"] = np.array(
+            [_label(name, ids, examples.where(i)) for i, name in enumerate(labels)], np.int32
+        )
+
+
+def _label(name: Any, ids: dict[str, int], where: str) -> int:
+    if name not in ids:
+        raise KbertError(f"{where}: the label {name!r:.80} is none of {[*ids]!r:.300}")
+    return ids[name]
+
+
+def _choice(place: Any, choices: int, where: str) -> int:
+    if not isinstance(place, int | np.integer) or not 0 <= place < choices:
+        raise KbertError(f"{where}: a label is which choice is right, from 0, not {place!r:.80}")
+    return int(place)
+
+
+def _number(value: Any, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise KbertError(f"{where}: a label of regression is a finite number, not {value!r:.80}")
+    return number
 
 
 def _tag_targets(pieces: Pieces, examples: Examples, ids: dict[str, int]) -> np.ndarray:
@@ -139,12 +169,14 @@ def _tag_targets(pieces: Pieces, examples: Examples, ids: dict[str, int]) -> np.
 
 
 def _answer_targets(
-    rows: LabelledRows, labels: list[Any], tokenizer: Tokenizer
+    rows: LabelledRows, examples: Examples, tokenizer: Tokenizer
 ) -> dict[str, np.ndarray]:
     """The token that an answer begins in and the one that it ends in, for each row."""
-    second = rows.second
-    assert second is not None
-    answers = np.array([(a[0][0], a[0][0] + len(a[0][1])) if a else (-1, -1) for a in labels])
+    second, labels = rows.second, examples.labels
+    assert second is not None and labels is not None and examples.pairs is not None
+    answers = np.array(
+        [_answer(each, examples.pairs[i], examples.where(i)) for i, each in enumerate(labels)]
+    )
     # The first piece that ends behind the answer's start, and the last that begins before its end.
     pieces = np.full((len(labels), 2), -1)
     for i in np.flatnonzero(answers[:, 0] >= 0):
@@ -161,3 +193,17 @@ def _answer_targets(
         "start": np.where(whole, begin + before, 0).astype(np.int32),
         "end": np.where(whole, end + before, 0).astype(np.int32),
     }
+
+
+def _answer(answers: list[tuple[int, str]], context: str, where: str) -> tuple[int, int]:
+    """Where the first answer begins and ends; (-1, -1) of none."""
+    if not answers:
+        return -1, -1
+    start, text = answers[0]
+    found = context[start : start + len(text)] if start >= 0 else ""
+    if not text or found != text:
+        raise KbertError(
+            f"{where}: the answer {text!r:.80} does not stand at character {start} of its "
+            f"context, where {found!r:.80} is"
+        )
+    return start, start + len(text)

@@ -93,7 +93,6 @@ def _together(examples: Examples) -> np.ndarray:
 def _strata(examples: Examples) -> list[str]:
     """What a row counts as: its label, where each has one of several."""
     labels = examples.labels
-    if labels is None or examples.task != "sequence-classification":
+    if labels is None or not examples.is_single_label:
         return [""] * len(examples)
-    single = examples.problem_type == "single_label_classification"
-    return [label if single else "" for label in labels]
+    return labels
