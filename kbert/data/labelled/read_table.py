@@ -80,7 +80,7 @@ def read_table(
         origin = Origin(where, number)
         for name in columns:
             if name not in row:
-                raise KbertError(f"{where}: no column {name!r}; it has {[*row]!r:.300}")
+                raise KbertError(f"{origin}: no column {name!r}; it has {[*row]!r:.300}")
         mine = _text(row[text], text, origin)
         other = _text(row[pair], pair, origin) if pair is not None else None
         if not mine.strip() or (other is not None and not other.strip()):

@@ -1,0 +1,147 @@
+import json
+
+import pytest
+
+from kbert import KbertError
+from kbert.data.labelled.read_table import read_table
+
+ROWS = [
+    {"리뷰": "정말 재미있다", "감정": "긍정", "글쓴이": "가"},
+    {"리뷰": "지루하다, 아주", "감정": "부정", "글쓴이": "나"},
+]
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(name: str, text: str, encoding: str = "utf-8"):
+        path = tmp_path / name
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write
+
+
+CSV = '리뷰,감정\n정말 재미있다,긍정\n"지루하다, 아주",부정\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
+def test_a_csv_in_each_encoding_that_korean_files_have(written, encoding):
+    examples = read_table(written("글.csv", CSV, encoding), text="리뷰", label="감정")
+    assert examples.texts == ["정말 재미있다", "지루하다, 아주"]
+    assert examples.labels == ["긍정", "부정"]
+    assert examples.label_names == ["긍정", "부정"]
+    assert str(examples.where(1)).endswith("글.csv, row 3")
+
+
+def test_all_kinds_of_tables_are_read_alike(tmp_path, written):
+    pandas, pyarrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow.parquet")
+    datasets, openpyxl = pytest.importorskip("datasets"), pytest.importorskip("openpyxl")
+    frame = pandas.DataFrame(ROWS)
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    assert pyarrow and openpyxl
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
+    tabs = "\n".join("\t".join(row) for row in [ROWS[0], *(row.values() for row in ROWS)])
+    sources = [
+        ROWS,
+        frame,
+        datasets.Dataset.from_list(ROWS),
+        tmp_path / "t.parquet",
+        tmp_path / "t.xlsx",
+        written("t.jsonl", lines),
+        written("t.tsv", tabs),
+    ]
+    for source in sources:
+        found = read_table(source, text="리뷰", label="감정", group="글쓴이")
+        assert found.texts == [row["리뷰"] for row in ROWS], source
+        assert (found.labels, found.groups) == (["긍정", "부정"], ["가", "나"]), source
+
+
+def test_quotation_marks_in_a_tsv_are_text(written):
+    path = written("t.tsv", 'id\ttext\tlabel\n1\t"그는 말했다\t0\n2\t끝"\t1\n')
+    assert read_table(path, text="text", label="label").texts == ['"그는 말했다', '끝"']
+
+
+def test_numbers_as_labels_are_in_their_order():
+    rows = [{"t": f"글 {i}", "l": i} for i in (10, 9, 2)]
+    assert read_table(rows, text="t", label="l").label_names == ["2", "9", "10"]
+
+
+def test_several_labels_and_quantities():
+    rows = [{"t": "가", "l": "기쁨, 놀람", "n": "1.5"}, {"t": "나", "l": "", "n": 2}]
+    several = read_table(rows, text="t", label="l", problem_type="multi_label_classification")
+    assert several.labels == [["기쁨", "놀람"], []]
+    assert several.label_names == ["기쁨", "놀람"]
+    assert read_table(rows, text="t", label="n", problem_type="regression").labels == [1.5, 2.0]
+
+
+def test_spans_are_checked_and_named_by_bio():
+    rows = [{"t": "유희열이 왔다", "s": [{"start": 0, "end": 3, "label": "PS"}]}]
+    examples = read_table(rows, text="t", spans="s")
+    assert examples.labels == [[(0, 3, "PS")]]
+    assert examples.label_names == ["O", "B-PS", "I-PS"]
+    for spans, what in (
+        ([[0, 30, "PS"]], r"the list, row 1: the span \(0, 30, 'PS'\)|the span \[0, 30, 'PS'\]"),
+        ([[0, 3, "PS"], [2, 4, "LC"]], "overlaps"),
+        ("0-3", "spans are a list"),
+    ):
+        with pytest.raises(KbertError, match=what):
+            read_table([{"t": "유희열이 왔다", "s": spans}], text="t", spans="s")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("t.csv", "", "the file is empty"),
+        ("t.csv", "리뷰,감정\n", "no rows with text"),
+        ("t.csv", "리뷰,리뷰,감정\na,b,c\n", "two columns are called '리뷰'"),
+        ("t.csv", "리뷰,감정\n하나,긍정\n둘\n", r"t.csv, row 3: 1 fields, and the header names 2"),
+        ("t.csv", '리뷰,감정\n"하나,긍정\n둘,부정\n', r"row 2: .*pass quotes=False"),
+        ("t.csv", '리뷰,감정\n"하나"나,긍정\n', r"row 2: .*pass quotes=False"),
+        ("t.csv", "글,감정\n하나,긍정\n", r"no column '리뷰'; it has \['글', '감정'\]"),
+        ("t.csv", "리뷰,감정\n하나,긍정\n ,부정\n", "1 rows have no text, the first .*row 3"),
+        ("t.csv", "리뷰,감정\n하나,긍정\n둘,\n", "row 3: the column '감정' has no label"),
+        ("t.csv", "리뷰,감정\n하나,긍정\n둘,긍정\n", "all 2 rows have the label '긍정'"),
+        ("t.jsonl", '{"리뷰": "하나", "감정": "긍정"}\n{"리뷰": 3}\n', "row 2: no column '감정'"),
+        ("t.jsonl", '{"리뷰": 3, "감정": "긍정"}\n', "row 1: the column '리뷰' holds 3"),
+        ("t.jsonl", '{"리뷰": "하나"\n', "t.jsonl, row 1"),
+        ("t.parquet", "none", "damaged Parquet"),
+        ("t.xlsx", "none", "no Excel file"),
+        ("t.doc", "none", "a table is .csv, .tsv"),
+    ],
+)
+def test_a_bad_table_says_where(written, name, content, what):
+    with pytest.raises(KbertError, match=what):
+        read_table(written(name, content), text="리뷰", label="감정")
+
+
+def test_bad_arguments_and_values_are_named(written):
+    path = written("t.csv", CSV)
+    for settings, what in (
+        ({"labels": ["긍정"]}, r"t.csv, row 3: the label '부정' is none of \['긍정'\]"),
+        ({"problem_type": "regression"}, r"row 2: '긍정' in '감정' is no number"),
+        ({"problem_type": "ranking"}, "problem_type is one of"),
+    ):
+        with pytest.raises(KbertError, match=what):
+            read_table(path, text="리뷰", label="감정", **settings)
+    with pytest.raises(KbertError, match="no such file"):
+        read_table("none.csv", text="a")
+    with pytest.raises(KbertError, match="a list of dicts, not int"):
+        read_table(3, text="a")
+    quantities = [{"t": f"글 {i}", "l": i / 7} for i in range(200)]
+    with pytest.raises(KbertError, match='problem_type="regression"'):
+        read_table(quantities, text="t", label="l")
+
+
+def test_neither_utf8_nor_cp949(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes("리뷰,감정\n".encode() + b"\xff\xff,a\n")
+    with pytest.raises(KbertError, match="neither UTF-8 nor CP949"):
+        read_table(path, text="리뷰")
+
+
+def test_empty_rows_are_left_out_when_asked(written):
+    path = written("t.csv", "리뷰,감정\n하나,긍정\n,부정\n둘,부정\n")
+    examples = read_table(path, text="리뷰", label="감정", drop_empty=True)
+    assert examples.texts == ["하나", "둘"]
+    assert [origin.row for origin in examples.origins] == [2, 4]
