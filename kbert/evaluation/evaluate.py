@@ -7,7 +7,7 @@ import numpy as np
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.errors import KbertError
 from kbert.evaluation.predictions import Predictions, predict_examples
-from kbert.evaluation.score import score
+from kbert.tasks.score import score
 from kbert.models.base import KbertModel
 from kbert.pipelines.encode import BATCH_SIZE
 
@@ -97,7 +97,7 @@ def evaluate(
     if examples.labels is None:
         raise KbertError("to be scored, examples need labels, and these have none")
     predictions = predict_examples(model, examples, batch_size)
-    scores = score(examples, predictions)
+    scores = score(examples, predictions.labels, predictions.scores)
     return Evaluation(scores, examples, predictions)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.errors import KbertError, whole_number
 from kbert.evaluation.evaluate import evaluate
-from kbert.evaluation.score import best_by
+from kbert.tasks.score import best_by
 from kbert.pipelines.encode import BATCH_SIZE
 
 

@@ -23,8 +23,7 @@ class Predictions:
     """What a model says of N examples.
 
     Attributes:
-        labels: as `Examples.labels`; of tagging the tags of all characters of each text (BIO), or
-            of all its words; of questions the answer, "" for none.
+        labels: as `Examples.labels`; of questions the answer's text, "" for none.
         scores: how likely each label is, (N, C) float32, of classification and choices; else (N,)
             how likely what was said is, or None.
     """
@@ -61,7 +60,9 @@ def _classified(model: Any, examples: Examples, batch_size: int) -> Predictions:
 
 
 def _tagged(model: Any, examples: Examples, batch_size: int) -> Predictions:
-    return Predictions(TokenClassifier(model).tags(examples.texts, batch_size=batch_size))
+    found = TokenClassifier(model)(examples.texts, batch_size=batch_size)
+    spans = [[(each["start"], each["end"], each["label"]) for each in mine] for mine in found]
+    return Predictions(spans)
 
 
 def _answered(model: Any, examples: Examples, batch_size: int) -> Predictions:

@@ -75,7 +75,8 @@ class TokenClassifier:
         Returns:
             For each text a list of dicts: `text` (the slice of the original string), `label`,
             `start` and `end` (characters, the end exclusive) and `score` (the mean probability of
-            its pieces' labels). Of tags of words: one for each word between spaces.
+            its pieces' labels). Of tags of words: one for each word between spaces, with the label
+            "" where the tokenizer leaves nothing of it.
         """
         if unit not in get_args(Unit):
             raise KbertError(f"unit is 'piece' or 'eojeol', not {unit!r}")
@@ -105,20 +106,6 @@ class TokenClassifier:
             joined[window.text].append((window, labels, scores))
         return [self._join(parts) for parts in joined]
 
-    def tags(self, texts: list[str], *, batch_size: int = BATCH_SIZE) -> list[list[str]]:
-        """The tag of every character of each text (BIO), or of every word between spaces.
-
-        A word of which the tokenizer leaves nothing has the tag "".
-        """
-        found = []
-        pieces = self.pieces(texts, batch_size=batch_size)
-        for text, (offsets, labels, _) in zip(texts, pieces, strict=True):
-            if self.scheme == "BIO":
-                found.append(tags_from_pieces(text, labels, offsets))
-            else:
-                found.append(["" if i is None else labels[i] for i in _first_pieces(text, offsets)])
-        return found
-
     def _join(self, parts: list[tuple[Window, np.ndarray, np.ndarray]]) -> TaggedPieces:
         """The pieces of a text's windows; where two have one, that which sees more around it."""
         begins, ends = [], []
@@ -145,9 +132,10 @@ class TokenClassifier:
         if self.scheme == "word":
             words = zip(eojeols(text), _first_pieces(text, offsets), strict=True)
             return [
-                _entity(text, start, end, labels[i], scores[i : i + 1])
+                _entity(text, start, end, "", scores[:0])
+                if i is None
+                else _entity(text, start, end, labels[i], scores[i : i + 1])
                 for (start, end), i in words
-                if i is not None
             ]
         if unit == "eojeol":
             firsts = [i for i in _first_pieces(text, offsets) if i is not None]
