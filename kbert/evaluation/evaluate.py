@@ -7,9 +7,9 @@ import numpy as np
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.errors import KbertError
 from kbert.evaluation.predictions import Predictions, predict_examples
-from kbert.tasks.score import score
 from kbert.models.base import KbertModel
 from kbert.pipelines.encode import BATCH_SIZE
+from kbert.tasks.score import score
 
 
 class Evaluation(dict[str, float]):

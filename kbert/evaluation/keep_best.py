@@ -10,8 +10,8 @@ import numpy as np
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.errors import KbertError, whole_number
 from kbert.evaluation.evaluate import evaluate
-from kbert.tasks.score import best_by
 from kbert.pipelines.encode import BATCH_SIZE
+from kbert.tasks.score import best_by
 
 
 class KeepBest(keras.callbacks.Callback):
