@@ -40,7 +40,7 @@ import numpy as np
 
 import kbert
 from kbert.cost import Cost, cost
-from kbert.data.masking import max_masked
+from kbert.data.pretraining.masking import max_masked
 from kbert.devices import find_device
 
 VOCABULARY = 32_000
@@ -51,7 +51,7 @@ WARM_UP, WINDOWS = 3, 4
 
 # The lengths of rows, as shares of the longest: the middles of ten equal parts. Measured on 3,159
 # articles of Korean Wikipedia (3.7 million tokens of KLUE's vocabulary), made into sentence pairs
-# by `kbert.data.sentence_pairs`; for another length the nearest of the three counts.
+# by `kbert.data.pretraining.sentence_pairs`; for another length the nearest of the three counts.
 SHARES = {
     128: (0.453, 0.953, 1, 1, 1, 1, 1, 1, 1, 1),
     512: (0.178, 0.396, 0.595, 0.766, 0.938, 1, 1, 1, 1, 1),

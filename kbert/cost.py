@@ -28,7 +28,7 @@ from kbert.errors import KbertError, number_from_zero, whole_number
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
-_MASKED_SHARE = 0.15  # as kbert/data/masking.py has it
+_MASKED_SHARE = 0.15  # as kbert/data/pretraining/masking.py has it
 _WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; kbert/layers/attention.py
 _LEAST_BLOCK = 64  # queries; kbert/layers/local_attention.py
 

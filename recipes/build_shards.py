@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kbert import KbertError, Tokenizer
 from kbert.console import console
-from kbert.data.engines import local, on_ray
-from kbert.data.shard_builder import CHARACTERS, build_shards
-from kbert.data.shard_steps import SPLITTERS
+from kbert.data.shards.shard_builder import CHARACTERS, build_shards
+from kbert.data.shards.shard_steps import SPLITTERS
+from kbert.data.shards.workers import local, on_ray
 from kbert.text.web import WEB_CLEANERS
 
 

@@ -29,11 +29,11 @@ from rich.console import Console
 
 import kbert
 from kbert.console import console
-from kbert.data.baseline import unigram_loss
-from kbert.data.batches import PretrainingBatches
-from kbert.data.fingerprint import vocabulary_fingerprint
-from kbert.data.heldout import HeldoutText, read_heldout
-from kbert.data.training_text import TrainingText, text_of_corpus, text_of_shards
+from kbert.data.pretraining.baseline import unigram_loss
+from kbert.data.pretraining.batches import PretrainingBatches
+from kbert.data.pretraining.heldout import HeldoutText, read_heldout
+from kbert.data.pretraining.training_text import TrainingText, text_of_corpus, text_of_shards
+from kbert.data.shards.fingerprint import vocabulary_fingerprint
 from kbert.heap import keep_freed_memory
 from kbert.models import TASKS
 from kbert.models.base import KbertModel

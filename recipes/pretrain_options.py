@@ -7,7 +7,7 @@ from typing import get_args
 
 import kbert
 from kbert.cost import Precision
-from kbert.data.batches import MARKS, Objective
+from kbert.data.pretraining.batches import MARKS, Objective
 from kbert.run_folder import next_folder
 from kbert.training.optimizers import PRESETS
 from kbert.training.stages import stage_shape

@@ -25,8 +25,8 @@ from rich.table import Table
 
 from kbert import KbertError, Tokenizer
 from kbert.console import console
-from kbert.data.corpus import read_documents
-from kbert.data.konlpy_corpora import konlpy_documents
+from kbert.data.corpus.corpus import read_documents
+from kbert.data.corpus.konlpy_corpora import konlpy_documents
 from kbert.errors import how_to_install
 from kbert.run_folder import check_folder, claim_folder
 from kbert.text.morphemes import Morphemes
