@@ -21,7 +21,7 @@ test: .venv-test/installed
 test-tensorflow test-jax: LEFT_OUT = --ignore=tests/text --ignore=kbert/text \
   --ignore=tests/data/corpus --ignore=tests/data/shards --ignore-glob='tests/data/pretraining/test_[!b]*' \
   --ignore=tests/test_gpu_benchmark.py \
-  --ignore=tests/test_imports.py --ignore=tests/test_atomic_files.py --ignore=tests/test_run_folder.py \
+  --ignore=tests/test_imports.py --ignore=tests/files --ignore=tests/runs/test_run_folder.py \
   --ignore=tests/test_recipes_without_backend.py
 test-%: .venv-test/installed
 	@echo "== $*"

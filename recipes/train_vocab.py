@@ -24,11 +24,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from kbert import KbertError, Tokenizer
-from kbert.console import console
 from kbert.data.corpus.corpus import read_documents
 from kbert.data.corpus.konlpy_corpora import konlpy_documents
 from kbert.errors import how_to_install
-from kbert.run_folder import check_folder, claim_folder
+from kbert.runs.console import console
+from kbert.runs.run_folder import check_folder, claim_folder
 from kbert.text.morphemes import Morphemes
 from kbert.text.vocabulary import (
     SPECIAL_TOKENS,

@@ -18,26 +18,19 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A room is a folder of kbert/, or a file that has a line of its own here. A module may import its
 # own room, EVERYWHERE's, and what its line names: a name means that room with all rooms within it,
 # but not of the folder that the module is in: there "text" means the files right under text/.
-EVERYWHERE = {"atomic_files", "catalog", "errors", "json_file", "labels", "sizes", "stored_zip"}
+EVERYWHERE = {"catalog", "errors", "files", "labels", "sizes"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "labels": set(),
     "catalog": set(),
-    "atomic_files": set(),
-    "json_file": {"errors"},
-    "stored_zip": {"errors"},
-    "sizes": set(),
-    "cost": {"errors"},
-    "devices": {"errors"},
+    "files": {"errors"},
+    "sizes": {"errors"},
     "backend": set(),
-    "console": set(),
-    "folder_lock": {"errors"},
-    "heap": set(),
-    "run_folder": {"folder_lock"},
+    "runs": set(),
     "text": set(),
     "data": set(),
     "data.corpus": {"text"},
-    "data.shards": {"text", "folder_lock", "data.corpus"},
+    "data.shards": {"text", "data.corpus"},
     "data.pretraining": {"text", "data.corpus", "data.shards"},
     "data.pretraining.batches": {"backend", "text", "data.shards", "data.pretraining"},
     "data.pretraining.heldout": {
@@ -51,9 +44,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tasks": {"text", "data.labelled"},
     "layers": {"backend"},
     "models": {"backend", "text", "layers"},
-    "training": {"backend", "cost"},
+    "training": {"backend"},
     "compression": {"backend", "layers", "models", "training"},
-    "formats": {"backend", "console", "text", "layers", "models"},
+    "formats": {"backend", "runs", "text", "layers", "models"},
     "pipelines": {"backend", "text", "models"},
     "explain": {"backend", "text", "models"},
     "evaluation": {"backend", "text", "data", "tasks", "models", "training", "pipelines"},

@@ -13,7 +13,7 @@ from typing import Any
 import tokenizers
 
 from kbert.errors import KbertError
-from kbert.json_file import read_json_object
+from kbert.files.json_file import read_json_object
 from kbert.text import special_tokens
 from kbert.text.added_tokens import (
     Arguments,

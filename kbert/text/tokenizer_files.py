@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from kbert.errors import KbertError
-from kbert.json_file import read_json_object
-from kbert.stored_zip import open_stored_zip
+from kbert.files.json_file import read_json_object
+from kbert.files.stored_zip import open_stored_zip
 from kbert.text.vocabulary import parse_vocabulary, write_vocabulary
 
 VOCABULARY_FILE = "vocab.txt"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kbert.errors import KbertError
-from kbert.json_file import read_json_object
+from kbert.files.json_file import read_json_object
 from kbert.text import special_tokens
 from kbert.text.added_tokens import Arguments, add_tokens, read_added, read_flag, without_roles
 from kbert.text.normalize import RULES, replacements_of

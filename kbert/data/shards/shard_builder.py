@@ -22,7 +22,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from kbert.atomic_files import write_json
 from kbert.data.corpus.cleaning import MIN_HANGUL, clean
 from kbert.data.corpus.corpus import check_encoding, corpus_files
 from kbert.data.corpus.duplicates import MIN_LENGTH, SHARES
@@ -46,7 +45,8 @@ from kbert.data.shards.shard_steps import (
 )
 from kbert.data.shards.workers import Run
 from kbert.errors import KbertError
-from kbert.folder_lock import LOCK, locked
+from kbert.files.atomic_files import write_json
+from kbert.files.folder_lock import LOCK, locked
 from kbert.text.morphemes import Morphemes, import_analyser
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.tokenizer_files import TOKENIZER_FILES

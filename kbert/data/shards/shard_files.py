@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from kbert.atomic_files import sha256_of, write_array
 from kbert.data.shards.shards import Shard
 from kbert.errors import KbertError
-from kbert.json_file import read_json_object
+from kbert.files.atomic_files import sha256_of, write_array
+from kbert.files.json_file import read_json_object
 from kbert.text.tokenizer import Tokenizer
 
 MANIFEST = "manifest.json"

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from kbert.atomic_files import write_array, write_json, write_text
 from kbert.data.corpus.cleaning import clean
 from kbert.data.corpus.corpus import Document, read_paragraphs
 from kbert.data.corpus.duplicates import drop, find_later, hash_unit, share_of
 from kbert.data.shards.shard_files import WORK, write_shard
 from kbert.data.shards.shards import encode_documents
 from kbert.errors import KbertError
+from kbert.files.atomic_files import write_array, write_json, write_text
 from kbert.text.morphemes import Morphemes
 from kbert.text.sentences import split_sentences, split_sentences_by_kiwi
 from kbert.text.tokenizer import Tokenizer

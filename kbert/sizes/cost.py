@@ -85,7 +85,7 @@ class Cost(NamedTuple):
 
         Args:
             tokens: of the whole run: steps * B * L.
-            peak: what the device can do, in FLOPs a second; see `kbert/devices.py`.
+            peak: what the device can do, in FLOPs a second; see `kbert/sizes/devices.py`.
             share: how much of that is reached (model FLOPs utilisation, MFU), in (0, 1].
 
         Raises:

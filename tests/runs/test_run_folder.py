@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kbert import KbertError
-from kbert.run_folder import (
+from kbert.runs.run_folder import (
     check_folder,
     claim_folder,
     locked_folder,
@@ -17,7 +17,7 @@ from kbert.run_folder import (
 
 HOLD = """
 import sys
-from kbert.run_folder import locked_folder
+from kbert.runs.run_folder import locked_folder
 with locked_folder(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

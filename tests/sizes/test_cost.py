@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import kbert
-from kbert.cost import Memory, cost
-from kbert.devices import DEVICES, find_device
+from kbert.sizes.cost import Memory, cost
+from kbert.sizes.devices import DEVICES, find_device
 from kbert.training.losses import objective
 
 MINI = {"vocab_size": 1000, **kbert.SIZES["mini"]}

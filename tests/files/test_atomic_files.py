@@ -5,7 +5,7 @@ import stat
 import numpy as np
 import pytest
 
-from kbert.atomic_files import (
+from kbert.files.atomic_files import (
     sha256_of,
     write_array,
     write_json,

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kbert.atomic_files import write_text
 from kbert.errors import KbertError
-from kbert.folder_lock import LOCK, locked
-from kbert.json_file import read_json_object
+from kbert.files.atomic_files import write_text
+from kbert.files.folder_lock import LOCK, locked
+from kbert.files.json_file import read_json_object
 
 # What runs write. A folder with anything else in it is somebody's, and stays as it is.
 RUN_FILES = (

@@ -8,7 +8,7 @@ import pytest
 SCRIPT = """
 import resource, sys, threading
 import numpy as np
-from kbert.heap import keep_freed_memory
+from kbert.runs.malloc import keep_freed_memory
 
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
