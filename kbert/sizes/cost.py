@@ -8,7 +8,7 @@ with K keys its scores and its context:
     layer = 2 (4 D^2 + 2 D I) + 4 K D
     row   = L layers layer + P 2 (D^2 + D V) + 2 D^2 + 4 D    (masked-LM head, pooler, NSP head)
 
-K is L, or three blocks where attention has a window (`kbert/layers/local_attention.py`).
+K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`).
 
 The backward pass takes two products for each one of the forward pass: one for the weights, one
 for what came in. So a training step is three forward passes. What remat computes again does not
@@ -29,8 +29,8 @@ from kbert.errors import KbertError, number_from_zero, whole_number
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 _MASKED_SHARE = 0.15  # as kbert/data/pretraining/masking.py has it
-_WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; kbert/layers/attention.py
-_LEAST_BLOCK = 64  # queries; kbert/layers/local_attention.py
+_WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; layers/kernels/dispatch.py
+_LEAST_BLOCK = 64  # queries; kbert/layers/kernels/windows.py
 
 
 class Memory(NamedTuple):
