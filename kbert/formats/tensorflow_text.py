@@ -19,10 +19,10 @@ import numpy as np
 from kbert.errors import KbertError, how_to_install
 from kbert.models.base import KbertModel
 from kbert.text.characters import written_out
+from kbert.text.engine import wordpiece_engine
 from kbert.text.normalize import replacements_of
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.vocabulary import MAX_WORD_LENGTH
-from kbert.text.wordpiece import build_engine
 
 _CODES = 0x110000  # Unicode's code points
 # Private characters, which cleaning deletes, are free to stand for special tokens in the graph.
@@ -60,7 +60,7 @@ class GraphTokenizer:
         self._tokenizer, self._max_length = tokenizer, max_length
         self._room(specials=2, texts=1)
         unk_token = tokenizer.special_tokens["unk"]
-        engine = build_engine(
+        engine = wordpiece_engine(
             {unk_token: 0},
             unk_token,
             lowercase=tokenizer.lowercase,

@@ -13,13 +13,13 @@ def written_out(engine: tokenizers.Tokenizer, characters: Iterable[str]) -> dict
     """What cleaning makes of each character, with spaces around what is a word of its own.
 
     Args:
-        engine: from `wordpiece.build_engine`.
+        engine: from `wordpiece_engine`.
         characters: any number, without surrogates.
 
     Example:
-        >>> from kbert.text.wordpiece import build_engine
+        >>> from kbert.text.engine import wordpiece_engine
         >>> settings = {"lowercase": True, "strip_accents": False, "split_cjk": True}
-        >>> written_out(build_engine({"[UNK]": 0}, "[UNK]", **settings), "가A.漢\u200b\u3000")
+        >>> written_out(wordpiece_engine({"[UNK]": 0}, "[UNK]", **settings), "가A.漢\u200b\u3000")
         {'가': '가', 'A': 'a', '.': ' . ', '漢': ' 漢 ', '\u200b': '', '\u3000': ' '}
     """
     asked = list(characters)

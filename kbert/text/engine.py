@@ -8,8 +8,9 @@ from itertools import chain
 import numpy as np
 import tokenizers
 
-from kbert.text import sentencepiece, wordpiece
+from kbert.text import sentencepiece
 from kbert.text.pieces import Pieces
+from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
 
 Span = tuple[int, int]  # (start, end) in a text
 Encoded = tuple[list[int], list[Span], list[int | None]]  # ids, spans, and the word of each
@@ -86,7 +87,7 @@ def build_engine(
         added_tokens: the others.
     """
     if scores is None:
-        engine = wordpiece.build_engine(
+        engine = wordpiece_engine(
             {token: index for index, token in enumerate(vocabulary)},
             vocabulary[unk_id],
             lowercase=lowercase,
@@ -104,6 +105,37 @@ def build_engine(
         )
     engine.add_special_tokens(special_tokens)
     engine.add_tokens([tokenizers.AddedToken(token, normalized=False) for token in added_tokens])
+    return engine
+
+
+def wordpiece_engine(
+    ids: dict[str, int],
+    unk_token: str,
+    *,
+    lowercase: bool,
+    strip_accents: bool | None,
+    split_cjk: bool,
+) -> tokenizers.Tokenizer:
+    """WordPiece: BERT's cleaning, words, and the longest pieces first; without special tokens.
+
+    Source: google-research/bert, tokenization.py.
+    """
+    engine = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece(
+            ids,
+            unk_token=unk_token,
+            max_input_chars_per_word=MAX_WORD_LENGTH,
+            continuing_subword_prefix=CONTINUATION,
+        )
+    )
+    engine.normalizer = tokenizers.normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=split_cjk,
+        strip_accents=strip_accents,
+        lowercase=lowercase,
+    )
+    engine.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    engine.decoder = tokenizers.decoders.WordPiece(prefix=CONTINUATION, cleanup=True)
     return engine
 
 
