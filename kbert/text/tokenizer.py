@@ -31,7 +31,9 @@ from kbert.text.normalize import Form, check_settings, nfc, several
 from kbert.text.pieces import Pieces
 from kbert.text.rows import RowForm, make_rows
 from kbert.text.tokenizer_reader import read_tokenizer
-from kbert.text.vocabulary import count_words, numbered, train_vocabulary
+from kbert.text.vocabulary import numbered
+from kbert.text.vocabulary_trainer import train_vocabulary
+from kbert.text.word_counts import count_words
 
 Texts = str | list[str]
 

@@ -8,8 +8,9 @@ import pytest
 
 from kbert import KbertError, Tokenizer
 from kbert.text.jamo import JAMO_TOKENS, SYLLABLES, spellings
-from kbert.text.vocabulary import SPECIAL_TOKENS, ksx1001_syllables, train_vocabulary
+from kbert.text.vocabulary import SPECIAL_TOKENS, ksx1001_syllables
 from kbert.text.vocabulary_report import vocabulary_report
+from kbert.text.vocabulary_trainer import train_vocabulary
 
 WORDS = [*SPECIAL_TOKENS, "국", "##국", "국회", "##은", "한", ".", *JAMO_TOKENS, "##ᅰᆰ"]
 EVERY = "".join(chr(0xAC00 + i) for i in range(SYLLABLES))
