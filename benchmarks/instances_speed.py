@@ -39,7 +39,7 @@ from kbert.data.pretraining.rows import instance_rows
 from kbert.data.pretraining.sentence_pairs import plan_pairs
 from kbert.data.pretraining.sources import Source
 from kbert.data.shards.shards import Shard, encode_documents
-from kbert.text.morphemes import Morphemes
+from kbert.text.korean.morphemes import Morphemes
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:

@@ -19,7 +19,7 @@ from kbert.data.shards.shard_builder import CHARACTERS, build_shards
 from kbert.data.shards.shard_steps import SPLITTERS
 from kbert.data.shards.workers import local, on_ray
 from kbert.runs.console import console
-from kbert.text.web import WEB_CLEANERS
+from kbert.text.korean.web import WEB_CLEANERS
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -45,7 +45,7 @@ from kbert.runs.run_folder import (
     read_settings,
     write_settings,
 )
-from kbert.text.morphemes import Morphemes
+from kbert.text.korean.morphemes import Morphemes
 from kbert.training.checkpoint import check_same
 from kbert.training.curves import draw_curves
 from kbert.training.distribution import (

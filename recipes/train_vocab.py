@@ -29,12 +29,12 @@ from kbert.data.corpus.konlpy_corpora import konlpy_documents
 from kbert.errors import how_to_install
 from kbert.runs.console import console
 from kbert.runs.run_folder import check_folder, claim_folder
-from kbert.text.morphemes import Morphemes
+from kbert.text.korean.morphemes import Morphemes
+from kbert.text.korean.web import WEB_CLEANERS
+from kbert.text.learning.vocabulary_trainer import train_vocabulary
+from kbert.text.learning.word_counts import count_words
+from kbert.text.reports.vocabulary_report import vocabulary_report
 from kbert.text.vocabulary import SPECIAL_TOKENS, ksx1001_syllables
-from kbert.text.vocabulary_report import vocabulary_report
-from kbert.text.vocabulary_trainer import train_vocabulary
-from kbert.text.web import WEB_CLEANERS
-from kbert.text.word_counts import count_words
 
 REPORT_TEXTS = 20_000  # documents that a report reads at the most
 

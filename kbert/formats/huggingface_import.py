@@ -31,7 +31,7 @@ from kbert.formats.torch_file import open_torch_bin
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import LABELLED_TASKS, POOLED_TASKS, TASKS
 from kbert.models.base import KbertModel
-from kbert.text.huggingface_files import FILES
+from kbert.text.files.huggingface_files import FILES
 from kbert.text.tokenizer import Tokenizer
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms

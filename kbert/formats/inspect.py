@@ -20,7 +20,7 @@ from kbert.formats.folder import find_file, read_file
 from kbert.formats.keras_archive import open_keras_archive
 from kbert.formats.stored_tensor import StoredTensor
 from kbert.runs.console import console
-from kbert.text.tokenizer_files import SETTINGS_FILE, VOCABULARY_FILE
+from kbert.text.files.own_files import SETTINGS_FILE, VOCABULARY_FILE
 from kbert.text.vocabulary import parse_vocabulary
 
 _MAX_VOCABULARY_BYTES = 16 << 20

@@ -2,9 +2,10 @@
 
     text -> NFC -> characters, cleaned by a table -> words -> pieces -> rows
 
-The table is what our own engine makes of every character (`text/characters.py`), so cleaning,
-lowercasing and the cuts between words are the engine's, and not TensorFlow's. tensorflow-text gives
-composition and the pieces of words. It works with any Keras backend: in a `tf.data` pipeline, say.
+The table is what our own engine makes of every character (`text/encoding/characters.py`), so
+cleaning, lowercasing and the cuts between words are the engine's, and not TensorFlow's.
+tensorflow-text gives composition and the pieces of words. It works with any Keras backend: in a
+`tf.data` pipeline, say.
 
 Shapes: B texts, L length in tokens, special tokens included.
 """
@@ -18,9 +19,9 @@ import numpy as np
 
 from kbert.errors import KbertError, how_to_install
 from kbert.models.base import KbertModel
-from kbert.text.characters import written_out
-from kbert.text.engine import wordpiece_engine
-from kbert.text.normalize import replacements_of
+from kbert.text.encoding.characters import written_out
+from kbert.text.encoding.rust import wordpiece_engine
+from kbert.text.korean.normalize import replacements_of
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.vocabulary import MAX_WORD_LENGTH
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kbert.data.corpus.corpus import Document
 from kbert.errors import KbertError
-from kbert.text.normalize import may_compose, nfc
+from kbert.text.korean.normalize import may_compose, nfc
 
 MIN_HANGUL = 0.3
 _SHORT, _LONGEST = 30, 150  # characters: a longer line says something beside it

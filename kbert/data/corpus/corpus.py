@@ -18,7 +18,7 @@ from typing import IO
 from kbert.data.corpus.json_corpora import json_documents
 from kbert.data.corpus.tables import is_saved_dataset, parquet_texts, saved_dataset_texts
 from kbert.errors import KbertError
-from kbert.text.sentences import split_sentences
+from kbert.text.korean.sentences import split_sentences
 
 _KINDS = (".txt", ".jsonl", ".json", ".parquet")
 _OPENERS = {".gz": gzip.open, ".xz": lzma.open}

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from kbert.data.corpus.corpus import Document
 from kbert.errors import KbertError, how_to_install
-from kbert.text.sentences import split_sentences
+from kbert.text.korean.sentences import split_sentences
 
 _PAGE_NUMBER = re.compile(r"^\s*-\s*\d+\s*-\s*$")
 _TABLE_BEGINS = re.compile(r"신\s*[·․⋅ㆍ‧]?\s*구\s*조\s*문\s*대\s*비\s*표")

@@ -7,7 +7,7 @@ from kbert.data.corpus.corpus import read_documents
 from kbert.data.pretraining.batches import Batch, Masking, Objective, PretrainingBatches
 from kbert.data.pretraining.pseudo_perplexity import one_masked_batches
 from kbert.data.shards.shards import Shard, encode_documents
-from kbert.text.morphemes import Morphemes
+from kbert.text.korean.morphemes import Morphemes
 from kbert.text.tokenizer import Tokenizer
 
 _LONGEST_SENTENCE = 64  # for pseudo-perplexity, special tokens included

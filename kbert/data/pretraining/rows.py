@@ -13,8 +13,8 @@ import numpy as np
 from kbert.data.shards.shards import EOJEOL, MORPHEME, Shard
 from kbert.errors import KbertError
 from kbert.labels import NOT_A_PAIR
-from kbert.text.pieces import Pieces
-from kbert.text.rows import ROW, fill_rows
+from kbert.text.encoding.pieces import Pieces
+from kbert.text.encoding.rows import ROW, fill_rows
 from kbert.text.tokenizer import Tokenizer
 
 _LOOKED_AT = 1 << 16  # ids of a shard, beforehand; the others are looked at when they are used

@@ -12,7 +12,7 @@ from kbert.data.shards.fingerprint import shards_fingerprint, text_fingerprint
 from kbert.data.shards.shard_files import open_shards
 from kbert.data.shards.shards import Shard, encode_documents
 from kbert.errors import KbertError
-from kbert.text.morphemes import Morphemes
+from kbert.text.korean.morphemes import Morphemes
 from kbert.text.tokenizer import Tokenizer
 
 

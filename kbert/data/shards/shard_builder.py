@@ -47,10 +47,10 @@ from kbert.data.shards.workers import Run
 from kbert.errors import KbertError
 from kbert.files.atomic_files import write_json
 from kbert.files.folder_lock import LOCK, locked
-from kbert.text.morphemes import Morphemes, import_analyser
+from kbert.text.files.own_files import TOKENIZER_FILES
+from kbert.text.korean.morphemes import Morphemes, import_analyser
+from kbert.text.korean.web import WEB_CLEANERS
 from kbert.text.tokenizer import Tokenizer
-from kbert.text.tokenizer_files import TOKENIZER_FILES
-from kbert.text.web import WEB_CLEANERS
 
 CHARACTERS = 8_000_000
 
@@ -87,7 +87,7 @@ def build_shards(
         field: what .jsonl, .parquet and `datasets` call the text.
         boilerplate: whether to drop boilerplate lines; see `cleaning.py`.
         min_hangul: the least share of Hangul in a line, in [0, 1].
-        web_text: first makes comments and messages plainer; see `kbert.text.web`.
+        web_text: first makes comments and messages plainer; see `kbert.text.korean.web`.
         duplicate_lines: a line of at least so many characters that stood before is dropped; None
             keeps all.
         duplicate_documents: whether to drop documents that stood before.

@@ -24,10 +24,10 @@ from kbert.data.shards.shard_files import WORK, write_shard
 from kbert.data.shards.shards import encode_documents
 from kbert.errors import KbertError
 from kbert.files.atomic_files import write_array, write_json, write_text
-from kbert.text.morphemes import Morphemes
-from kbert.text.sentences import split_sentences, split_sentences_by_kiwi
+from kbert.text.korean.morphemes import Morphemes
+from kbert.text.korean.sentences import split_sentences, split_sentences_by_kiwi
+from kbert.text.korean.web import WEB_CLEANERS
 from kbert.text.tokenizer import Tokenizer
-from kbert.text.web import WEB_CLEANERS
 
 PLAN, UNITS = "plan.json", "units.json"
 SPLITTERS = {"rule": split_sentences, "kiwi": split_sentences_by_kiwi, "lines": str.splitlines}

@@ -14,8 +14,8 @@ import numpy as np
 
 from kbert.data.corpus.corpus import Document
 from kbert.errors import KbertError
-from kbert.text.morphemes import Morphemes
-from kbert.text.pieces import Pieces
+from kbert.text.encoding.pieces import Pieces
+from kbert.text.korean.morphemes import Morphemes
 from kbert.text.tokenizer import Tokenizer
 
 EOJEOL, MORPHEME = 1, 2  # bits of a mark: the token begins an eojeol, a morpheme

@@ -3,7 +3,7 @@ import pytest
 
 from kbert import KbertError, Tokenizer
 from kbert.data.shards.shards import EOJEOL, MORPHEME, encode_documents
-from kbert.text.morphemes import Morphemes
+from kbert.text.korean.morphemes import Morphemes
 
 TOKENS = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 ##서 나 ##는 간다 .".split()
 
