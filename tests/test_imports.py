@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "data.pretraining.batches",
     },
     "data.labelled": {"text"},
+    "data.labelled.batches": {"backend", "text", "data.labelled"},
     "tasks": {"text", "data.labelled"},
     "layers": {"backend", "layers.calling", "layers.dropout", "layers.kernels"},
     "layers.calling": set(),
@@ -65,6 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 WITH_KERAS = {
     "data.pretraining.batches",
     "data.pretraining.heldout",
+    "data.labelled.batches",
     "layers",
     "models",
     "training",
@@ -189,6 +192,19 @@ def test_imports_go_one_way(path):
 def test_wrong_imports_are_found(module, source, complaint):
     problems = violations(module, source)
     assert complaint in problems[0] if complaint else not problems
+
+
+ROOMS = [path for path in FILES if path.name == "__init__.py" and path.parent != PACKAGE]
+
+
+@pytest.mark.parametrize("init", ROOMS, ids=dotted)
+def test_a_rooms_docstring_is_its_map(init):
+    """A line for each file and each room within, and for nothing else."""
+    docstring = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or ""
+    named = re.findall(r"^(\w+(?:\.py|/)) +\S", docstring, re.MULTILINE)
+    there = [path.name for path in init.parent.glob("*.py") if path != init]
+    there += [f"{path.parent.name}/" for path in init.parent.glob("*/__init__.py")]
+    assert sorted(named) == sorted(there)
 
 
 def split_init() -> tuple[list[ast.stmt], list[ast.stmt]]:
