@@ -19,8 +19,9 @@ test: .venv-test/installed
 # One process a backend, two at a time. What needs no backend is tested once, beside PyTorch's: text, and
 # data but for batches.
 test-tensorflow test-jax: LEFT_OUT = --ignore=tests/text --ignore=kbert/text \
-  --ignore-glob='tests/data/test_[!b]*' --ignore=tests/test_gpu_benchmark.py \
-  --ignore=tests/test_imports.py --ignore=tests/test_atomic_files.py --ignore=tests/test_run_folder.py \
+  --ignore=tests/data/corpus --ignore=tests/data/shards --ignore-glob='tests/data/pretraining/test_[!b]*' \
+  --ignore=tests/test_gpu_benchmark.py \
+  --ignore=tests/test_imports.py --ignore=tests/files --ignore=tests/runs/test_run_folder.py \
   --ignore=tests/test_recipes_without_backend.py
 test-%: .venv-test/installed
 	@echo "== $*"

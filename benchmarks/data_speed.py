@@ -105,7 +105,7 @@ def measure(command: list[str]) -> dict:
 
 def prepare(arguments: argparse.Namespace, folder: Path) -> list[Path]:
     """The text as uncompressed files of some 16 MB, a blank line between documents."""
-    from kbert.data.corpus import corpus_files, read_paragraphs
+    from kbert.data.corpus.corpus import corpus_files, read_paragraphs
 
     files: list[Path] = []
     total, room = 0, 0

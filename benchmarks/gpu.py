@@ -9,12 +9,12 @@ table, and ends within --minutes. Needed: a GPU, jax[cuda12] and torch; what is 
 
 - full: every row has all its tokens. padded: rows are as long as Korean text makes them, and the
   rest is padding.
-- tokens/s are of real tokens. MFU is the operations that these need (`kbert.cost`; nothing for
-  padding, nor for what is computed twice) over time and the published rate (`kbert.devices`, or
-  --peak). Where there is none, the rate of a large matrix product, measured, stands in, and the
-  table says so.
-- Rows are as many as fill half of the memory by `kbert.cost`, a power of two, 65,536 tokens at the
-  most; half as many if that does not fit.
+- tokens/s are of real tokens. MFU is the operations that these need (`kbert.sizes.cost`; nothing
+  for padding, nor for what is computed twice) over time and the published rate
+  (`kbert.sizes.devices`, or --peak). Where there is none, the rate of a large matrix product,
+  measured, stands in, and the table says so.
+- Rows are as many as fill half of the memory by `kbert.sizes.cost`, a power of two, 65,536 tokens
+  at the most; half as many if that does not fit.
 - Compilation and the first steps are not timed. Time is the median of windows of steps, each from
   one synchronisation with the device to the next, without any within.
 
@@ -39,9 +39,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import kbert
-from kbert.cost import Cost, cost
-from kbert.data.masking import max_masked
-from kbert.devices import find_device
+from kbert.data.pretraining.masking import max_masked
+from kbert.sizes.cost import Cost, cost
+from kbert.sizes.devices import find_device
 
 VOCABULARY = 32_000
 MOST_TOKENS = 65_536
@@ -51,7 +51,7 @@ WARM_UP, WINDOWS = 3, 4
 
 # The lengths of rows, as shares of the longest: the middles of ten equal parts. Measured on 3,159
 # articles of Korean Wikipedia (3.7 million tokens of KLUE's vocabulary), made into sentence pairs
-# by `kbert.data.sentence_pairs`; for another length the nearest of the three counts.
+# by `kbert.data.pretraining.sentence_pairs`; for another length the nearest of the three counts.
 SHARES = {
     128: (0.453, 0.953, 1, 1, 1, 1, 1, 1, 1, 1),
     512: (0.178, 0.396, 0.595, 0.766, 0.938, 1, 1, 1, 1, 1),

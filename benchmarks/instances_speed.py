@@ -31,15 +31,15 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import numpy as np
 
 import kbert
-from kbert.data.batches import MARKS, PretrainingBatches
-from kbert.data.instances import Instances, pair_planner
-from kbert.data.masking import mask_tokens, ordinary_ids
-from kbert.data.packed_rows import pack_rows
-from kbert.data.rows import instance_rows
-from kbert.data.sentence_pairs import plan_pairs
-from kbert.data.shards import Shard, encode_documents
-from kbert.data.sources import Source
-from kbert.text.morphemes import Morphemes
+from kbert.data.pretraining.batches import MARKS, PretrainingBatches
+from kbert.data.pretraining.instances import Instances, pair_planner
+from kbert.data.pretraining.masking import mask_tokens, ordinary_ids
+from kbert.data.pretraining.packed_rows import pack_rows
+from kbert.data.pretraining.rows import instance_rows
+from kbert.data.pretraining.sentence_pairs import plan_pairs
+from kbert.data.pretraining.sources import Source
+from kbert.data.shards.shards import Shard, encode_documents
+from kbert.text.korean.morphemes import Morphemes
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:

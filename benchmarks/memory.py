@@ -28,8 +28,8 @@ from pathlib import Path
 
 from step_time import VOCABULARY, make_kbert, make_transformers
 
-from kbert.cost import cost
 from kbert.sizes import SIZES
+from kbert.sizes.cost import cost
 
 # name: (backend, module to import first, maker of the step, its settings)
 KBERT = ("kbert.models.pretraining", make_kbert)

@@ -17,7 +17,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from kbert.text.sentences import split_sentences, split_sentences_by_kiwi
+from kbert.text.korean.sentences import split_sentences, split_sentences_by_kiwi
 
 
 def parse_arguments() -> argparse.Namespace:

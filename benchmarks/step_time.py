@@ -15,7 +15,7 @@ transformers         BertForPreTraining: both, with logits at all positions, as 
                      AdamW fused
 
 The peak is the fastest of several float32 matrix products with PyTorch on the same cores, and a
-contestant's share of it is what kbert's step needs (`kbert.cost`) in the contestant's time.
+contestant's share of it is what kbert's step needs (`kbert.sizes.cost`) in the contestant's time.
 """
 
 import argparse
@@ -32,9 +32,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kbert.cost import cost
-from kbert.heap import keep_freed_memory
+from kbert.runs.malloc import keep_freed_memory
 from kbert.sizes import SIZES
+from kbert.sizes.cost import cost
 
 VOCABULARY, LEARNING_RATE = 32_000, 1e-4
 # name: (backend, maker of the step, whether XLA compiles it, None for Keras's choice)
@@ -61,7 +61,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="contestants whose name has this in it")
     parser.add_argument("--json", type=Path, help="a file for the results")
     parser.add_argument(
-        "--keep-memory", action="store_true", help="everybody keeps what is freed (kbert/heap.py)"
+        "--keep-memory",
+        action="store_true",
+        help="everybody keeps what is freed (kbert.runs.malloc)",
     )
     parser.add_argument("--worker", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
     return parser.parse_args()

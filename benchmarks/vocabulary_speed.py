@@ -50,7 +50,8 @@ def lines(paths: list[str]) -> Iterator[str]:
 def train(arguments: argparse.Namespace) -> list[str]:
     texts, limit_alphabet = lines(arguments.corpus), max(1500, arguments.vocab_size // 10)
     if arguments.engine == "kbert":
-        from kbert.text.vocabulary import count_words, train_vocabulary
+        from kbert.text.learning.vocabulary_trainer import train_vocabulary
+        from kbert.text.learning.word_counts import count_words
 
         return train_vocabulary(
             count_words(texts, min_count=arguments.min_count, processes=arguments.processes),

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import kbert
-from kbert.console import console
 from kbert.errors import how_to_install
 from kbert.models.base import KbertModel
+from kbert.runs.console import console
 
 # Gradio reads the first while it is imported; its run history would keep what a visitor types.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = os.environ["GRADIO_RUN_HISTORY"] = "False"

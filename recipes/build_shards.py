@@ -15,11 +15,11 @@ import sys
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kbert import KbertError, Tokenizer
-from kbert.console import console
-from kbert.data.engines import local, on_ray
-from kbert.data.shard_builder import CHARACTERS, build_shards
-from kbert.data.shard_steps import SPLITTERS
-from kbert.text.web import WEB_CLEANERS
+from kbert.data.shards.shard_builder import CHARACTERS, build_shards
+from kbert.data.shards.shard_steps import SPLITTERS
+from kbert.data.shards.workers import local, on_ray
+from kbert.runs.console import console
+from kbert.text.korean.web import WEB_CLEANERS
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -2,8 +2,9 @@
 
     python recipes/cost.py --size base --batch-size 256 --length 512 --steps 1000000 --device T4
 
-Nothing is run, and no backend is needed. Without --device it shows each one of kbert/devices.py;
-`--peak 100 --memory 24` is a device that is not there. docs/cost.md says what is counted.
+Nothing is run, and no backend is needed. Without --device it shows each one of
+kbert/sizes/devices.py; `--peak 100 --memory 24` is a device that is not there. docs/cost.md says
+what is counted.
 """
 
 import argparse
@@ -13,9 +14,9 @@ from functools import partial
 from typing import get_args
 
 import kbert
-from kbert.console import console
-from kbert.cost import Cost, Memory, cost
-from kbert.devices import DEVICES, Arithmetic, Device
+from kbert.runs.console import console
+from kbert.sizes.cost import Cost, Memory, cost
+from kbert.sizes.devices import DEVICES, Arithmetic, Device
 
 USABLE = 0.9  # of a device's memory: the driver, kernels and gaps take the rest
 FASTEST_FIRST: tuple[Arithmetic, ...] = (

@@ -18,11 +18,11 @@ import sys
 from pathlib import Path
 
 import kbert
-from kbert.console import console
-from kbert.data.baseline import unigram_loss
-from kbert.data.batches import MARKS
-from kbert.data.heldout import read_heldout
+from kbert.data.pretraining.baseline import unigram_loss
+from kbert.data.pretraining.batches import MARKS
+from kbert.data.pretraining.heldout import read_heldout
 from kbert.models.base import KbertModel
+from kbert.runs.console import console
 from kbert.training.evaluation import heldout_figures
 from kbert.training.losses import objective
 

@@ -18,7 +18,7 @@ import argparse
 import sys
 
 import kbert
-from kbert.console import console
+from kbert.runs.console import console
 
 MODEL = "klue/bert-base"
 TEXT = "축구는 정말 재미있는 [MASK]다."

@@ -28,24 +28,24 @@ from pretrain_options import FIXED, parse_arguments, source_name
 from rich.console import Console
 
 import kbert
-from kbert.console import console
-from kbert.data.baseline import unigram_loss
-from kbert.data.batches import PretrainingBatches
-from kbert.data.fingerprint import vocabulary_fingerprint
-from kbert.data.heldout import HeldoutText, read_heldout
-from kbert.data.training_text import TrainingText, text_of_corpus, text_of_shards
-from kbert.heap import keep_freed_memory
+from kbert.data.pretraining.baseline import unigram_loss
+from kbert.data.pretraining.batches import PretrainingBatches
+from kbert.data.pretraining.heldout import HeldoutText, read_heldout
+from kbert.data.pretraining.training_text import TrainingText, text_of_corpus, text_of_shards
+from kbert.data.shards.fingerprint import vocabulary_fingerprint
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
 from kbert.pipelines.quiz import what_it_learned
-from kbert.run_folder import (
+from kbert.runs.console import console
+from kbert.runs.malloc import keep_freed_memory
+from kbert.runs.run_folder import (
     check_folder,
     claim_folder,
     locked_folder,
     read_settings,
     write_settings,
 )
-from kbert.text.morphemes import Morphemes
+from kbert.text.korean.morphemes import Morphemes
 from kbert.training.checkpoint import check_same
 from kbert.training.curves import draw_curves
 from kbert.training.distribution import (

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import get_args
 
 import kbert
-from kbert.cost import Precision
-from kbert.data.batches import MARKS, Objective
-from kbert.run_folder import next_folder
+from kbert.data.pretraining.batches import MARKS, Objective
+from kbert.runs.run_folder import next_folder
+from kbert.sizes.cost import Precision
 from kbert.training.optimizers import PRESETS
 from kbert.training.stages import stage_shape
 

@@ -24,20 +24,17 @@ from rich.progress import Progress
 from rich.table import Table
 
 from kbert import KbertError, Tokenizer
-from kbert.console import console
-from kbert.data.corpus import read_documents
-from kbert.data.konlpy_corpora import konlpy_documents
+from kbert.data.corpus.corpus import read_documents
+from kbert.data.corpus.konlpy_corpora import konlpy_documents
 from kbert.errors import how_to_install
-from kbert.run_folder import check_folder, claim_folder
-from kbert.text.morphemes import Morphemes
-from kbert.text.vocabulary import (
-    SPECIAL_TOKENS,
-    count_words,
-    ksx1001_syllables,
-    train_vocabulary,
-)
-from kbert.text.vocabulary_report import vocabulary_report
-from kbert.text.web import WEB_CLEANERS
+from kbert.runs.console import console
+from kbert.runs.run_folder import check_folder, claim_folder
+from kbert.text.korean.morphemes import Morphemes
+from kbert.text.korean.web import WEB_CLEANERS
+from kbert.text.learning.vocabulary_trainer import train_vocabulary
+from kbert.text.learning.word_counts import count_words
+from kbert.text.reports.vocabulary_report import vocabulary_report
+from kbert.text.vocabulary import SPECIAL_TOKENS, ksx1001_syllables
 
 REPORT_TEXTS = 20_000  # documents that a report reads at the most
 

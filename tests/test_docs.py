@@ -1,18 +1,22 @@
 """The pages must not rot: lines they point to, links, examples, and the two READMEs.
 
-In docs/lecture.md a pointer into the code has one form, symbol first, then the place:
+A pointer from a page into the code has one form, symbol first, then the place:
 
     `padding_bias` [`kbert/layers/attention.py:22`](../kbert/layers/attention.py#L22)
 
 The symbol is the name of a function, a class, a method (`Class.method`) or a module's constant,
 and then the line is that of its definition; or it is a piece of code, and then it stands on that
-line, and on no other line of the file.
+line, and on no other line of the file. What is written by hand is the symbol and the file; any
+number will do, for this writes the right ones:
+
+    python tests/test_docs.py --fix
 """
 
 import ast
 import doctest
 import io
 import re
+import sys
 import tokenize
 from pathlib import Path
 
@@ -21,7 +25,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
-_POINTER = re.compile(r"`([^`]+)`\s+\[`([^`]+):(\d+)`\]\(\.\./([^)#\s]+)#L(\d+)\)")
+FIX = "python tests/test_docs.py --fix"
+
+_POINTER = re.compile(r"`([^`]+)`\s+\[`([^`]+):(\d+)`\]\((?:\.\./)+([^)#\s]+)#L(\d+)\)")
 _LINE_LINK = re.compile(r"\]\([^)\s]*#L\d+\)")
 _LINK = re.compile(r"\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 _FENCED = re.compile(r"^(```|~~~)([^\n]*)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -99,7 +105,7 @@ def wrong_pointers(page: str, root: Path = ROOT) -> list[str]:
         elif len(found) > 1:
             problems.append(f"{here}: it stands on lines {found}; quote more of the one you mean")
         elif found != [int(line)]:
-            problems.append(f"{here}: it stands on line {found[0]} now")
+            problems.append(f"{here}: it stands on line {found[0]} now; {FIX} writes that")
     pointers, links = len(_POINTER.findall(page)), len(_LINE_LINK.findall(page))
     if pointers != links:
         problems.append(
@@ -109,11 +115,41 @@ def wrong_pointers(page: str, root: Path = ROOT) -> list[str]:
     return problems
 
 
-def test_lecture_points_at_the_right_lines():
+def with_right_lines(page: str, root: Path = ROOT) -> str:
+    """The page with the number of each pointer as it is now; what is not found once stays."""
+
+    def mended(pointer: re.Match) -> str:
+        symbol, path, line, target, anchor = pointer.groups()
+        file = root / path
+        found = lines_of(symbol, file.read_text(encoding="utf-8")) if file.is_file() else []
+        if path != target or len(found) != 1:
+            return pointer[0]
+        whole = pointer[0].replace(f"`{path}:{line}`", f"`{path}:{found[0]}`")
+        return whole.removesuffix(f"#L{anchor})") + f"#L{found[0]})"
+
+    return _POINTER.sub(mended, page)
+
+
+def fix_pages() -> None:
+    """Writes the right numbers into every page, and prints what it cannot mend."""
+    for path in PAGES:
+        page = path.read_text(encoding="utf-8")
+        mended = with_right_lines(page)
+        if mended != page:
+            path.write_text(mended, encoding="utf-8", newline="\n")
+        for problem in wrong_pointers(mended):
+            print(f"{page_id(path)}: {problem}")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_id)
+def test_pages_point_at_the_right_lines(path):
+    problems = wrong_pointers(path.read_text(encoding="utf-8"))
+    assert not problems, f"{page_id(path)}:\n" + "\n".join(problems)
+
+
+def test_the_lecture_page_points_into_the_code():
     page = (ROOT / "docs" / "lecture.md").read_text(encoding="utf-8")
     assert len(_POINTER.findall(page)) >= 50, "the lecture page has lost most of its pointers"
-    problems = wrong_pointers(page)
-    assert not problems, "docs/lecture.md:\n" + "\n".join(problems)
 
 
 SAMPLE = '''"""A page of code. def after(): twice"""
@@ -167,6 +203,23 @@ def test_wrong_pointers_are_found(tmp_path, pointer, complaint):
     (tmp_path / "box.py").write_text(SAMPLE, encoding="utf-8")
     problems = wrong_pointers(pointer, tmp_path)
     assert complaint in problems[0] if complaint else not problems
+
+
+@pytest.mark.parametrize(
+    ("pointer", "mended"),
+    [
+        ("`Box` [`box.py:7`](../box.py#L9)", "`Box` [`box.py:6`](../box.py#L6)"),
+        ("`Box`\n  [`box.py:1`](../../box.py#L1)", "`Box`\n  [`box.py:6`](../../box.py#L6)"),
+        ("`+ 1` [`box.py:11`](../box.py#L11)", None),  # on two lines
+        ("`Crate` [`box.py:6`](../box.py#L6)", None),
+        ("`Box` [`crate.py:6`](../crate.py#L6)", None),
+        ("`Box` [`box.py:7`](../tray.py#L7)", None),
+    ],
+)
+def test_numbers_are_written_by_symbol(tmp_path, pointer, mended):
+    (tmp_path / "box.py").write_text(SAMPLE, encoding="utf-8")
+    text = f"See {pointer}, and on."
+    assert with_right_lines(text, tmp_path) == text.replace(pointer, mended or pointer)
 
 
 # Links and examples.
@@ -228,3 +281,9 @@ def test_readmes_have_the_same_code():
         for text in (path.read_text(encoding="utf-8") for path in READMES)
     )
     assert len(english) == 15 and english == korean
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--fix"]:
+        sys.exit(f"usage: {FIX}")
+    fix_pages()

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from kbert.errors import KbertError
-from kbert.text.huggingface_files import FILES
+from kbert.text.files.huggingface_files import FILES
 
 HUB_NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _FILES = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kbert.errors import KbertError
+from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.checkpoint_config import (
     encoder_arguments,
     family_of,
@@ -27,11 +28,10 @@ from kbert.formats.load_report import LoadReport
 from kbert.formats.safetensors_file import open_safetensors
 from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
 from kbert.formats.torch_file import open_torch_bin
-from kbert.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import LABELLED_TASKS, POOLED_TASKS, TASKS
 from kbert.models.base import KbertModel
-from kbert.text.huggingface_files import FILES
+from kbert.text.files.huggingface_files import FILES
 from kbert.text.tokenizer import Tokenizer
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms

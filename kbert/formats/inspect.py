@@ -13,14 +13,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from kbert.console import console
 from kbert.errors import KbertError
+from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats import safetensors_file, torch_file
 from kbert.formats.folder import find_file, read_file
 from kbert.formats.keras_archive import open_keras_archive
 from kbert.formats.stored_tensor import StoredTensor
-from kbert.json_file import MAX_JSON_BYTES, read_json_object
-from kbert.text.tokenizer_files import SETTINGS_FILE, VOCABULARY_FILE
+from kbert.runs.console import console
+from kbert.text.files.own_files import SETTINGS_FILE, VOCABULARY_FILE
 from kbert.text.vocabulary import parse_vocabulary
 
 _MAX_VOCABULARY_BYTES = 16 << 20

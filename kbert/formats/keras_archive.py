@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from kbert.errors import KbertError
+from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
+from kbert.files.stored_zip import Member, check_contents, open_stored_zip
 from kbert.formats.h5_file import open_h5
 from kbert.formats.stored_tensor import StoredTensor
-from kbert.json_file import MAX_JSON_BYTES, read_json_object
-from kbert.stored_zip import Member, check_contents, open_stored_zip
+from kbert.text.files.own_files import TOKENIZER_FILES, VOCABULARY_FILE, parse_files
 from kbert.text.tokenizer import Tokenizer
-from kbert.text.tokenizer_files import TOKENIZER_FILES, VOCABULARY_FILE, parse_files
 
 # The classes that a file may name, and where each is defined.
 MODELS = {

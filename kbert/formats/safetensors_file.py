@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from kbert.errors import KbertError
+from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.folder import find_file, read_file
 from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
-from kbert.json_file import MAX_JSON_BYTES, read_json_object
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 MAX_RANK = 8

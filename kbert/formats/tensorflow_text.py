@@ -2,9 +2,10 @@
 
     text -> NFC -> characters, cleaned by a table -> words -> pieces -> rows
 
-The table is what our own engine makes of every character (`text/characters.py`), so cleaning,
-lowercasing and the cuts between words are the engine's, and not TensorFlow's. tensorflow-text gives
-composition and the pieces of words. It works with any Keras backend: in a `tf.data` pipeline, say.
+The table is what our own engine makes of every character (`text/encoding/characters.py`), so
+cleaning, lowercasing and the cuts between words are the engine's, and not TensorFlow's.
+tensorflow-text gives composition and the pieces of words. It works with any Keras backend: in a
+`tf.data` pipeline, say.
 
 Shapes: B texts, L length in tokens, special tokens included.
 """
@@ -18,11 +19,11 @@ import numpy as np
 
 from kbert.errors import KbertError, how_to_install
 from kbert.models.base import KbertModel
-from kbert.text.characters import written_out
-from kbert.text.normalize import replacements_of
+from kbert.text.encoding.characters import written_out
+from kbert.text.encoding.rust import wordpiece_engine
+from kbert.text.korean.normalize import replacements_of
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.vocabulary import MAX_WORD_LENGTH
-from kbert.text.wordpiece import build_engine
 
 _CODES = 0x110000  # Unicode's code points
 # Private characters, which cleaning deletes, are free to stand for special tokens in the graph.
@@ -60,7 +61,7 @@ class GraphTokenizer:
         self._tokenizer, self._max_length = tokenizer, max_length
         self._room(specials=2, texts=1)
         unk_token = tokenizer.special_tokens["unk"]
-        engine = build_engine(
+        engine = wordpiece_engine(
             {unk_token: 0},
             unk_token,
             lowercase=tokenizer.lowercase,

@@ -1,4 +1,19 @@
-"""The parts of a BERT, each a `keras.layers.Layer`."""
+"""The parts of a BERT, each a `keras.layers.Layer`.
+
+attention.py          the formula, and the layer of heads around it
+kernels/              the same, faster or in less memory, by what each backend does best
+embeddings.py         what a token is, where it stands and which text it is in, added up
+feed_forward.py       the two dense layers behind attention
+encoder.py            one layer of the encoder, normalised after each addition
+pooling.py            a whole row as one vector
+heads.py              masked words, next sentence, labels
+activations.py        gelu and the others, by the names of Hugging Face's configs
+layer_norm.py         Keras's, with gradients that XLA computes fast
+dense.py              Keras's Dense, by the fastest way of each backend
+dropout.py            by a hash: cheap, and the same on every backend
+initializers.py       equal starting weights on every backend
+calling.py            how a layer runs the layers within it
+"""
 
 from kbert.backend import require_backend
 

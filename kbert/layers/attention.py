@@ -7,179 +7,24 @@ Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 """
 
 import math
-import re
-from functools import partial
 
 import keras
 from keras import ops
 
-from kbert.layers.block_attention import attention_in_blocks, undivided_softmax
 from kbert.layers.calling import run
 from kbert.layers.dense import Dense
-from kbert.layers.dropout import Dropout, drawn_by_cuda
+from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
-from kbert.layers.local_attention import band_bias, block_size, joined, local_blocks
+from kbert.layers.kernels.dispatch import attention_by_kernel, dropping
+from kbert.layers.kernels.windows import band_bias, block_size, joined, local_blocks
 
 # Added to the score of a padded key. Beside any real score its exp() is exactly 0, in float32,
 # bfloat16 and float16, so a padded key changes nothing.
 PADDED = -3e4
 
-_LONG = 256  # keys; with fewer it is faster at once: a CPU's cache holds all weights of a few rows
-
-
-def padding_bias(attention_mask, dtype: str):
-    """Turns a mask, 1 token and 0 padding, into what is added to scores.
-
-    (B, L), the same for every position, becomes (B, 1, 1, L); (B, L, L), in which row i says what
-    position i may look at, becomes (B, 1, L, L). A row that is all padding is left unmasked: its
-    output means nothing, but is never NaN.
-    """
-    mask = ops.cast(attention_mask, "float32")
-    has_tokens = ops.max(mask, axis=-1, keepdims=True)  # (B, 1) or (B, L, 1)
-    bias = ops.cast((1.0 - mask) * has_tokens * PADDED, dtype)
-    return bias[:, None] if len(bias.shape) == 3 else bias[:, None, None, :]
-
-
-def attention(
-    query,
-    key,
-    value,
-    bias=None,
-    *,
-    lengths=None,
-    window: int | None = None,
-    dropout: Dropout | None = None,
-    draw=None,
-):
-    """Attention by what each backend does best, without an array of L x L where it can.
-
-        PyTorch        `scaled_dot_product_attention`; on a CPU with dropout `TorchAttention`
-        JAX on a GPU   cuDNN's kernel, for rows of which `lengths` are known, in 16 bits, without
-                       dropout
-        XLA else       the formula, in blocks of queries where rows are long
-
-    Args:
-        query: (B, L, N, H).
-        key: (B, L, N, H).
-        value: (B, L, N, H).
-        bias: what to add to the scores, (B, 1, 1, L) or (B, 1, L, L), or None.
-        lengths: (B,) how many tokens each row has, if that is all that `bias` says; or None.
-        window: how many positions a position sees on either side of its own; None means all.
-        dropout: drops weights, unless None.
-        draw: a draw of `dropout`.
-
-    Returns:
-        The context, (B, L, N, H): what `attention_reference` gives.
-    """
-    query, key, value = (ops.convert_to_tensor(each) for each in (query, key, value))
-    length = query.shape[1] if isinstance(query.shape[1], int) else None  # free when exported
-    if window is not None:
-        per_key = bias is None or bias.shape[2] == 1
-        if length and per_key and 3 * block_size(window) < length:
-            parts = local_blocks(query, key, value, bias, window, PADDED)
-            return joined(attention(*parts, dropout=dropout, draw=draw), length)
-        bias, lengths = windowed(bias, query, window), None
-
-    if keras.backend.backend() == "torch":
-        return _attention_by_torch(query, key, value, bias, dropout, draw)
-    if dropout is None and _cudnn_takes(query, bias, lengths):
-        import jax
-
-        if lengths is not None:
-            lengths = ops.maximum(lengths, 1)  # a row that is all padding is not to be NaN
-        return jax.nn.dot_product_attention(
-            query, key, value, key_value_seq_lengths=lengths, implementation="cudnn"
-        )
-    if length and key.shape[1] > _LONG:
-        drop = None if dropout is None else partial(dropout.drop_rows, draw=draw)
-        return attention_in_blocks(query, key, value, bias, drop)
-    drop = _dropping(dropout, draw)
-    if keras.backend.standardize_dtype(query.dtype) == "float32":
-        return _attention_by_xla(query, key, value, bias, drop)
-    return attention_reference(query, key, value, bias, drop)[0]
-
-
-def _dropping(dropout: Dropout | None, draw):
-    """A function that drops weights by a draw, or None."""
-    return None if dropout is None else partial(run, dropout, training=True, draw=draw)
-
-
-def _attention_by_xla(query, key, value, bias=None, dropout=None):
-    """The formula in float32, in the order in which XLA is fastest on a CPU.
-
-    What the formula does to each weight is done to queries and context: they have H numbers a
-    position where weights have L. In 16 bits a sum before its division could be too large.
-    """
-    scores = ops.einsum("bqnh,bknh->bnqk", query / math.sqrt(query.shape[-1]), key)
-    weights, sums = undivided_softmax(scores if bias is None else scores + bias)  # (B, N, L, L)
-    if dropout is not None:
-        weights = dropout(weights)
-    context = ops.einsum("bnqk,bknh->bnqh", weights, value) / sums
-    return ops.transpose(context, (0, 2, 1, 3))  # (B, L, N, H)
-
-
-def _attention_by_torch(query, key, value, bias, dropout: Dropout | None, draw):
-    from torch.nn.functional import scaled_dot_product_attention
-
-    device = query.device.type
-    if dropout is not None and device == "cpu" and key.shape[1] > _LONG:
-        from kbert.layers.torch_attention import TorchAttention
-
-        kept = partial(dropout.kept_by_numpy, draw)
-        return TorchAttention.apply(query, key, value, bias, dropout.scale, kept)
-    if dropout is not None and device != "cuda":
-        return attention_reference(query, key, value, bias, _dropping(dropout, draw))[0]
-
-    query, key, value = (each.transpose(1, 2) for each in (query, key, value))  # (B, N, L, H)
-    if device == "cuda":
-        context = _attention_by_cuda(query, key, value, bias, dropout, draw)
-    else:
-        context = scaled_dot_product_attention(query, key, value, attn_mask=bias)
-    return context.transpose(1, 2)
-
-
-def _attention_by_cuda(query, key, value, bias, dropout: Dropout | None, draw):
-    """(B, N, L, H) -> (B, N, L, H)."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.nn.functional import scaled_dot_product_attention
-
-    kernels = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-    if query.shape[2] % 128 != 64:  # there cuDNN's gradients can be NaN (pytorch issue 196678)
-        kernels.append(SDPBackend.CUDNN_ATTENTION)
-    with sdpa_kernel(kernels):
-        if dropout is None:
-            return scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        with drawn_by_cuda(draw, query.device):
-            return scaled_dot_product_attention(
-                query, key, value, attn_mask=bias, dropout_p=dropout.rate
-            )
-
-
-def _cudnn_takes(query, bias, lengths) -> bool:
-    """Whether JAX has cuDNN's kernel for this: on GPUs from Ampere on; elsewhere False."""
-    if keras.backend.backend() != "jax" or (bias is not None and lengths is None):
-        return False
-    import jax
-
-    if keras.backend.standardize_dtype(query.dtype) not in ("bfloat16", "float16"):
-        return False
-    device = jax.local_devices()[0]
-    capability = getattr(device, "compute_capability", "") if device.platform == "gpu" else ""
-    if not re.fullmatch(r"\d+\.\d+", capability) or float(capability) < 8:  # AMD's are names
-        return False
-    length, _, head_size = query.shape[1:]
-    return length % 128 == 0 and head_size % 8 == 0 and head_size <= 128
-
-
-def windowed(bias, query, window: int):
-    """A bias that lets each position see its window only, (B or 1, 1, L, L)."""
-    length = query.shape[1] or ops.shape(query)[1]
-    of_window = ops.cast(band_bias(length, length, window, PADDED), query.dtype)[None, None]
-    return of_window if bias is None else ops.minimum(bias, of_window)
-
 
 def attention_reference(query, key, value, bias=None, dropout=None):
-    """Attention as its formula says, for what no kernel offers: dropout, and the weights.
+    """Attention as its formula says, weights and all.
 
     Args:
         query: (B, L, N, H).
@@ -288,7 +133,7 @@ class SelfAttention(keras.layers.Layer):
             draw = dropout.draw()
         weights = None
         if return_weights:
-            drop = _dropping(dropout, draw)
+            drop = dropping(dropout, draw)
             bias = bias if self.window is None else windowed(bias, query, self.window)
             context, weights = attention_reference(query, key, value, bias, drop)
         else:
@@ -305,3 +150,65 @@ class SelfAttention(keras.layers.Layer):
         merged = ops.reshape(context, (-1, shape[1], heads * head_size))  # (B, L, D)
         output = run(self.output_projection, merged, training=training)
         return (output, weights, query, key) if return_weights else output
+
+
+def attention(
+    query,
+    key,
+    value,
+    bias=None,
+    *,
+    lengths=None,
+    window: int | None = None,
+    dropout: Dropout | None = None,
+    draw=None,
+):
+    """What the formula gives, without an array of L x L where a kernel can do without.
+
+    `kernels/dispatch.py` has the table of what each backend does.
+
+    Args:
+        query: (B, L, N, H).
+        key: (B, L, N, H).
+        value: (B, L, N, H).
+        bias: what to add to the scores, (B, 1, 1, L) or (B, 1, L, L), or None.
+        lengths: (B,) how many tokens each row has, if that is all that `bias` says; or None.
+        window: how many positions a position sees on either side of its own; None means all.
+        dropout: drops weights, unless None.
+        draw: a draw of `dropout`.
+
+    Returns:
+        The context, (B, L, N, H): what `attention_reference` gives.
+    """
+    query, key, value = (ops.convert_to_tensor(each) for each in (query, key, value))
+    if window is not None:
+        length = query.shape[1] if isinstance(query.shape[1], int) else None  # free when exported
+        per_key = bias is None or bias.shape[2] == 1
+        if length and per_key and 3 * block_size(window) < length:
+            parts = local_blocks(query, key, value, bias, window, PADDED)
+            return joined(attention(*parts, dropout=dropout, draw=draw), length)
+        bias, lengths = windowed(bias, query, window), None
+    context = attention_by_kernel(query, key, value, bias, lengths, dropout, draw)
+    if context is None:
+        context, _ = attention_reference(query, key, value, bias, dropping(dropout, draw))
+    return context
+
+
+def padding_bias(attention_mask, dtype: str):
+    """Turns a mask, 1 token and 0 padding, into what is added to scores.
+
+    (B, L), the same for every position, becomes (B, 1, 1, L); (B, L, L), in which row i says what
+    position i may look at, becomes (B, 1, L, L). A row that is all padding is left unmasked: its
+    output means nothing, but is never NaN.
+    """
+    mask = ops.cast(attention_mask, "float32")
+    has_tokens = ops.max(mask, axis=-1, keepdims=True)  # (B, 1) or (B, L, 1)
+    bias = ops.cast((1.0 - mask) * has_tokens * PADDED, dtype)
+    return bias[:, None] if len(bias.shape) == 3 else bias[:, None, None, :]
+
+
+def windowed(bias, query, window: int):
+    """A bias that lets each position see its window only, (B or 1, 1, L, L)."""
+    length = query.shape[1] or ops.shape(query)[1]
+    of_window = ops.cast(band_bias(length, length, window, PADDED), query.dtype)[None, None]
+    return of_window if bias is None else ops.minimum(bias, of_window)

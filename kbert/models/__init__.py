@@ -1,6 +1,17 @@
 """BERT and its heads, each a `keras.Model`.
 
 Importing this room makes the classes known to `keras.models.load_model`.
+
+base.py               KbertModel: saving, the format's version
+bert.py               the encoder
+bert_with_head.py     what the models below share
+pretraining.py        the masked-LM head, the next-sentence head, or both
+classification.py     a label for a text or a pair
+tagging.py            a label for each token
+question_answering.py where an answer begins and ends
+inputs.py             a look at a model's inputs before a backend meets them
+extend.py             more words for a model that is trained already
+export.py             a model -> ONNX, SavedModel
 """
 
 from kbert.models.bert import Bert

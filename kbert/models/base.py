@@ -5,8 +5,8 @@ from typing import Any, Self
 
 import keras
 
-from kbert.atomic_files import written_beside
 from kbert.errors import KbertError, whole_number
+from kbert.files.atomic_files import written_beside
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.export import export
 from kbert.models.inputs import check_inputs

@@ -21,8 +21,8 @@ from kbert.layers.encoder import EncoderLayer, rematerialized
 from kbert.layers.initializers import sub_seed
 from kbert.layers.pooling import Pooler
 from kbert.models.base import FORMAT_VERSION, KbertModel, check_tokenizer
+from kbert.text.files.own_files import VOCABULARY_FILE
 from kbert.text.tokenizer import Tokenizer
-from kbert.text.tokenizer_files import VOCABULARY_FILE
 
 
 @keras.saving.register_keras_serializable("kbert")

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kbert.atomic_files import written_beside
 from kbert.errors import KbertError, how_to_install
+from kbert.files.atomic_files import written_beside
 
 FORMATS = ("tf_saved_model", "onnx")
 _ONNX_TOOLS = {  # what writes ONNX on a backend, and the extra that installs it

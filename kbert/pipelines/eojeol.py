@@ -30,8 +30,8 @@ from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.pipelines.encode import to_rows, tokenizer_of
 from kbert.pipelines.left_to_right import Filled, Form, fill_left_to_right
-from kbert.text import josa
-from kbert.text.normalize import nfc
+from kbert.text.korean import josa
+from kbert.text.korean.normalize import nfc
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.vocabulary import CONTINUATION
 

@@ -1,7 +1,7 @@
 """What becomes of a model's answers where text is written otherwise than in an encyclopedia.
 
-`text/robustness.py` asks the same of a vocabulary. But two spellings may have other ids and yet the
-same answer, and that is what counts in use.
+`text/reports/robustness.py` asks the same of a vocabulary. But two spellings may have other ids and
+yet the same answer, and that is what counts in use.
 
 Shapes: N texts, C labels, B batch, P masked positions, V vocabulary.
 """
@@ -24,7 +24,7 @@ from kbert.pipelines.encode import (
     to_rows,
     tokenizer_of,
 )
-from kbert.text.robustness import VARIANTS
+from kbert.text.reports.robustness import VARIANTS
 from kbert.text.tokenizer import Tokenizer
 
 Report = dict[str, dict[str, float]]
@@ -47,8 +47,8 @@ def model_robustness(
         batch_size: the most rows that run together.
 
     Returns:
-        For each of `kbert.text.robustness.VARIANTS`: `same`, the share of texts with the answer
-        that they have as they are written. Of a classifier also `change`, how much the
+        For each of `kbert.text.reports.robustness.VARIANTS`: `same`, the share of texts with the
+        answer that they have as they are written. Of a classifier also `change`, how much the
         probability (of a regression: the number) that moves most moves, on the average over the
         texts; a regression has no `same`. Of a masked-LM model `right`, the share of blanks whose
         likeliest token is the one that stood there, and `loss`, the mean of -ln p of that token.
@@ -58,7 +58,7 @@ def model_robustness(
         KbertError: if the model is another or has no tokenizer, or no text counts.
 
     Example:
-        >>> from kbert.text.robustness import as_table
+        >>> from kbert.text.reports.robustness import as_table
         >>> model = BertForSequenceClassification(
         ...     labels=["부정", "긍정"], vocab_size=7, hidden_size=8, num_hidden_layers=1,
         ...     num_attention_heads=2, intermediate_size=8)

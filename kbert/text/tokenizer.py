@@ -3,8 +3,8 @@
     text -> NFC -> BERT's cleaning -> words (at spaces and punctuation) -> longest pieces first
          -> [CLS] first [SEP] second [SEP] -> truncated, padded numpy arrays
 
-The pieces come from `encoder.py`, the rows from `rows.py`; files are read by `tokenizer_reader.py`;
-here they meet.
+The pieces come from `encoding/encoder.py`, the rows from `encoding/rows.py`; files are read by
+`files/reader.py`; here they meet.
 
 Shapes: B rows, L length in tokens, special tokens included.
 Source: google-research/bert, tokenization.py; Wu et al. 2016, section 4.1 (WordPiece).
@@ -19,19 +19,21 @@ import numpy as np
 import tokenizers
 
 from kbert.errors import KbertError
-from kbert.text import huggingface_files, tokenizer_files
 from kbert.text import special_tokens as roles
-from kbert.text.decoder import Decoder
-from kbert.text.encoder import Encoder
-from kbert.text.engine import Model, build_engine
-from kbert.text.few_rows import make_few_rows
-from kbert.text.jamo import fallback_spellings
-from kbert.text.morphemes import Analyser
-from kbert.text.normalize import Form, check_settings, nfc, several
-from kbert.text.pieces import Pieces
-from kbert.text.rows import RowForm, make_rows
-from kbert.text.tokenizer_reader import read_tokenizer
-from kbert.text.vocabulary import count_words, numbered, train_vocabulary
+from kbert.text.encoding.decoder import Decoder
+from kbert.text.encoding.encoder import Encoder
+from kbert.text.encoding.few_rows import make_few_rows
+from kbert.text.encoding.pieces import Pieces
+from kbert.text.encoding.rows import RowForm, make_rows
+from kbert.text.encoding.rust import Model, build_engine
+from kbert.text.files import huggingface_files, own_files
+from kbert.text.files.reader import read_tokenizer
+from kbert.text.korean.jamo import fallback_spellings
+from kbert.text.korean.morphemes import Analyser
+from kbert.text.korean.normalize import Form, check_settings, nfc, several
+from kbert.text.learning.vocabulary_trainer import train_vocabulary
+from kbert.text.learning.word_counts import count_words
+from kbert.text.vocabulary import numbered
 
 Texts = str | list[str]
 
@@ -53,9 +55,9 @@ class Tokenizer:
         roberta_pairs: whether two texts are joined as RoBERTa joins them, without segments:
             `<s> A </s></s> B </s>`.
         form: "NFC", or "NFKD" for a vocabulary of jamo.
-        rules: which of "middle_dots", "fillers" and "width" to follow; see `text/normalize.py`.
+        rules: which of "middle_dots", "fillers" and "width" to follow; see `korean/normalize.py`.
         jamo_fallback: whether a syllable that the vocabulary lacks, at the beginning of words or
-            within, is spelt with its jamo, which the vocabulary then has; see `text/jamo.py`.
+            within, is spelt with its jamo, which the vocabulary then has; see `korean/jamo.py`.
         scores: the log-probability of each token, of a unigram model; None is WordPiece.
         charsmap: a unigram model's own table of normalisation.
 
@@ -218,9 +220,7 @@ class Tokenizer:
         Raises:
             KbertError: if a token holds a line break.
         """
-        tokenizer_files.write_folder(
-            folder, self.vocabulary, self.settings, self.scores, self.charsmap
-        )
+        own_files.write_folder(folder, self.vocabulary, self.settings, self.scores, self.charsmap)
 
     def save_huggingface(self, folder: str | Path) -> None:
         """Writes the files that transformers' `AutoTokenizer.from_pretrained(folder)` reads.

@@ -1,4 +1,20 @@
-"""Optimizer, schedule, losses and progress. It knows models only as Keras does."""
+"""Optimizer, schedule, losses and progress. It knows models only as Keras does.
+
+losses.py             what to pass to `compile`
+cross_entropy.py      over a vocabulary, with its gradient spelled out
+torch_cross_entropy.py    the same for PyTorch, a few rows at a time
+optimizers.py         AdamW, warm-up and decay, presets of a run
+loop.py               one `fit` an interval: save, evaluate, continue
+checkpoint.py         a run's state: whole or not there
+stages.py             lengths one after the other; micro-batches
+distribution.py       many devices and hosts; what processes agree on
+evaluation.py         figures of held-out text
+progress.py           what a run shows, and the line that it logs
+run_log.py            a run's log, and how a run that continues goes on with it
+peak.py               how fast the device is at best
+tensorboard.py        a run's figures, as TensorBoard reads them
+curves.py             a picture of them
+"""
 
 from kbert.backend import require_backend
 

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kbert.atomic_files import sha256_of, sync_folder, write_through
 from kbert.errors import KbertError
-from kbert.json_file import read_json_object
+from kbert.files.atomic_files import sha256_of, sync_folder, write_through
+from kbert.files.json_file import read_json_object
 from kbert.training.distribution import assign, from_first_host, on_every_host, this_host
 
 CHECKPOINTS = "checkpoints"

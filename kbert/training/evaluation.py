@@ -16,7 +16,7 @@ Batches = Iterable[tuple[Any, Any, Any]]  # (x, y, sample_weight), the weights a
 
 
 class Heldout(Protocol):
-    """A source of held-out text, as `kbert/data/heldout.py` makes it."""
+    """A source of held-out text, as `kbert/data/pretraining/heldout.py` makes it."""
 
     @property
     def batches(self) -> Batches:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kbert.cost import cost
+from kbert.sizes.cost import cost
 from kbert.training.distribution import num_devices
 from kbert.training.stages import Stage
 

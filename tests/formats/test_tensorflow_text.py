@@ -9,7 +9,7 @@ from keras import ops
 import kbert
 from kbert import KbertError, Tokenizer
 from kbert.formats.tensorflow_text import GraphTokenizer, export_with_tokenizer
-from kbert.text.jamo import JAMO_TOKENS
+from kbert.text.korean.jamo import JAMO_TOKENS
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")

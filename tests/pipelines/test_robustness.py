@@ -5,7 +5,7 @@ from keras import ops
 import kbert
 from kbert import KbertError
 from kbert.pipelines.robustness import model_robustness
-from kbert.text.robustness import VARIANTS, as_table
+from kbert.text.reports.robustness import VARIANTS, as_table
 
 TEXTS = [
     "국민은 축구 경기",

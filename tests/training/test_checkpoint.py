@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from kbert import BertForMaskedLM, BertForPreTraining, KbertError, atomic_files
+from kbert import BertForMaskedLM, BertForPreTraining, KbertError
+from kbert.files import atomic_files
 from kbert.training import checkpoint
 from kbert.training.checkpoint import (
     check_same,

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from kbert import BertForPreTraining, KbertError, Tokenizer
-from kbert.data.batches import PretrainingBatches
-from kbert.data.shards import encode_documents
+from kbert.data.pretraining.batches import PretrainingBatches
+from kbert.data.shards.shards import encode_documents
 from kbert.training.checkpoint import state_of
 from kbert.training.evaluation import mean_scores
 from kbert.training.loop import resume, train

@@ -12,9 +12,9 @@ from kbert import (
     BertForPreTraining,
     KbertError,
 )
-from kbert.data.batches import PretrainingBatches
-from kbert.data.shards import encode_documents
-from kbert.data.sources import Source
+from kbert.data.pretraining.batches import PretrainingBatches
+from kbert.data.pretraining.sources import Source
+from kbert.data.shards.shards import encode_documents
 from kbert.training.loop import train
 from kbert.training.losses import CrossEntropy, is_right, objective
 from kbert.training.optimizers import PRESETS, AdamW, LinearWarmupDecay, adamw

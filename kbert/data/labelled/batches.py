@@ -17,7 +17,7 @@ from kbert.backend import require_backend
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.data.labelled.rows import LabelledRows, label_rows
 from kbert.errors import KbertError, whole_number
-from kbert.text.rows import fill_rows
+from kbert.text.encoding.rows import fill_rows
 
 try:
     import keras

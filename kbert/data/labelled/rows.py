@@ -2,8 +2,8 @@
 
     texts -> pieces, once -> rows and windows, as a plan -> targets, by task
 
-All pieces stay in one array, and a row is five numbers that point into it (`text/rows.py`), so a
-million reviews take some hundred megabytes.
+All pieces stay in one array, and a row is five numbers that point into it
+(`text/encoding/rows.py`), so a million reviews take some hundred megabytes.
 
 Shapes: N examples, R rows (more than N where long texts become windows, or each choice is a row),
 T pieces, C labels or choices.
@@ -18,8 +18,8 @@ import numpy as np
 
 from kbert.data.labelled.examples import Examples
 from kbert.errors import KbertError
-from kbert.text.pieces import Pieces
-from kbert.text.rows import plan_rows, row_lengths
+from kbert.text.encoding.pieces import Pieces
+from kbert.text.encoding.rows import plan_rows, row_lengths
 from kbert.text.tags import piece_labels, scheme_of
 from kbert.text.tokenizer import Tokenizer
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kbert.errors import KbertError, how_to_install
-from kbert.json_file import read_json_object
+from kbert.files.json_file import read_json_object
 
 ENCODINGS = ("utf-8-sig", "cp949")  # the first reads UTF-8 with and without a mark
 

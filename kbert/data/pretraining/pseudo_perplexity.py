@@ -1,0 +1,103 @@
+"""Sentences with one token masked at a time: what pseudo-perplexity is measured on.
+
+    PPPL = exp(-(1 / T) sum over tokens t of log P(t | the sentence without t))
+
+A perplexity for a model that reads from both sides: how many tokens it hesitates between where one
+is missing. Each of the T tokens needs a row of its own, so it is measured on a sample.
+
+Shapes: B batch, L length, T tokens of the sample.
+Source: Salazar et al. 2020, "Masked Language Model Scoring", section 2.3.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from kbert.data.shards.shards import Shard
+from kbert.errors import KbertError
+from kbert.text.tokenizer import Tokenizer
+
+
+def one_masked_batches(
+    shard: Shard,
+    tokenizer: Tokenizer,
+    *,
+    sequence_length: int,
+    batch_size: int,
+    seed: int,
+    sentences: int = 64,
+    objective: Literal["pretraining", "masked-lm"] = "pretraining",
+) -> list[tuple[dict[str, Any], Any, Any]]:
+    """Batches of `(x, y, sample_weight)` whose mean masked-LM loss is the logarithm of the PPPL.
+
+    Args:
+        shard: the text.
+        tokenizer: the one that made it.
+        sequence_length: L; longer sentences are not drawn.
+        batch_size: B; the last batch is filled with rows of weight 0.
+        seed: equal seeds draw equal sentences.
+        sentences: how many are drawn, if there are as many.
+        objective: with "masked-lm", a model's only output has no name, and so have `y` and weights.
+
+    Raises:
+        KbertError: if no sentence fits.
+
+    Example:
+        >>> from kbert.data.shards.shards import encode_documents
+        >>> tokenizer = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "가", "나"])
+        >>> shard = encode_documents([["가 나"]], tokenizer)
+        >>> x, y, weights = one_masked_batches(
+        ...     shard, tokenizer, sequence_length=5, batch_size=2, seed=0)[0]
+        >>> x["input_ids"].tolist(), y["mlm"].tolist()
+        ([[2, 4, 6, 3, 0], [2, 5, 4, 3, 0]], [[5], [6]])
+    """
+    lengths = np.diff(shard.sentence_starts)
+    fitting = np.flatnonzero(lengths <= sequence_length - 2)
+    if not len(fitting):
+        raise KbertError(
+            f"no sentence fits into {sequence_length} tokens with [CLS] and [SEP]; the shortest "
+            f"has {lengths.min()}"
+        )
+    rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.permutation(fitting)[:sentences])
+    counts = lengths[drawn]
+    total = int(counts.sum())  # T
+    rows = -(-total // batch_size) * batch_size
+    input_ids = np.full((rows, sequence_length), tokenizer.pad_id, np.int32)
+    attention_mask = np.zeros((rows, sequence_length), np.int32)
+    positions = np.zeros((rows, 1), np.int32)
+    labels = np.zeros((rows, 1), np.int32)
+    row = 0
+    for sentence, count in zip(drawn, counts, strict=True):
+        begin, end = row, row + count
+        ids = shard.ids[shard.sentence_starts[sentence] :][:count]
+        input_ids[begin:end, : count + 2] = [tokenizer.cls_id, *ids, tokenizer.sep_id]
+        attention_mask[begin:end, : count + 2] = 1
+        positions[begin:end, 0] = np.arange(1, count + 1)
+        labels[begin:end, 0] = ids
+        row = end
+    input_ids[np.arange(total), positions[:total, 0]] = tokenizer.mask_id
+    input_ids[total:, 0] = tokenizer.cls_id  # a filling row must not be empty
+    attention_mask[total:, 0] = 1
+    weights = (np.arange(rows) < total).astype(np.float32)[:, None]
+    x = {
+        "input_ids": input_ids,
+        "token_type_ids": np.zeros_like(input_ids),
+        "attention_mask": attention_mask,
+        "masked_lm_positions": positions,
+    }
+    if objective == "masked-lm":
+        y, weight = labels, weights
+    else:  # there is no second text, so next sentence has no weight
+        y = {"mlm": labels, "nsp": np.zeros(rows, np.int32)}
+        weight = {"mlm": weights, "nsp": np.zeros(rows, np.float32)}
+    return [
+        (_cut(x, begin, batch_size), _cut(y, begin, batch_size), _cut(weight, begin, batch_size))
+        for begin in range(0, rows, batch_size)
+    ]
+
+
+def _cut(arrays: Any, begin: int, count: int) -> Any:
+    if isinstance(arrays, dict):
+        return {name: array[begin : begin + count] for name, array in arrays.items()}
+    return arrays[begin : begin + count]

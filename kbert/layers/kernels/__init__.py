@@ -1,0 +1,7 @@
+"""Attention computed faster, or in less memory, than by its formula; the numbers are the same.
+
+dispatch.py           which kernel, on which backend and device
+blocks.py             some queries at a time, for JAX and TensorFlow
+torch.py              with dropout on a CPU, for PyTorch
+windows.py            each position sees its neighbours: rows cut into blocks of queries
+"""

@@ -1,0 +1,111 @@
+"""The folder of a run: made if need be, never emptied unasked, used by one run at a time."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kbert.errors import KbertError
+from kbert.files.atomic_files import write_text
+from kbert.files.folder_lock import LOCK, locked
+from kbert.files.json_file import read_json_object
+
+# What runs write. A folder with anything else in it is somebody's, and stays as it is.
+RUN_FILES = (
+    "log.jsonl",
+    "heldout.jsonl",
+    "curves.png",
+    "model.keras",
+    "vocab.txt",
+    "tokenizer_settings.json",
+    "settings.json",
+    "report.json",
+    "report.png",
+    "checkpoints",
+    "tensorboard",
+)
+_LEFTOVERS = (".settings*.json", ".model-*.keras")  # of a run that was killed while it wrote them
+
+
+def check_folder(path: str | Path, overwrite: bool = False) -> None:
+    """Raises KbertError if a run may not have a folder; changes nothing.
+
+    Args:
+        path: a folder that does not exist or is empty; or, with `overwrite`, one that a run left.
+        overwrite: whether a former run's files may be replaced.
+
+    Raises:
+        KbertError: if the path is a file, or the folder holds something that would be lost.
+    """
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise KbertError(f"--out {folder} is a file; name a folder")
+    inside = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+    strangers = [name for name in inside if name not in (*RUN_FILES, LOCK)]
+    if strangers:
+        raise KbertError(
+            f"the folder {folder} holds {strangers[0]!r}, which no run of kbert wrote; "
+            "name another --out"
+        )
+    inside = [name for name in inside if name != LOCK]
+    if inside and not overwrite:
+        raise KbertError(
+            f"the folder {folder} holds a former run ({', '.join(inside)}); name another --out, or "
+            "pass --overwrite to replace it"
+        )
+
+
+def claim_folder(path: str | Path, overwrite: bool = False) -> Path:
+    """Makes the folder of a run, empty; see `check_folder` for what it refuses.
+
+    A recipe checks first and claims late, so that an error in between costs nobody a former run.
+    """
+    check_folder(path, overwrite)
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    # The settings say that a run was begun here, so they go first, and the model, which says that
+    # it was finished, next.
+    for name in sorted(RUN_FILES, key=("settings.json", "model.keras").__contains__, reverse=True):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+        (folder / name).unlink(missing_ok=True)
+    return folder
+
+
+@contextmanager
+def locked_folder(path: str | Path) -> Iterator[Path]:
+    """Keeps other runs out of a folder, as `locked` does; what a killed run half wrote goes.
+
+    Raises:
+        KbertError: if the path is a file, or another process has the folder.
+    """
+    with locked(path) as folder:
+        for pattern in _LEFTOVERS:
+            for leftover in folder.glob(pattern):
+                leftover.unlink()
+        yield folder
+
+
+def write_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Writes `settings.json` in one step: whoever finds it finds all of it."""
+    text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
+    write_text(folder / "settings.json", text)
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """What `write_settings` wrote for the run in a folder; None if no run was begun there."""
+    try:
+        return read_json_object((folder / "settings.json").read_bytes(), "settings.json")
+    except FileNotFoundError:
+        return None
+
+
+def next_folder(path: str | Path) -> Path:
+    """The path itself, or the first of path-2, path-3, ... that does not exist yet."""
+    folder, number = Path(path), 2
+    while folder.exists():
+        folder = Path(f"{path}-{number}")
+        number += 1
+    return folder

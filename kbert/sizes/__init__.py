@@ -1,0 +1,8 @@
+"""The sizes that BERT comes in, and what each costs. Nothing is run.
+
+sizes.py              tiny ... large: constructor arguments, with their source
+cost.py               parameters, operations, memory and time of a size
+devices.py            what devices can do, as their makers publish it
+"""
+
+from kbert.sizes.sizes import SIZES as SIZES

@@ -1,0 +1,236 @@
+"""What a `BertForPreTraining` costs: weights, arithmetic, memory, time. Nothing is run.
+
+Arithmetic is that of matrix products, counted as on the data sheets of devices: a multiplication
+and an addition are two operations (FLOPs), so (M, K) x (K, N) takes 2 M K N. A layer has, for each
+token, the projections Q, K, V and output (D x D each), the feed-forward network's two (D x I), and
+with K keys its scores and its context:
+
+    layer = 2 (4 D^2 + 2 D I) + 4 K D
+    row   = L layers layer + P 2 (D^2 + D V) + 2 D^2 + 4 D    (masked-LM head, pooler, NSP head)
+
+K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`).
+
+The backward pass takes two products for each one of the forward pass: one for the weights, one
+for what came in. So a training step is three forward passes. What remat computes again does not
+count, since it is no progress; nor do norms, gelu, softmax, losses and AdamW.
+
+Shapes: B batch, L length, K keys of a query, P masked positions, D hidden, I intermediate, N heads,
+V vocabulary.
+Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1, for counting;
+Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", section
+4, for what a layer keeps.
+"""
+
+import math
+from typing import Literal, NamedTuple, get_args
+
+from kbert.errors import KbertError, number_from_zero, whole_number
+
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+_MASKED_SHARE = 0.15  # as kbert/data/pretraining/masking.py has it
+_WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; layers/kernels/dispatch.py
+_LEAST_BLOCK = 64  # queries; kbert/layers/kernels/windows.py
+
+
+class Memory(NamedTuple):
+    """Bytes, by what they hold; `total` is all of them together.
+
+    Attributes:
+        weights: 4 a weight and, in mixed precision, 2 more for the copy that products take.
+        gradients: 4 a weight in training.
+        moments: 8 a weight in training: AdamW's two running averages.
+        activations: what the layers keep for the backward pass; in inference, what one layer
+            works on.
+        logits: (B, P, V) in float32, and in training their gradient. In mixed precision there are
+            copies: without the bias in inference, and of the gradient in 16 bits in training.
+    """
+
+    weights: int
+    gradients: int
+    moments: int
+    activations: int
+    logits: int
+
+    @property
+    def total(self) -> int:
+        """All of it.
+
+        In training an upper bound: activations go as gradients come.
+        """
+        return sum(self)
+
+
+class Cost(NamedTuple):
+    """What `cost` counts, for one batch.
+
+    Attributes:
+        tokens: B L, padding included.
+        parameters: weights of the model.
+        forward_flops: operations of a forward pass.
+        training_flops: operations of a training step.
+        inference_memory: of a forward pass.
+        training_memory: of a training step.
+    """
+
+    tokens: int
+    parameters: int
+    forward_flops: int
+    training_flops: int
+    inference_memory: Memory
+    training_memory: Memory
+
+    def training_seconds(self, tokens: float, peak: float, share: float) -> float:
+        """How long a run takes: operations / (peak * share).
+
+        Args:
+            tokens: of the whole run: steps * B * L.
+            peak: what the device can do, in FLOPs a second; see `kbert/sizes/devices.py`.
+            share: how much of that is reached (model FLOPs utilisation, MFU), in (0, 1].
+
+        Raises:
+            KbertError: if a number is not what it can be.
+
+        Example:
+            >>> from kbert.sizes import SIZES
+            >>> base = cost(vocab_size=32000, **SIZES["base"], batch_size=256, length=128)
+            >>> days = base.training_seconds(33e9, peak=65e12, share=0.3) / 86400
+            >>> f"{days:.1f} days"
+            '10.7 days'
+        """
+        if not 0 < tokens < math.inf or not 0 < peak < math.inf or not 0 < share <= 1:
+            raise KbertError(
+                "tokens and peak must be above 0 and share in (0, 1], not "
+                f"tokens={tokens}, peak={peak}, share={share}"
+            )
+        return tokens / self.tokens * self.training_flops / (peak * share)
+
+
+def cost(
+    *,
+    vocab_size: int,
+    hidden_size: int,
+    num_hidden_layers: int,
+    num_attention_heads: int,
+    intermediate_size: int,
+    batch_size: int,
+    length: int,
+    masked: int | None = None,
+    max_position_embeddings: int = 512,
+    type_vocab_size: int = 2,
+    hidden_dropout_prob: float = 0.1,
+    attention_probs_dropout_prob: float = 0.1,
+    precision: Precision = "float32",
+    remat: bool = False,
+    attention_window: int | None = None,
+) -> Cost:
+    """Counts what a forward pass and a training step of a model take.
+
+    The first five arguments, and those with a default in `Bert`, are `Bert`'s.
+
+    Args:
+        vocab_size: V.
+        hidden_size: D.
+        num_hidden_layers: how many layers.
+        num_attention_heads: N; it must divide D.
+        intermediate_size: I.
+        batch_size: B.
+        length: L, in tokens.
+        masked: P, the positions of a row whose words are scored; None means 15% of L.
+        max_position_embeddings: rows of the position table.
+        type_vocab_size: rows of the segment table.
+        hidden_dropout_prob: if above 0, a byte is kept for each number that is dropped or not.
+        attention_probs_dropout_prob: if above 0, queries of up to 256 keys keep attention weights
+            (N K a token) too; those of more, and those without dropout, keep none.
+        precision: what Keras calls the dtype policy.
+        remat: whether each layer keeps its input only, and is computed again in the backward pass.
+        attention_window: how many positions each sees on either side of its own; None means all.
+            What fills up the last block, where L is no multiple of it, is not counted.
+
+    Raises:
+        KbertError: if a number is not what it can be.
+
+    Example:
+        >>> from kbert.sizes import SIZES
+        >>> base = cost(vocab_size=30522, **SIZES["base"], batch_size=1, length=512)
+        >>> f"{base.parameters:,} weights, {base.training_flops / 1e9:.0f} GFLOP a step"
+        '110,106,428 weights, 301 GFLOP a step'
+    """
+    v, d, i, n = vocab_size, hidden_size, intermediate_size, num_attention_heads
+    masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
+    for name, count, least in (
+        ("vocab_size", v, 1),
+        ("hidden_size", d, 1),
+        ("num_hidden_layers", num_hidden_layers, 1),
+        ("num_attention_heads", n, 1),
+        ("intermediate_size", i, 1),
+        ("batch_size", batch_size, 1),
+        ("length", length, 1),
+        ("max_position_embeddings", max_position_embeddings, 1),
+        ("type_vocab_size", type_vocab_size, 0),
+        ("masked", masked, 0),
+        ("attention_window", 1 if attention_window is None else attention_window, 1),
+    ):
+        whole_number(name, count, least)
+    if d % n:
+        raise KbertError(f"hidden_size {d} is not a multiple of num_attention_heads {n}")
+    if not masked <= length <= max_position_embeddings:
+        raise KbertError(
+            f"of masked={masked}, length={length} and max_position_embeddings="
+            f"{max_position_embeddings} each must be at most the next"
+        )
+    number_from_zero("hidden_dropout_prob", hidden_dropout_prob, end=1)
+    number_from_zero("attention_probs_dropout_prob", attention_probs_dropout_prob, end=1)
+    if precision not in get_args(Precision):
+        raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
+
+    tables = (v + max_position_embeddings + type_vocab_size) * d
+    norm = 2 * d
+    layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * norm
+    heads = (d * d + d) + (2 * d + 2) + (d * d + d) + norm + v  # pooler, NSP, masked LM
+    parameters = tables + norm + num_hidden_layers * layer + heads
+
+    block = max(attention_window or length, _LEAST_BLOCK)
+    is_local = 3 * block < length
+    keys = 3 * block if is_local else length
+    layer_flops = 2 * (4 * d * d + 2 * d * i) + 4 * keys * d  # of a token
+    heads_flops = masked * 2 * (d * d + d * v) + 2 * d * d + 4 * d  # of a row
+    forward = batch_size * (length * num_hidden_layers * layer_flops + heads_flops)
+
+    b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
+    weights = (4 if precision == "float32" else 4 + 2) * parameters
+    logits = 4 * batch_size * masked * v
+    in_inference, in_training = (1, 2) if precision == "float32" else (2, 2.5)
+    tokens = batch_size * length
+    kept_by_layer = _kept_by_layer(d, i, b, hidden_dropout_prob > 0)
+    if is_local:
+        kept_by_layer += b * 4 * d  # keys and values, each in three blocks
+    if attention_probs_dropout_prob > 0 and keys <= _WEIGHTS_KEPT:
+        kept_by_layer += n * keys * (4 + 1 + b)  # weights, which are dropped, what is left
+    else:
+        kept_by_layer += 4 * n + (b * keys if is_local else 0)  # logarithms of sums; the bias
+    layers = (
+        num_hidden_layers * b * d + kept_by_layer if remat else num_hidden_layers * kept_by_layer
+    )
+    kept_by_embeddings = 4 * d + (d if hidden_dropout_prob > 0 else 0)
+    kept_by_heads = masked * (3 * b + 4) * d  # gathered, gelu's input, norm's input and output
+    activations = tokens * (kept_by_embeddings + layers + b * d) + batch_size * kept_by_heads
+    return Cost(
+        tokens=tokens,
+        parameters=parameters,
+        forward_flops=forward,
+        training_flops=3 * forward,
+        inference_memory=Memory(weights, 0, 0, tokens * (3 * d + 2 * i) * b, in_inference * logits),
+        training_memory=Memory(
+            weights, 4 * parameters, 8 * parameters, activations, int(in_training * logits)
+        ),
+    )
+
+
+def _kept_by_layer(d: int, i: int, b: int, dropout: bool) -> int:
+    """Bytes of a token that a layer keeps for its backward pass, beside attention's weights.
+
+    For the products: its input, Q, K, V, the context, the first norm's output (6 D), and gelu's
+    input and output (2 I). For the two norms: their inputs, in float32, with mean and deviation.
+    """
+    return b * (6 * d + 2 * i) + 4 * (2 * d) + 4 * 4 + (2 * d if dropout else 0)

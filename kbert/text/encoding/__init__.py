@@ -1,0 +1,16 @@
+"""Texts -> pieces -> rows, and ids -> text.
+
+encoder.py            texts -> pieces: which engine takes which text
+rust.py               Hugging Face's `tokenizers`, set up: the engine that the others agree with
+characters.py         what that engine makes of single characters
+numpy_wordpiece.py    WordPiece of many texts at once
+numpy_unigram.py      unigram models of many texts at once
+trie.py               a trie that many words walk through together
+few_texts.py          WordPiece of a few texts, looked up or cut in Python
+few_rows.py           rows of a few texts, in Python
+alignment.py          from a Unicode form back to the original string
+after_mask.py         what stands behind a [MASK] without a space
+pieces.py             the pieces of many texts, as arrays
+rows.py               pieces -> rows, cut to fit and padded
+decoder.py            ids -> text
+"""

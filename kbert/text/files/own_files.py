@@ -1,0 +1,153 @@
+"""The files that `Tokenizer.save` writes: in a folder, and inside a `.keras` file.
+
+vocab.txt                 the tokens, one a line
+tokenizer_settings.json   the constructor's settings, as far as they are not the defaults
+unigram.json              the scores and the table of normalisation of a unigram model
+"""
+
+import base64
+import binascii
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kbert.errors import KbertError
+from kbert.files.json_file import read_json_object
+from kbert.files.stored_zip import open_stored_zip
+from kbert.text.vocabulary import parse_vocabulary, write_vocabulary
+
+VOCABULARY_FILE = "vocab.txt"
+SETTINGS_FILE = "tokenizer_settings.json"
+UNIGRAM_FILE = "unigram.json"
+TOKENIZER_FILES = (VOCABULARY_FILE, SETTINGS_FILE, UNIGRAM_FILE)
+MOST_BYTES = 1 << 26  # of one file: a vocabulary of a million tokens has 20 MB
+
+_SETTINGS = {  # name: the types its value may have
+    "lowercase": (bool,),
+    "strip_accents": (bool, type(None)),
+    "split_cjk": (bool,),
+    "roberta_pairs": (bool,),
+    "jamo_fallback": (bool,),
+    "form": (str,),
+    "special_tokens": (dict,),
+    "added_tokens": (list,),
+    "rules": (list,),
+}
+
+
+def write_folder(
+    folder: str | Path,
+    vocabulary: list[str],
+    settings: dict[str, Any],
+    scores: list[float] | None,
+    charsmap: bytes,
+) -> None:
+    """Writes a tokenizer's files into a folder, which is made if need be."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_vocabulary(vocabulary, folder / VOCABULARY_FILE)
+    write_json(folder / SETTINGS_FILE, settings)
+    (folder / UNIGRAM_FILE).unlink(missing_ok=True)  # of a tokenizer that stood here before
+    if scores is not None:
+        table = base64.b64encode(charsmap).decode()
+        write_json(folder / UNIGRAM_FILE, {"scores": scores, "charsmap": table})
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes JSON that a person can read, with Unix line ends on every system."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_folder(folder: Path) -> dict[str, Any]:
+    """The constructor's arguments, from a folder that `write_folder` wrote."""
+    present = [name for name in TOKENIZER_FILES if (folder / name).is_file()]
+    return parse_files({name: read_bytes(folder / name) for name in present}, str(folder))
+
+
+def read_keras_file(path: Path) -> dict[str, Any]:
+    """The constructor's arguments, from the tokenizer's members of a `.keras` file.
+
+    Raises:
+        KbertError: if it is no `.keras` file, or has no tokenizer, or has one that is not stored
+            as kbert stores it.
+    """
+    with path.open("rb") as file, open_stored_zip(file, str(path)) as archive:
+        files = _tokenizer_members(archive, str(path))
+    if not files:
+        raise KbertError(f"{path}: the model was saved without a tokenizer")
+    return parse_files(files, str(path))
+
+
+def _tokenizer_members(archive: zipfile.ZipFile, where: str) -> dict[str, bytes]:
+    """The files of a tokenizer in a `.keras` file, by their names; empty if it has none."""
+    files = {}
+    for member in archive.infolist():
+        folder, _, name = member.filename.rpartition("/")
+        if name not in TOKENIZER_FILES or folder.split("/")[0] != "assets":
+            continue
+        if name in files:
+            raise KbertError(f"{where}: holds {name} twice")
+        if member.file_size > MOST_BYTES:
+            raise KbertError(f"{where}: {name} is larger than {MOST_BYTES:,} bytes")
+        try:
+            files[name] = archive.read(member)
+        except zipfile.BadZipFile as error:  # it does not have its checksum
+            raise KbertError(f"{where}: {name} is damaged ({error})") from error
+    return files
+
+
+def parse_files(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
+    """The constructor's arguments, from the bytes of each of TOKENIZER_FILES that there is.
+
+    Raises:
+        KbertError: if the vocabulary is missing, or a file is damaged.
+    """
+    if VOCABULARY_FILE not in files:
+        raise KbertError(f"{where}: no {VOCABULARY_FILE}, so no tokenizer")
+    vocabulary = parse_vocabulary(files[VOCABULARY_FILE], f"{where}, {VOCABULARY_FILE}")
+    arguments: dict[str, Any] = {"vocabulary": vocabulary}
+    if SETTINGS_FILE in files:
+        arguments |= parse_settings(files[SETTINGS_FILE], f"{where}, {SETTINGS_FILE}")
+    if UNIGRAM_FILE in files:
+        arguments |= _parse_unigram(files[UNIGRAM_FILE], f"{where}, {UNIGRAM_FILE}")
+    return arguments
+
+
+def parse_settings(data: bytes, where: str) -> dict[str, Any]:
+    """Reads the bytes of saved settings; `where` they come from is named in errors."""
+    settings = read_json_object(data, where, max_bytes=MOST_BYTES)
+    for name, value in settings.items():
+        if name not in _SETTINGS:
+            raise KbertError(f"{where}: expected some of {sorted(_SETTINGS)}, got {name!r:.40}")
+        inner = value.values() if isinstance(value, dict) else value
+        texts = not isinstance(value, dict | list) or all(isinstance(i, str) for i in inner)
+        if not isinstance(value, _SETTINGS[name]) or not texts:
+            raise KbertError(f"{where}: {name} cannot be {value!r:.80}")
+    return settings
+
+
+def _parse_unigram(data: bytes, where: str) -> dict[str, Any]:
+    found = read_json_object(data, where, max_bytes=MOST_BYTES)
+    scores, table = found.get("scores"), found.get("charsmap")
+    if set(found) != {"scores", "charsmap"} or not isinstance(scores, list):
+        raise KbertError(f"{where}: expected scores and charsmap, got {sorted(found)!r:.80}")
+    return {"scores": scores, "charsmap": decode_charsmap(table, where)}
+
+
+def decode_charsmap(table: Any, where: str) -> bytes:
+    """A table of normalisation from base64."""
+    try:
+        return base64.b64decode(table, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        raise KbertError(f"{where}: the table of normalisation is not base64") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes, if they are not too many."""
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise KbertError(f"{path}: {size:,} bytes; a tokenizer's file has at most {MOST_BYTES:,}")
+    return path.read_bytes()

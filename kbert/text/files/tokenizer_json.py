@@ -1,0 +1,193 @@
+"""A `tokenizer.json`, Hugging Face's one file for a whole tokenizer, read.
+
+It describes any chain of steps. Read are the chains that BERT's and the unigram models' tokenizers
+have, and those that kbert writes; any other is refused, rather than read as something like it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from kbert.errors import KbertError
+from kbert.files.json_file import read_json_object
+from kbert.text import special_tokens
+from kbert.text.files.added_tokens import (
+    Arguments,
+    add_tokens,
+    read_added,
+    read_flag,
+    without_roles,
+)
+from kbert.text.files.own_files import MOST_BYTES, decode_charsmap, read_bytes
+from kbert.text.korean.normalize import RULES, replacements_of
+from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
+
+
+def read_tokenizer_json(path: Path) -> Arguments:
+    """The constructor's arguments, from a `tokenizer.json` of WordPiece or a unigram model.
+
+    Raises:
+        KbertError: if it is of another kind, or has a step that kbert does not have.
+    """
+    where = str(path)
+    whole = read_json_object(read_bytes(path), where, max_bytes=MOST_BYTES)
+    model = _object(whole.get("model"), "model", where)
+    kind = model.get("type", "Unigram" if "unk_id" in model else "WordPiece")
+    if kind == "WordPiece":
+        arguments = _wordpiece(model, whole, where)
+    elif kind == "Unigram":
+        arguments = _unigram(model, whole, where)
+    else:
+        raise KbertError(f"{where}: a model of type {kind!r:.40}; kbert has WordPiece and Unigram")
+    added = whole.get("added_tokens") or []
+    if not isinstance(added, list):
+        raise KbertError(f"{where}: added_tokens is a list, not {added!r:.80}")
+    entries = [_object(entry, "an added token", where) for entry in added]
+    decoder = {str(entry.get("id")): entry for entry in entries}
+    add_tokens(arguments, read_added(decoder, {}, where), where)
+    arguments["special_tokens"] |= _specials_of_template(whole.get("post_processor"))
+    arguments["added_tokens"] = without_roles(arguments)
+    return arguments
+
+
+def _object(value: Any, name: str, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise KbertError(f"{where}: {name} is an object, not {value!r:.80}")
+    return value
+
+
+def _wordpiece(model: dict[str, Any], whole: dict[str, Any], where: str) -> Arguments:
+    ids = _object(model.get("vocab"), "vocab", where)
+    whole_numbers = all(isinstance(index, int) for index in ids.values())
+    vocabulary = sorted(ids, key=ids.__getitem__) if whole_numbers else []
+    if [ids[token] for token in vocabulary] != list(range(len(ids))):
+        raise KbertError(f"{where}: the ids of the vocabulary do not go from 0 to {len(ids) - 1}")
+    prefix = model.get("continuing_subword_prefix", CONTINUATION)
+    longest = model.get("max_input_chars_per_word", MAX_WORD_LENGTH)
+    if prefix != CONTINUATION or longest != MAX_WORD_LENGTH:
+        raise KbertError(
+            f"{where}: a WordPiece with the prefix {prefix!r:.40} and words of at most "
+            f"{longest!r:.40} characters; kbert's are {CONTINUATION!r} and {MAX_WORD_LENGTH}"
+        )
+    before, steps = _before(_steps(whole.get("normalizer"), "normalizers", where))
+    kinds = [step.get("type") for step in steps]
+    cuts = _steps(whole.get("pre_tokenizer"), "pretokenizers", where)
+    if kinds != ["BertNormalizer"] or [cut.get("type") for cut in cuts] != ["BertPreTokenizer"]:
+        raise KbertError(
+            f"{where}: a WordPiece with the steps {kinds!r:.80} and "
+            f"{[cut.get('type') for cut in cuts]!r:.80}; kbert's are BertNormalizer and "
+            "BertPreTokenizer"
+        )
+    bert = steps[0]
+    if not bert.get("clean_text", True):
+        raise KbertError(f"{where}: a BertNormalizer that does not clean; kbert's does")
+    found = special_tokens.guess(vocabulary)
+    if isinstance(model.get("unk_token"), str):
+        found["unk"] = model["unk_token"]
+    return {
+        **before,
+        "vocabulary": vocabulary,
+        "special_tokens": found,
+        "lowercase": bool(read_flag(bert.get("lowercase", True), "lowercase", where)),
+        "strip_accents": read_flag(bert.get("strip_accents"), "strip_accents", where),
+        "split_cjk": bool(read_flag(bert.get("handle_chinese_chars", True), "split_cjk", where)),
+        "roberta_pairs": _doubles_separator(whole.get("post_processor")),
+    }
+
+
+def _unigram(model: dict[str, Any], whole: dict[str, Any], where: str) -> Arguments:
+    entries, unk_id = model.get("vocab"), model.get("unk_id")
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str)
+        for entry in entries
+    ):
+        raise KbertError(f"{where}: the vocabulary of a unigram model is a list of [piece, score]")
+    if not isinstance(unk_id, int) or not 0 <= unk_id < len(entries):
+        raise KbertError(f"{where}: unk_id is the id of a piece, not {unk_id!r:.40}")
+    if model.get("byte_fallback"):
+        raise KbertError(f"{where}: the model falls back to bytes, which kbert does not")
+    before, steps = _before(_steps(whole.get("normalizer"), "normalizers", where))
+    arguments: Arguments = {"charsmap": b"", "lowercase": False, "strip_accents": False, **before}
+    kinds = [step.get("type") for step in steps if not _collapses_spaces(step)]
+    expected = []
+    if "StripAccents" in kinds:
+        arguments["strip_accents"] = True
+        expected += ["Replace", "Replace", "NFKD", "StripAccents"]
+        expected += ["NFC"] * ("NFC" in kinds)  # ours
+    if "Lowercase" in kinds:
+        arguments["lowercase"] = True
+        expected.append("Lowercase")
+    if "Precompiled" in kinds:
+        table = next(step for step in steps if step.get("type") == "Precompiled")
+        arguments["charsmap"] = decode_charsmap(table.get("precompiled_charsmap"), where)
+        expected.append("Precompiled")
+    if kinds != expected:
+        raise KbertError(f"{where}: kbert's unigram models do not have the steps {kinds!r:.80}")
+    kinds = [c.get("type") for c in _steps(whole.get("pre_tokenizer"), "pretokenizers", where)]
+    if kinds not in (["WhitespaceSplit", "Metaspace"], ["Metaspace"]):
+        raise KbertError(f"{where}: kbert's unigram models are cut at spaces, not by {kinds!r:.80}")
+    vocabulary = [entry[0] for entry in entries]
+    return {
+        **arguments,
+        "vocabulary": vocabulary,
+        "scores": [entry[1] for entry in entries],
+        "special_tokens": {**special_tokens.guess(vocabulary), "unk": vocabulary[unk_id]},
+        "roberta_pairs": _doubles_separator(whole.get("post_processor")),
+    }
+
+
+def _before(steps: list[dict[str, Any]]) -> tuple[Arguments, list[dict[str, Any]]]:
+    """The rules and the form that `write_folder` wrote first, and the steps behind them."""
+    replaced: dict[int, Any] = {}
+    rest = list(steps)
+    while rest and rest[0].get("type") == "Replace":
+        pattern = rest[0].get("pattern")
+        character = pattern.get("String") if isinstance(pattern, dict) else None
+        if not isinstance(character, str) or len(character) != 1:
+            break
+        replaced[ord(character)] = rest.pop(0).get("content")
+    rules = [r for r in RULES if replacements_of((r,)).items() <= replaced.items()]
+    if replacements_of(tuple(rules)) != replaced:
+        return {}, steps  # not ours
+    kinds = [step.get("type") for step in rest[:2]]
+    if kinds[:1] == ["NFC"] or (kinds[:1] == ["NFKD"] and kinds != ["NFKD", "StripAccents"]):
+        return {"rules": rules, "form": kinds[0]}, rest[1:]
+    return {"rules": rules}, rest
+
+
+def _collapses_spaces(step: dict[str, Any]) -> bool:
+    """Whether a step is about spaces only, at which we cut in any case."""
+    return step.get("type") == "Strip" or step.get("pattern") in ({"Regex": " {2,}"},)
+
+
+def _steps(step: Any, plural: str, where: str) -> list[dict[str, Any]]:
+    """A step, or the steps of a sequence."""
+    if step is None:
+        return []
+    steps = _object(step, "a step", where).get(plural) if step.get("type") == "Sequence" else [step]
+    if not isinstance(steps, list):
+        raise KbertError(f"{where}: a sequence has a list of {plural}")
+    found = [dict(_object(each, "a step", where)) for each in steps]
+    nested = [step.get(plural) if step.get("type") == "Sequence" else [step] for step in found]
+    return [dict(_object(each, "a step", where)) for inner in nested for each in inner or []]
+
+
+def _template(post_processor: Any, name: str) -> list[str]:
+    """The special tokens of a template, as they stand; nothing where it is not one."""
+    if not isinstance(post_processor, dict) or not isinstance(post_processor.get(name), list):
+        return []
+    inner = [p.get("SpecialToken") for p in post_processor[name] if isinstance(p, dict)]
+    found = [special.get("id") for special in inner if isinstance(special, dict)]
+    return [token for token in found if isinstance(token, str)]
+
+
+def _specials_of_template(post_processor: Any) -> dict[str, str]:
+    single = _template(post_processor, "single")
+    if len(single) == 2 and single[0] != single[1]:
+        return {"cls": single[0], "sep": single[1]}
+    return {}
+
+
+def _doubles_separator(post_processor: Any) -> bool:
+    if isinstance(post_processor, dict) and post_processor.get("type") == "RobertaProcessing":
+        return True
+    return len(_template(post_processor, "pair")) == 4

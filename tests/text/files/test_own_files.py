@@ -1,0 +1,96 @@
+"""What `Tokenizer.save` writes, and what stands in its place in a file from a stranger."""
+
+import json
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kbert import KbertError, Tokenizer
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "format-1.keras"
+NAMES = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
+
+
+def test_everything_is_kept(tmp_path):
+    ours = Tokenizer(
+        [*NAMES.values(), "ab", "<E>"],
+        lowercase=True,
+        strip_accents=None,
+        split_cjk=False,
+        special_tokens=NAMES,
+        added_tokens=["<E>"],
+        roberta_pairs=True,
+        form="NFKD",
+        rules=["width", "fillers"],
+        scores=[0, 0, 0, 0, 0, -1.25, -0.1],
+    )
+    ours.save(tmp_path)
+    again = Tokenizer.from_file(tmp_path)
+    assert again.settings == ours.settings and len(ours.settings) == 8
+    assert (again.scores, again.vocabulary) == (ours.scores, ours.vocabulary)
+
+
+def test_a_plain_bert_is_written_as_before(tmp_path, tokenizer):
+    """So that an older kbert reads it."""
+    tokenizer.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"vocab.txt", "tokenizer_settings.json"}
+    saved = json.loads((tmp_path / "tokenizer_settings.json").read_text(encoding="utf-8"))
+    assert saved == {"lowercase": False, "strip_accents": False, "split_cjk": True}
+
+
+def test_from_a_keras_file(tmp_path):
+    tokenizer = Tokenizer.from_file(GOLDEN)
+    assert tokenizer.lowercase and tokenizer.tokenize("축구는") == ["축구", "##는"]
+    path = tmp_path / "x.keras"
+
+    def write(members, compression=zipfile.ZIP_STORED):
+        with zipfile.ZipFile(path, "w", compression) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a name that stands twice
+            for name, data in members:
+                archive.writestr(name, data)
+        return path
+
+    words = "\n".join(tokenizer.vocabulary).encode()
+    assert len(Tokenizer.from_file(write([("assets/bert/vocab.txt", words)]))) == len(tokenizer)
+    for members, compression, message in (
+        ([("config.json", b"{}")], zipfile.ZIP_STORED, "without a tokenizer"),
+        ([("elsewhere/vocab.txt", words)], zipfile.ZIP_STORED, "without a tokenizer"),
+        ([("assets/vocab.txt", words)] * 2, zipfile.ZIP_STORED, "twice"),
+        ([("assets/vocab.txt", words)], zipfile.ZIP_DEFLATED, "compressed"),
+        ([("assets/vocab.txt", b"\xff")], zipfile.ZIP_STORED, "not UTF-8"),
+        ([("assets/tokenizer_settings.json", b"{}")], zipfile.ZIP_STORED, "no vocab.txt"),
+    ):
+        with pytest.raises(KbertError, match=message):
+            Tokenizer.from_file(write(members, compression))
+    path.write_bytes(b"PK\x03\x04nothing")
+    with pytest.raises(KbertError, match="not a zip file, or a damaged one"):
+        Tokenizer.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("tokenizer_settings.json", "[]", "expected a JSON object"),
+        ("tokenizer_settings.json", "[" * 100_000, "not JSON"),
+        ("tokenizer_settings.json", '{"lowercase": null}', "lowercase cannot be None"),
+        ("tokenizer_settings.json", '{"lowercase": 1}', "lowercase cannot be 1"),
+        ("tokenizer_settings.json", '{"scores": [1]}', "got 'scores'"),
+        ("tokenizer_settings.json", '{"rules": ["x"]}', "rules are some of"),
+        ("tokenizer_settings.json", '{"form": "NFC "}', "form is one of"),
+        ("tokenizer_settings.json", '{"special_tokens": {"cls": 5}}', "special_tokens cannot be"),
+        ("tokenizer_settings.json", '{"added_tokens": [5]}', "added_tokens cannot be"),
+        ("unigram.json", "{}", "expected scores and charsmap"),
+        ("unigram.json", '{"scores": [], "charsmap": ""}', "0 scores do not belong"),
+        ("unigram.json", '{"scores": [], "charsmap": 5}', "not base64"),
+        ("unigram.json", '{"scores": [NaN], "charsmap": ""}', "NaN is no number"),
+        ("unigram.json", f'{{"scores": [{10**400}], "charsmap": ""}}', "scores"),
+        ("vocab.txt", "국회\n", "has no"),
+    ],
+)
+def test_damaged_files(tmp_path, tokenizer, name, content, message):
+    tokenizer.save(tmp_path)
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(KbertError, match=message):
+        Tokenizer.from_file(tmp_path)
