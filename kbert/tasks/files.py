@@ -41,9 +41,8 @@ def read_text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = data[: error.start].count(b"\n") + 1
-        raise KbertError(
-            f"{path}, row {row}: not UTF-8, but the byte {data[error.start]:#x}"
-        ) from None
+        byte = data[error.start]
+        raise KbertError(f"{path}, row {row}: not UTF-8, but the byte {byte:#x}") from None
 
 
 def lines_of(path: Path) -> list[str]:

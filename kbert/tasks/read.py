@@ -9,7 +9,7 @@ from kbert.tasks.sets import SETS
 
 
 def read_task(name: str, source: str | Path, part: str = "train") -> Examples:
-    """A part of an official set, from the file in which it is published.
+    r"""A part of an official set, from the file in which it is published.
 
     Args:
         name: of the set: "nsmc", "klue-ner", ...; `kbert.tasks.sets.SETS` has all, with labels,
@@ -25,7 +25,7 @@ def read_task(name: str, source: str | Path, part: str = "train") -> Examples:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder) / "ratings_test.txt"
-        ...     _ = path.write_text("id\\tdocument\\tlabel\\n1\\t재미있다\\t1\\n", encoding="utf-8")
+        ...     _ = path.write_text("id\tdocument\tlabel\n1\t재미있다\t1\n", encoding="utf-8")
         ...     examples = read_task("nsmc", folder, "test")
         >>> examples.texts, examples.labels, examples.label_names
         (['재미있다'], ['positive'], ['negative', 'positive'])

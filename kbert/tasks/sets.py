@@ -67,8 +67,8 @@ def _paraphrases(path: Path, task_set: TaskSet) -> Examples:
         first = labels[number // 10 * 10]
         if label != first or len(labels) % 10:
             raise KbertError(
-                f"{path}, row {number + 1}: lines are paraphrases by tens, so {len(labels)} are not "
-                f"all, or {label!r} does not belong to the {first!r} before it"
+                f"{path}, row {number + 1}: lines are paraphrases by tens, so {len(labels)} are "
+                f"not all, or {label!r} does not belong to the {first!r} before it"
             )
     return examples
 

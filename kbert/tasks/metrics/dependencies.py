@@ -80,13 +80,14 @@ def klue_dp(gold: Sequence[Sequence], predicted: Sequence[Sequence]) -> dict[str
     except KeyError as error:
         raise KbertError(f"the relation {error.args[0]!r} is none of KLUE-DP's") from None
     wrong = -2
-    relation = [
-        b if x[0] == y[0] else wrong for (_, b), (x, y) in zip(relations, words, strict=True)
+    given = [
+        relation if a[0] == b[0] else wrong
+        for (_, relation), (a, b) in zip(relations, words, strict=True)
     ]
     micro = attachment(gold, predicted)
     return {
         "uas_macro_f1": _macro_f1([a[0] for a, _ in words], [b[0] for _, b in words]),
-        "las_macro_f1": _macro_f1([a for a, _ in relations], relation),
+        "las_macro_f1": _macro_f1([a for a, _ in relations], given),
         "uas_micro": micro["uas"],
         "las_micro": micro["las"],
     }
