@@ -1,8 +1,8 @@
 """KLUE-RE's files: a sentence with two entities, and how the second is related to the first.
 
-The entities are marked in the text, without spaces, as the official code marks them:
-`<subj>이순신</subj>은 <obj>조선</obj>의 장군이다.` The four marks should be tokens of their own: add
-MARKS to the vocabulary (`extend_vocabulary`), or they fall into pieces and use up the row.
+The entities are marked in the text as the official code marks them, without spaces:
+`<subj>이순신</subj>은 <obj>조선</obj>의 장군이다.` The four marks should be tokens of their
+own: add MARKS to the vocabulary (`extend_vocabulary`), or they fall into pieces and use up the row.
 
 The official code also writes "##" in front of a particle behind a mark, so that its WordPiece reads
 it as the rest of a word. That is left to the tokenizer here.
