@@ -206,7 +206,8 @@ def test_multi_label():
     # a: 1 right of 1 and 1; b: 1 of 1 and 2 -> 2/3; c: 0. Together 2 right, 3 predicted, 3 gold.
     scores = percent(multi_label(gold, predicted))
     assert scores == {"micro_f1": 66.6667, "macro_f1": 55.5556, "exact_match": 33.3333}
-    assert percent(multi_label(gold, predicted, list("abcd")))["macro_f1"] == 41.6667
+    assert multi_label(gold, predicted, list("abcd")) == multi_label(gold, predicted)
+    assert multi_label([[]], [[]]) == {"micro_f1": 0, "macro_f1": 0, "exact_match": 1}
     with pytest.raises(KbertError, match="'c' is none of"):
         multi_label(gold, predicted, ["a", "b"])
 

@@ -54,14 +54,13 @@ def multi_label(
     Args:
         gold: (N,) lists of labels; the empty list is none of them.
         predicted: the same.
-        label_names: the labels that the mean is over; a label that neither gold nor prediction
-            has counts 0 there. None: those that occur.
+        label_names: all labels that there are, to check the others by; None: any.
 
     Returns:
-        "micro_f1", "macro_f1", "exact_match".
+        "micro_f1"; "macro_f1", over the labels that occur in gold or prediction; "exact_match".
 
     Raises:
-        KbertError: if they are not as many, or none.
+        KbertError: if they are not as many, or none, or a label is none of `label_names`.
 
     Example:
         >>> scores = multi_label([["기쁨"], ["기쁨", "놀람"], []], [["기쁨"], ["놀람"], ["슬픔"]])
@@ -80,10 +79,10 @@ def multi_label(
         np.bincount([number[label] for labels in lists for label in labels], minlength=len(number))
         for lists in ([a & b for a, b in zip(wanted, given, strict=True)], given, wanted)
     ]
-    each = f1(*counts)
+    each, seen = f1(*counts), occurring(counts[1], counts[2])
     return {
         "micro_f1": float(f1(*(count.sum() for count in counts))),
-        "macro_f1": float(each.mean()) if len(each) else 0.0,
+        "macro_f1": float(each[seen].mean()) if seen.any() else 0.0,
         "exact_match": float(np.mean([a == b for a, b in zip(wanted, given, strict=True)])),
     }
 
