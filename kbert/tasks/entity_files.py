@@ -12,8 +12,8 @@ from pathlib import Path
 from kbert.data.labelled.examples import Examples, Origin
 from kbert.errors import KbertError
 from kbert.tasks.files import lines_of
-from kbert.tasks.tags import spans_of
 from kbert.tasks.task_set import TaskSet
+from kbert.text.tags import spans_of
 
 
 def read_character_tags(path: Path, task_set: TaskSet) -> Examples:

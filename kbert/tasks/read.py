@@ -40,4 +40,5 @@ def read_task(name: str, source: str | Path, part: str = "train") -> Examples:
         path = find_file(path, task_set.files[part])
     examples = task_set.reader(path, task_set)
     examples.set_name = name
+    examples.part = next((p for p in ("train", "dev", "test") if part.startswith(p)), None)
     return examples

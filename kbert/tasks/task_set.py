@@ -48,10 +48,10 @@ class TaskSet(NamedTuple):
             with ".xz" behind it.
         reader: (path, this set) -> Examples.
         label_names: in the order of the official code.
-        metric: from gold and predicted labels to a dict of scores; `kbert.tasks.score` says how
-            each task calls it.
+        metric: from gold and predicted labels to a dict of scores; kbert/evaluation/score.py has
+            how each task's is called.
         best_by: the score that chooses the best weights.
-        batches: the official lengths, sizes of batches and epochs.
+        batches: the official lengths, sizes of batches and epochs, as `LabelledBatches` takes them.
         optimizer: the official learning rate, weight decay and share of steps that warm up.
         sizes: how many examples each official part has.
         problem_type: of "sequence-classification".

@@ -112,7 +112,8 @@ def test_nsmc_has_no_quoting_and_keeps_its_empty_texts(tmp_path):
     examples = read_task("nsmc", str(tmp_path), "test")
     assert examples.texts == ['"""굳"""', ""]
     assert examples.labels == ["positive", "negative"]
-    assert (examples.ids, examples.groups, examples.set_name) == (["1", "2"], None, "nsmc")
+    assert (examples.ids, examples.groups) == (["1", "2"], None)
+    assert (examples.set_name, examples.part) == ("nsmc", "test")
     assert [origin.row for origin in examples.origins or []] == [2, 3]
     assert examples.label_names == ["negative", "positive"]
 
@@ -242,7 +243,7 @@ def test_kobest(tmp_path):
 def test_paraphrases_are_grouped_by_tens(tmp_path):
     write(tmp_path, "paraKQC_v1.txt", "0\t0\t가\n" * 10 + "0\t1\t나\r\n" * 10)
     examples = read_task("parakqc", tmp_path, "all")
-    assert examples.groups == ["0"] * 10 + ["1"] * 10
+    assert (examples.groups, examples.part) == (["0"] * 10 + ["1"] * 10, None)
     assert examples.labels == ["alternative question"] * 10 + ["wh-question"] * 10
     write(tmp_path, "paraKQC_v1.txt", "0\t0\t가\n" * 9 + "0\t1\t나\n" * 11)
     with pytest.raises(KbertError, match=r"row 10: .*by tens"):
@@ -376,39 +377,20 @@ def test_the_official_numbers_of_labels():
     assert (len(names.UPOS), len(names.UD_RELATIONS)) == (17, 37)
 
 
-def test_every_set_is_scored_by_a_score_that_its_metric_gives():
-    from kbert.data.labelled.examples import Examples
-    from kbert.tasks.score import best_by, score
-
-    labels = {
-        "token-classification": [(0, 1, "PS")],
-        "question-answering": [(0, "가")],
-        "dependency-parsing": [(0, "root")],
-        "dialogue-state-tracking": ["a-b-c"],
-        "multiple-choice": 1,
+def test_the_score_that_chooses_the_weights_is_one_that_the_metric_gives():
+    of_metric = {
+        "klue_ner": (["B-PS"], ["B-PS"]),
+        "klue_mrc": ([["가"]], ["가"]),
+        "korquad": ([["가"]], ["가"]),
+        "klue_dp": ([[(0, "VP")]], [[(0, "VP")]]),
+        "attachment": ([[(0, "root")]], [[(0, "root")]]),
+        "klue_wos": ([["a-b-c"]], [["a-b-c"]]),
+        "klue_re": (["per:title"], ["per:title"]),
+        "multi_label": ([["가"]], [["가"]]),
+        "correlation": ([1.0, 2.0], [3.0, 4.0]),
+        "klue_sts": ([1.0, 4.0], [1.0, 4.0]),
+        "classification": (["가"], ["가"]),
     }
     for name, task_set in SETS.items():
-        of_task = labels.get(task_set.task)
-        if of_task is None:
-            of_task = {
-                "regression": 1.5,
-                "multi_label_classification": task_set.label_names[:2],
-            }.get(task_set.problem_type, (task_set.label_names or [""])[-1])
-        if name == "klue-dp":
-            of_task = [(0, "VP")]
-        elif name.endswith("-pos"):
-            of_task = [(0, 1, "NOUN")]
-        examples = Examples(
-            task_set.task,
-            ["가"],
-            labels=[of_task],
-            label_names=task_set.label_names,
-            problem_type=task_set.problem_type,
-            set_name=name,
-        )
-        gold = "가" if task_set.task == "question-answering" else of_task
-        scores = score(examples, [gold])
-        assert scores[best_by(examples)] == (0 if task_set.problem_type == "regression" else 1), (
-            name
-        )
-        assert task_set.best_by == best_by(examples)
+        scores = task_set.metric(*of_metric[task_set.metric.__name__])
+        assert scores[task_set.best_by] == pytest.approx(1), name

@@ -1,30 +1,24 @@
-"""Which examples of one part are in another: what makes a score look better than it is.
+"""Which examples of one part are in another: what makes a score look better than it is."""
 
-Texts are compared without spaces. Short ones (네., 최고) are equal by chance, and are in the tests
-of many sets; a sentence of 20 characters is not.
-"""
-
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from kbert.data.labelled.examples import Examples
-
-MIN_LENGTH = 20  # characters of a sentence, without spaces
-# A plain rule: what is cut wrongly is cut wrongly in both parts.
-_END = re.compile(r"(?<=[가-힣][.!?])\s+|\n+")
-_SPACE = re.compile(r"\s+")
+from kbert.data.labelled.split import LONG, text_keys
 
 
 class Overlap(NamedTuple):
-    """The examples of a part that another part has, by their numbers from 0.
+    """The examples of a part that another part has, by their places.
+
+    Short texts (네., 최고) are equal by chance, and the tests of many sets have some that train
+    has, too; a sentence of 20 characters is not.
 
     Attributes:
-        examples: how many there are in all.
+        examples: how many the part has.
         whole: those whose texts are all equal to those of one example there.
         texts: those of which a text, first or second, is a text there.
-        sentences: those of which a text or a sentence, of 20 characters and more without spaces,
-            is a text or a sentence there.
+        sentences: those of which a text or a sentence, of 20 characters or more without spaces, is
+            one there.
     """
 
     examples: int
@@ -34,64 +28,52 @@ class Overlap(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"of {self.examples:,} examples {len(self.whole):,} are whole in the other part, "
-            f"{len(self.texts):,} share a text with it, {len(self.sentences):,} a sentence of "
-            f"{MIN_LENGTH} characters or more"
+            f"of {self.examples:,} examples {len(self.whole):,} are wholly in the other part, "
+            f"{len(self.texts):,} share a text with it, and {len(self.sentences):,} a sentence of "
+            f"{LONG} characters or more"
         )
 
 
 def overlap(part: Examples, other: Examples) -> Overlap:
-    """Which examples of a part (of those that are scored) are in another (of those learned).
+    """Which examples of a part (that is scored) are in another (that is learned from).
 
-    A group, such as the sentence without the marks of its entities, counts as a text of each of
-    its examples. Labels are not looked at.
+    Texts are compared without spaces and case, labels not at all. A group, such as the sentence
+    without the marks of its entities, counts as a text of each of its examples.
 
     Args:
         part: the examples that are asked about.
-        other: the examples in which they are looked for.
+        other: those among which they are looked for.
 
     Example:
         >>> dev = Examples("sequence-classification", ["정말 재미있는 영화였어요"])
         >>> train = Examples("sequence-classification", ["정말 재미 있는 영화였어요", "별로"])
         >>> print(overlap(dev, train))
-        of 1 examples 1 are whole in the other part, 1 share a text with it, 0 a sentence of 20
-        characters or more
+        of 1 examples 1 are wholly in the other part, 1 share a text with it, and 0 a sentence of
+        20 characters or more
     """
     rows, texts, sentences = set(), set(), set()
-    for row, all_texts in _rows(other):
+    for row, keys in _rows(other):
         rows.add(row)
-        texts.update(map(_bare, all_texts))
-        sentences.update(_sentences(all_texts))
+        texts.update(text for text, *_ in keys)
+        sentences.update(key for each in keys for key in each if len(key) >= LONG)
     found = Overlap(len(part), [], [], [])
-    for number, (row, all_texts) in enumerate(_rows(part)):
+    for place, (row, keys) in enumerate(_rows(part)):
         if row in rows:
-            found.whole.append(number)
-        if any(_bare(text) in texts for text in all_texts):
-            found.texts.append(number)
-        if any(sentence in sentences for sentence in _sentences(all_texts)):
-            found.sentences.append(number)
+            found.whole.append(place)
+        if any(text in texts for text, *_ in keys):
+            found.texts.append(place)
+        if any(key in sentences for each in keys for key in each):  # only long ones are in there
+            found.sentences.append(place)
     return found
 
 
-def _rows(examples: Examples) -> Iterator[tuple[tuple[str, ...], list[str]]]:
-    """(what makes an example the same, its texts) of each example."""
+def _rows(examples: Examples) -> Iterator[tuple[tuple[str, ...], list[list[str]]]]:
+    """Of each example what it is known by as a whole, and the keys of each of its texts."""
     pairs = examples.pairs or [()] * len(examples)
     groups = examples.groups or examples.texts
     for text, pair, group in zip(examples.texts, pairs, groups, strict=True):
-        texts = [text, *([pair] if isinstance(pair, str) else pair)]
-        row = tuple(map(_bare, texts))
-        yield row, texts if group == text else [*texts, group]
-
-
-def _bare(text: str) -> str:
-    return _SPACE.sub("", text)
-
-
-def _sentences(texts: list[str]) -> Iterator[str]:
-    """The texts and their sentences that are long enough, without spaces."""
-    for text in texts:
-        parts = _END.split(text)
-        for sentence in [text, *parts] if len(parts) > 1 else parts:
-            bare = _bare(sentence)
-            if len(bare) >= MIN_LENGTH:
-                yield bare
+        keys = [
+            list(text_keys(each)) for each in (text, *([pair] if isinstance(pair, str) else pair))
+        ]
+        row = tuple(plain for plain, *_ in keys)
+        yield row, keys if group == text else [*keys, list(text_keys(group))]

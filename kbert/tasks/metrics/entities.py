@@ -23,7 +23,7 @@ def klue_ner(gold_tags: Sequence[str], predicted_tags: Sequence[str]) -> dict[st
 
     Args:
         gold_tags: (N,) the tags of the characters of all sentences one behind the other, without
-            those of spaces (`kbert.tasks.tags.characters` makes them).
+            those of spaces.
         predicted_tags: (N,) tags.
 
     Returns:
