@@ -30,6 +30,7 @@ _HOME = {
     "to_keras_hub": "formats.keras_hub",
     "FillMask": "pipelines.fill_mask",
     "NextSentence": "pipelines.next_sentence",
+    "read_task": "tasks.read",
 }
 __all__ = [
     "SIZES",
@@ -50,6 +51,7 @@ __all__ = [
     "from_keras_hub",
     "load",
     "push_to_hub",
+    "read_task",
     "to_keras_hub",
 ]
 
@@ -78,6 +80,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
     from kbert.sizes import SIZES as SIZES
+    from kbert.tasks.read import read_task as read_task
     from kbert.text.tokenizer import Tokenizer as Tokenizer
 
 

@@ -1,0 +1,1 @@
+"""Korean tasks: one parser a format, one table of sets, the official metrics and honest ones."""
