@@ -48,7 +48,7 @@ class TaskSet(NamedTuple):
             with ".xz" behind it.
         reader: (path, this set) -> Examples.
         label_names: in the order of the official code.
-        metric: from gold and predicted labels to a dict of scores; kbert/evaluation/score.py has
+        metric: from gold and predicted labels to a dict of scores; kbert/tasks/score.py has
             how each task's is called.
         best_by: the score that chooses the best weights.
         batches: the official lengths, sizes of batches and epochs, as `LabelledBatches` takes them.

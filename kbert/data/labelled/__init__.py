@@ -1,9 +1,10 @@
 """Labelled text -> batches: examples as plain lists, labels beside pieces, rows by length.
 
-examples.py           labelled texts: plain lists, labels as they are written
-read_table.py         a table -> Examples, checked row by row
-table_rows.py         the rows of a table: CSV, jsonl, Parquet, Excel, DataFrames, datasets
-split.py              two parts that share no text
-rows.py               examples -> rows and windows of ids, and what a model is to say of each
-batches.py            rows -> batches by length, a keras.utils.PyDataset
+examples.py     Examples: texts and labels as they are, before anything is a number
+read_table.py   CSV, Excel, Parquet, DataFrames ... -> Examples; every bad row is named
+table_rows.py   the rows of such a table, whatever it is
+split.py        a part to train on and one to hold out, which share no text
+overlap.py      which examples of one part are in another
+rows.py         Examples -> rows of ids, with targets by task
+batches.py      LabelledBatches: rows -> what `fit` takes, those of like lengths together
 """
