@@ -1,0 +1,187 @@
+"""What came out of an evaluation, as a page for people: one HTML file, nothing loaded from outside.
+
+Scores; which labels were taken for which; the surest mistakes, among which are most of the errors
+of the labels themselves. In Korean or English. It is read on a phone as on a desk, by day and night.
+"""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from kbert.errors import KbertError
+from kbert.evaluation.evaluate import Evaluation, shown
+from kbert.files.atomic_files import written_beside
+
+Language = Literal["ko", "en"]
+MOST_LABELS = 40  # a confusion matrix of more is no picture
+_WORDS: dict[str, dict[str, str]] = {
+    "ko": {
+        "title": "평가 보고서",
+        "scores": "점수",
+        "examples": "예문 {count:,}개, 틀린 것 {errors:,}개",
+        "confusion": "무엇을 무엇으로 보았나",
+        "confusion_note": "줄은 정답, 열은 모델의 답입니다. 색이 진할수록 그 줄에서 차지하는 몫이 큽니다.",
+        "errors": "가장 확신하고 틀린 것",
+        "errors_note": "모델이 확신한 오답부터 늘어놓았습니다. 앞쪽에는 정답 표시가 잘못된 예문이 "
+        "많으니 먼저 살펴보세요.",
+        "distance": "가장 많이 빗나간 것",
+        "distance_note": "정답에서 가장 먼 답부터 늘어놓았습니다.",
+        "text": "글",
+        "label": "정답",
+        "predicted": "모델",
+        "score": "확신",
+        "off": "차이",
+        "where": "위치",
+        "none": "(없음)",
+    },
+    "en": {
+        "title": "Evaluation",
+        "scores": "Scores",
+        "examples": "{count:,} examples, {errors:,} of them wrong",
+        "confusion": "What was taken for what",
+        "confusion_note": "Rows are the right labels, columns what the model said. The darker, the "
+        "larger the share of the row.",
+        "errors": "The surest mistakes",
+        "errors_note": "Wrong answers, the surest first. Many of these are errors of the labels, so "
+        "look here before all else.",
+        "distance": "The farthest off",
+        "distance_note": "Answers, the farthest from the label first.",
+        "text": "Text",
+        "label": "Label",
+        "predicted": "Model",
+        "score": "Sure",
+        "off": "Off by",
+        "where": "Where",
+        "none": "(none)",
+    },
+}
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1f2430; --soft: #667085; --line: #e4e7ec; --paper: #fff;
+  --tint: 37, 99, 235; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ee; --soft: #98a2b3; --line: #30363f;
+  --paper: #14171c; --tint: 96, 150, 255; } }
+body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 4rem; color: var(--ink);
+  background: var(--paper); line-height: 1.55; word-break: keep-all; overflow-wrap: anywhere;
+  font-family: "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic",
+  system-ui, sans-serif; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 2.2rem 0 .3rem; }
+p { color: var(--soft); margin: .2rem 0 .8rem; }
+.scores { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .8rem; }
+.scores div { border: 1px solid var(--line); border-radius: .6rem; padding: .7rem .9rem; }
+.scores b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
+.scores span { color: var(--soft); font-size: .85rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; }
+th { font-weight: 600; text-align: left; color: var(--soft); white-space: nowrap; }
+td, th { padding: .4rem .6rem; vertical-align: top; }
+.matrix td { text-align: right; font-variant-numeric: tabular-nums; min-width: 2.6rem; }
+.matrix td.right { outline: 1px solid var(--line); outline-offset: -2px; }
+.errors tr { border-top: 1px solid var(--line); } .errors { width: 100%; }
+.errors td:first-child { width: 60%; } .errors small { color: var(--soft); display: block; }
+.errors i { font-style: normal; white-space: nowrap; }
+"""
+
+
+def write_report(
+    evaluation: Evaluation, path: str | Path, language: Language = "ko", errors: int = 50
+) -> None:
+    """Writes the page.
+
+    Args:
+        evaluation: from `kbert.evaluate`.
+        path: of an `.html` file; replaced if it is there.
+        language: "ko" or "en".
+        errors: how many mistakes to show.
+
+    Raises:
+        KbertError: if the language is another, or the file cannot be written.
+
+    Example:
+        >>> write_report(kbert.evaluate(model, dev), "report.html")  # doctest: +SKIP
+    """
+    if language not in get_args(Language):
+        raise KbertError(f"language is one of {', '.join(get_args(Language))}, not {language!r}")
+    words = _WORDS[language]
+    wrong = evaluation.errors()
+    is_number = evaluation.examples.problem_type == "regression"
+    parts = [
+        f"<h1>{words['title']}</h1>",
+        _scores(evaluation, words, len(evaluation.examples), len(wrong)),
+    ]
+    few = 2 <= len(evaluation.examples.label_names) <= MOST_LABELS
+    if evaluation.examples.is_single_label and few:
+        parts.append(_matrix(evaluation.confusion(), evaluation.examples.label_names, words))
+    parts.append(_errors(wrong[:errors], words, is_number))
+    page = (
+        f'<!doctype html>\n<html lang="{language}">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{words['title']}</title>\n<style>{_STYLE}</style>\n" + "\n".join(parts) + "\n"
+    )
+    with written_beside(Path(path)) as temporary:
+        Path(temporary).write_text(page, encoding="utf-8")
+
+
+def _scores(scores: Mapping[str, float], words: Mapping[str, str], count: int, errors: int) -> str:
+    boxes = "".join(
+        f"<div><b>{shown(name, value)}</b><span>{escape(name)}</span></div>"
+        for name, value in scores.items()
+    )
+    told = words["examples"].format(count=count, errors=errors)
+    return f"<p>{told}</p>\n<div class=scores>{boxes}</div>"
+
+
+def _matrix(table: np.ndarray, names: list[str], words: Mapping[str, str]) -> str:
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    rows = []
+    for i, name in enumerate(names):
+        cells = "".join(
+            f"<td{' class=right' if i == j else ''} "
+            f'style="background:rgba(var(--tint),{0.65 * shares[i, j]:.2f})">{table[i, j]:,}</td>'
+            for j in range(len(names))
+        )
+        rows.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
+    return (
+        f"<h2>{words['confusion']}</h2>\n<p>{words['confusion_note']}</p>\n"
+        f"<div class=wide><table class=matrix><tr><th></th>{head}</tr>{''.join(rows)}</table></div>"
+    )
+
+
+def _errors(wrong: list[dict[str, Any]], words: Mapping[str, str], is_number: bool) -> str:
+    kind = "distance" if is_number else "errors"
+    rows = []
+    for each in wrong:
+        texts = [each["text"], each.get("pair")]
+        told = "<br>".join(escape(_told(text, words)) for text in texts if text is not None)
+        said = [_told(_named(each[side], each["text"]), words) for side in ("label", "predicted")]
+        sure = f"{each['score']:.2f}" if is_number else f"{100 * each['score']:.0f}%"
+        rows.append(
+            f"<tr><td>{told}<small>{escape(each['where'])}</small></td>"
+            f"<td>{escape(said[0])}</td><td>{escape(said[1])}</td><td><i>{sure}</i></td></tr>"
+        )
+    names = ("text", "label", "predicted", "off" if is_number else "score")
+    head = "".join(f"<th>{words[name]}</th>" for name in names)
+    return (
+        f"<h2>{words[kind]}</h2>\n<p>{words[f'{kind}_note']}</p>\n"
+        f"<div class=wide><table class=errors><tr>{head}</tr>{''.join(rows)}</table></div>"
+    )
+
+
+def _named(label: Any, text: str) -> Any:
+    """Spans as the words that they are of, answers as their texts; other labels as they are."""
+    if isinstance(label, list) and label and isinstance(label[0], tuple):
+        if len(label[0]) == 3 and isinstance(label[0][1], int):
+            return [f"{text[start:end]} ({name})" for start, end, name in label]
+        return [each[1] for each in label]
+    return label
+
+
+def _told(value: Any, words: Mapping[str, str]) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_told(each, words) for each in value) or words["none"]
+    return str(value) or words["none"]
