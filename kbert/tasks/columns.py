@@ -61,6 +61,28 @@ def read_json(path: Path, task_set: TaskSet) -> Examples:
     )
 
 
+def read_dataset(dataset: Any, task_set: TaskSet) -> Examples:
+    """A Dataset of Hugging Face's `datasets` with the columns of the official file.
+
+    Its numbered labels become names by its own list of them: it may have another order.
+
+    Raises:
+        KbertError: if the set is no table, or the dataset is not of it.
+    """
+    names = {name: kind.names for name, kind in dataset.features.items() if hasattr(kind, "names")}
+
+    def rows() -> Iterable[tuple[Origin, dict[str, Any]]]:
+        for number, row in enumerate(dataset, 1):
+            named = {
+                name: of[row[name]] for name, of in names.items() if row[name] in range(len(of))
+            }
+            yield Origin("the dataset", number), {**row, **named}
+
+    if not len(dataset):
+        raise KbertError("the dataset has no examples")
+    return examples_of(rows(), _names(dataset[0]), "the dataset", task_set)
+
+
 def json_list(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON list.
 
@@ -154,7 +176,7 @@ def examples_of(
 
 def _columns(task_set: TaskSet) -> Columns:
     if task_set.columns is None:
-        raise KbertError("this set is no table of columns")
+        raise KbertError("this set is no table of columns: read it from its official files")
     return task_set.columns
 
 

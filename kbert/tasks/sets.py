@@ -135,7 +135,9 @@ SETS: dict[str, TaskSet] = {
         names.NLI,
         classification,
         "accuracy",
-        columns=Columns("premise", "hypothesis", ("gold_label",), group="premise", id="guid"),
+        columns=Columns(
+            "premise", "hypothesis", ("gold_label", "label"), group="premise", id="guid"
+        ),
         batches=_batches(128, 32, 5),
         optimizer=_adamw(5e-5, 0.1),
         sizes={"train": 24_998, "dev": 3000, "test": 3000},

@@ -1,6 +1,6 @@
 """What a set is: its files, its labels, how it is scored and how others trained on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ class TaskSet(NamedTuple):
     task: str
     files: dict[str, tuple[str, ...]]
     reader: Callable[[Path, "TaskSet"], Examples]
-    label_names: list[str]
+    label_names: Sequence[str]
     metric: Callable[..., dict[str, float]]
     best_by: str
     batches: dict[str, Any]

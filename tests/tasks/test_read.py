@@ -361,6 +361,34 @@ def test_what_there_is_not_is_an_error_that_says_what_there_is(tmp_path):
         read_task("nsmc", tmp_path, "dev")
 
 
+def test_a_dataset_goes_by_its_own_names_of_labels():
+    datasets = pytest.importorskip("datasets")
+    order = ["entailment", "neutral", "contradiction"]  # not KLUE's own
+    features = {name: datasets.Value("string") for name in ("guid", "premise", "hypothesis")}
+    features["label"] = datasets.ClassLabel(names=order)
+    rows = {
+        "guid": ["a", "b"],
+        "premise": ["가", "가"],
+        "hypothesis": ["나", "다"],
+        "label": [1, 2],
+    }
+    dataset = datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+    examples = read_task("klue-nli", dataset, "dev")
+    assert examples.labels == ["neutral", "contradiction"]
+    assert (examples.groups, examples.ids) == (["가", "가"], ["a", "b"])
+    assert str((examples.origins or [])[1]) == "the dataset, row 2"
+    with pytest.raises(KbertError, match="no column 'document'"):
+        read_task("nsmc", dataset, "test")
+    with pytest.raises(KbertError, match="from its official files"):
+        read_task("klue-ner", dataset, "dev")
+    with pytest.raises(KbertError, match="no examples"):
+        read_task("klue-nli", dataset.select([]), "dev")
+    rows["label"][0] = -1  # how a hidden label is written
+    hidden = datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+    with pytest.raises(KbertError, match="the dataset, row 1: the label -1 is none of"):
+        read_task("klue-nli", hidden, "dev")
+
+
 def test_the_official_numbers_of_labels():
     lengths = {name: len(SETS[name].label_names) for name in SETS if name.startswith("klue")}
     assert lengths == {

@@ -21,6 +21,10 @@ from kbert.tasks.metrics.counts import (
 def klue_ner(gold_tags: Sequence[str], predicted_tags: Sequence[str]) -> dict[str, float]:
     """KLUE-NER's scores: `entities` with its 13 labels.
 
+    The official code also counts what is predicted for [CLS] and for the last token of each row,
+    beside an O. That is no character, so it is left out here; with it, char_f1 of a good model is
+    0.00001 higher, and that of one that says O throughout 0.0677 instead of 0.0672 on dev.
+
     Args:
         gold_tags: (N,) the tags of the characters of all sentences one behind the other, without
             those of spaces.
