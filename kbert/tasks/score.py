@@ -9,7 +9,7 @@ What is predicted has the form of the labels (see `kbert.data.labelled.examples`
     dependency-parsing        a (head, relation) for each word
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kbert.data.labelled.examples import Examples
@@ -21,14 +21,18 @@ from kbert.tasks.metrics.labels import classification, correlation, klue_re, mul
 from kbert.tasks.sets import SETS
 from kbert.text.tags import Span, character_tags, scheme_of
 
-# What chooses the best weights where a set does not say it.
-_BEST_BY = {
-    "single_label_classification": "macro_f1",
-    "multi_label_classification": "macro_f1",
-    "regression": "pearson",
-    "question-answering": "f1",
-    "multiple-choice": "accuracy",
-    "dependency-parsing": "las",
+Metric = Callable[..., dict[str, float]]
+
+# What is usual for a task: the metric, and the score that chooses the best weights.
+_USUAL: dict[str, tuple[Metric, str]] = {
+    "single_label_classification": (classification, "macro_f1"),
+    "multi_label_classification": (multi_label, "macro_f1"),
+    "regression": (correlation, "pearson"),
+    "entities": (entities, "entity_f1"),
+    "words": (classification, "accuracy"),
+    "question-answering": (korquad, "f1"),
+    "multiple-choice": (classification, "accuracy"),
+    "dependency-parsing": (attachment, "las"),
 }
 
 
@@ -60,23 +64,20 @@ def score(
         raise KbertError("these examples have no labels, so nothing can be scored")
     if len(gold) != len(predicted):
         raise KbertError(f"{len(gold)} examples, but {len(predicted)} predictions")
-    metric = SETS[examples.set_name].metric if examples.set_name else None
-    if examples.task == "token-classification":
-        if scheme_of(examples.label_names) == "word":
-            return classification(*_words(gold, predicted))
+    metric, _ = _metric(examples)
+    kind = _kind(examples)
+    if kind == "words":
+        return metric(*_words(gold, predicted))
+    if kind == "entities":
         tags = [characters(examples.texts, spans) for spans in (gold, predicted)]
-        return metric(*tags) if metric else entities(*tags, examples.label_names)
-    if examples.task == "question-answering":
-        return (metric or korquad)([[text for _, text in each] for each in gold], predicted)
-    if examples.task == "dependency-parsing":
-        return (metric or attachment)(gold, predicted)
-    if examples.problem_type == "regression":
-        return (metric or correlation)(gold, predicted)
-    if examples.problem_type == "multi_label_classification":
-        return (metric or multi_label)(gold, predicted, examples.label_names)
+        return metric(*tags, examples.label_names) if metric is entities else metric(*tags)
+    if kind == "question-answering":
+        return metric([[text for _, text in each] for each in gold], predicted)
+    if metric is multi_label:
+        return metric(gold, predicted, examples.label_names)
     if metric is klue_re:
         return metric(gold, predicted, probabilities, examples.label_names)
-    return (metric or classification)(gold, predicted)
+    return metric(gold, predicted)
 
 
 def best_by(examples: Examples) -> str:
@@ -86,13 +87,21 @@ def best_by(examples: Examples) -> str:
         >>> best_by(Examples("question-answering", ["수도는?"]))
         'f1'
     """
-    if examples.set_name:
-        return SETS[examples.set_name].best_by
+    return _metric(examples)[1]
+
+
+def _metric(examples: Examples) -> tuple[Metric, str]:
+    if examples.set_name is None:
+        return _USUAL[_kind(examples)]
+    task_set = SETS[examples.set_name]
+    return task_set.metric, task_set.best_by
+
+
+def _kind(examples: Examples) -> str:
+    """What is scored: the task, divided where it is scored in several ways."""
     if examples.task == "token-classification":
-        return "accuracy" if scheme_of(examples.label_names) == "word" else "entity_f1"
-    if examples.task == "sequence-classification":
-        return _BEST_BY[examples.problem_type]
-    return _BEST_BY[examples.task]
+        return "words" if scheme_of(examples.label_names) == "word" else "entities"
+    return examples.problem_type if examples.task == "sequence-classification" else examples.task
 
 
 def characters(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[str]:
