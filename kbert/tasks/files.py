@@ -10,12 +10,15 @@ from kbert.errors import KbertError
 def find_file(folder: Path, patterns: Sequence[str]) -> Path:
     """The file of a folder that fits the first pattern that any fits, also packed as ".xz".
 
+    Where the folder has none, the folders in it are looked through: KLUE's repository has one a
+    set.
+
     Raises:
         KbertError: if none fits, or several fit one pattern.
     """
     if not folder.is_dir():
         raise KbertError(f"{folder} is neither a folder nor a file")
-    for pattern in patterns:
+    for pattern in (*patterns, *(f"*/{pattern}" for pattern in patterns)):
         found = sorted({*folder.glob(pattern), *folder.glob(f"{pattern}.xz")})
         if len(found) > 1:
             names = ", ".join(str(path.relative_to(folder)) for path in found)

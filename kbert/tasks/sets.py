@@ -50,6 +50,11 @@ def _parts(name: str, *parts: str) -> dict[str, tuple[str, ...]]:
     return {part: (name.format(part),) for part in parts or ("train", "dev", "test")}
 
 
+def _kobest(folder: str) -> dict[str, tuple[str, ...]]:
+    """Files that have the same names in the folders of all five sets."""
+    return {part: (f"{folder}/{part}.tsv", f"{part}.tsv") for part in ("train", "dev", "test")}
+
+
 def _batches(length: int, batch: int, epochs: int) -> dict[str, int]:
     return {"max_length": length, "batch_size": batch, "epochs": epochs}
 
@@ -110,7 +115,7 @@ SETS: dict[str, TaskSet] = {
         columns=Columns("title", id="guid"),
         batches=_batches(128, 32, 4),
         optimizer=_adamw(5e-5, 0.1),
-        sizes={"train": 45_678, "dev": 9107, "test": 9107},
+        sizes={"train": 45_678, "dev": 9107},
         note="large models: warm-up 0.2; labels stand in another order in `datasets`",
     ),
     "klue-sts": TaskSet(
@@ -124,7 +129,7 @@ SETS: dict[str, TaskSet] = {
         columns=Columns("sentence1", "sentence2", ("labels.real-label", "labels.label"), id="guid"),
         batches=_batches(128, 32, 4),
         optimizer=_adamw(5e-5, 0.1),
-        sizes={"train": 11_668, "dev": 519, "test": 1037},
+        sizes={"train": 11_668, "dev": 519},
         note="labels are the raters' mean (real-label), or with one decimal where a file lacks it; "
         "large models: rate 2e-5; patience 5 checks",
     ),
@@ -140,7 +145,7 @@ SETS: dict[str, TaskSet] = {
         ),
         batches=_batches(128, 32, 5),
         optimizer=_adamw(5e-5, 0.1),
-        sizes={"train": 24_998, "dev": 3000, "test": 3000},
+        sizes={"train": 24_998, "dev": 3000},
         note="large models: warm-up 0.2; patience 5 checks; labels stand in another order in "
         "`datasets`",
     ),
@@ -153,7 +158,7 @@ SETS: dict[str, TaskSet] = {
         "char_f1",
         batches=_batches(510, 32, 3),
         optimizer=_adamw(5e-5),
-        sizes={"train": 21_008, "dev": 5000, "test": 5000},
+        sizes={"train": 21_008, "dev": 5000},
         note="large models: rate 1e-5, batch 8; patience 5 checks; officially [CLS], [SEP] and "
         "padding are O and count in the loss; labels stand in another order in `datasets`",
     ),
@@ -166,7 +171,7 @@ SETS: dict[str, TaskSet] = {
         "micro_f1",
         batches=_batches(256, 32, 3),
         optimizer=_adamw(5e-5, 0.1),
-        sizes={"train": 32_470, "dev": 7765, "test": 7766},
+        sizes={"train": 32_470, "dev": 7765},
         note="add kbert.tasks.relation_files.MARKS to the vocabulary; large models: rate 2e-5, 10 "
         "epochs, batch 16, warm-up 0.2",
     ),
@@ -179,7 +184,7 @@ SETS: dict[str, TaskSet] = {
         "las_macro_f1",
         batches=_batches(256, 32, 10),
         optimizer=_adamw(5e-5, 0.1),
-        sizes={"train": 10_000, "dev": 2000, "test": 2500},
+        sizes={"train": 10_000, "dev": 2000},
         note="the official model is given the gold part of speech of each word; large models: 15 "
         "epochs, warm-up 0.2, best by UAS",
     ),
@@ -192,7 +197,7 @@ SETS: dict[str, TaskSet] = {
         "rouge_w",
         batches=_batches(512, 16, 5),
         optimizer=_adamw(3e-5),
-        sizes={"train": 17_554, "dev": 5841, "test": 8906},
+        sizes={"train": 17_554, "dev": 5841},
         note="510 tokens for RoBERTa; officially windows begin 128 tokens apart, questions are cut "
         "to 64 and answers are of at most 30, from the 20 best starts and ends",
     ),
@@ -392,7 +397,7 @@ SETS: dict[str, TaskSet] = {
     ),
     "kobest-boolq": TaskSet(
         _SINGLE,
-        _parts("{}.tsv"),
+        _kobest("BoolQ"),
         read_tsv,
         names.TRUTH,
         classification,
@@ -405,7 +410,7 @@ SETS: dict[str, TaskSet] = {
     ),
     "kobest-copa": TaskSet(
         "multiple-choice",
-        _parts("{}.tsv"),
+        _kobest("COPA"),
         read_tsv,
         [],
         classification,
@@ -427,7 +432,7 @@ SETS: dict[str, TaskSet] = {
     ),
     "kobest-hellaswag": TaskSet(
         "multiple-choice",
-        _parts("{}.tsv"),
+        _kobest("HellaSwag"),
         read_tsv,
         [],
         classification,
@@ -445,7 +450,7 @@ SETS: dict[str, TaskSet] = {
     ),
     "kobest-wic": TaskSet(
         _SINGLE,
-        _parts("{}.tsv"),
+        _kobest("WiC"),
         read_tsv,
         names.TRUTH,
         classification,
@@ -458,7 +463,7 @@ SETS: dict[str, TaskSet] = {
     ),
     "kobest-sentineg": TaskSet(
         _SINGLE,
-        _parts("{}.tsv"),
+        _kobest("SentiNeg"),
         read_tsv,
         names.SENTIMENT,
         classification,

@@ -53,7 +53,7 @@ class TaskSet(NamedTuple):
         best_by: the score that chooses the best weights.
         batches: the official lengths, sizes of batches and epochs, as `LabelledBatches` takes them.
         optimizer: the official learning rate, weight decay and share of steps that warm up.
-        sizes: how many examples each official part has.
+        sizes: how many examples each official part has, of those that are published.
         problem_type: of "sequence-classification".
         columns: of a table.
         note: what one should know before using it.

@@ -95,6 +95,9 @@ RE = {
     "label": "per:origin",
 }
 STS = {"guid": "s0", "sentence1": "가", "sentence2": "나"}
+COPA = """ID	sentence	question	1	2	Answer
+1	차가 찌그러졌다.	원인 	가	나	2
+"""
 WOS = [
     {
         "guid": "w0",
@@ -230,10 +233,7 @@ def test_kobest(tmp_path):
     examples = read_task("kobest-boolq", boolq, "dev")
     assert (examples.texts, examples.pairs, examples.labels) == (["물음?"], ["글"], ["True"])
     copa = tmp_path / "COPA.tsv"
-    copa.write_text(
-        "ID\tsentence\tquestion\t1\t2\tAnswer\n1\t차가 찌그러졌다.\t원인 \t가\t나\t2\n",
-        encoding="utf-8",
-    )
+    copa.write_text(COPA, encoding="utf-8")
     examples = read_task("kobest-copa", copa, "dev")
     assert examples.texts == ["차가 찌그러졌다. 원인은 무엇인가?"]
     assert (examples.pairs, examples.labels) == ([["가", "나"]], [1])
@@ -350,6 +350,15 @@ def test_which_file_of_a_folder_it_is(tmp_path):
         read_task("klue-ner", tmp_path)
     write(tmp_path, "klue-ner-v1.1_train.tsv", NER)  # the official one goes before
     assert (read_task("klue-ner", tmp_path).origins or [])[0].file.endswith("_train.tsv")
+    (tmp_path / "kobest" / "COPA").mkdir(parents=True)
+    write(tmp_path / "kobest" / "COPA", "dev.tsv", COPA)
+    write(tmp_path / "kobest", "dev.tsv", "of another set")
+    assert read_task("kobest-copa", tmp_path / "kobest", "dev").labels == [1]
+    assert read_task("kobest-copa", tmp_path / "kobest" / "COPA", "dev").labels == [1]
+    (tmp_path / "kobest" / "dev.tsv").unlink()
+    (tmp_path / "klue-ner-v1.1").mkdir()
+    write(tmp_path / "klue-ner-v1.1", "klue-ner-v1.1_dev.tsv", NER)
+    assert len(read_task("klue-ner", tmp_path, "dev")) == 2
     with pytest.raises(KbertError, match="neither a folder nor a file"):
         read_task("klue-ner", tmp_path / "nowhere")
 

@@ -153,7 +153,7 @@ def klue_re(
 
     AUPRC is the mean, over all labels with no_relation, of the area under the curve of precision
     over recall, by trapezoids (so a bit above average precision). A label that gold does not have
-    counts 0.5 there, as in scikit-learn from 1.0 on.
+    counts 0.5 there, as in scikit-learn 1.9.
 
     Args:
         gold: (N,) names of relations.
