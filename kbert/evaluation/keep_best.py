@@ -61,13 +61,13 @@ class KeepBest(keras.callbacks.Callback):
             )
         self.evaluations = whole_number("evaluations", evaluations, 1)
         self.patience = None if patience is None else whole_number("patience", patience, 1)
-        self.examples, self.metric, self.batch_size, self.say = examples, metric, batch_size, say
+        self._given, self.metric, self.batch_size, self.say = examples, metric, batch_size, say
         self.history: list[dict[str, float]] = []
         self.best: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Looks at examples and model before a step is taken."""
-        self.examples = as_examples(self.examples, self.model)
+        self.examples = as_examples(self._given, self.model)
         if self.examples.labels is None:
             raise KbertError("to choose the best weights, held-out examples need labels")
         self._total = (self.params["steps"] or 0) * self.params["epochs"]

@@ -1,7 +1,7 @@
 """What came out of an evaluation, as a page for people: one HTML file, nothing loaded from outside.
 
 Scores; which labels were taken for which; the surest mistakes, among which are most of the errors
-of the labels themselves. In Korean or English. It is read on a phone as on a desk, by day and night.
+of the labels themselves. In Korean or English, for a phone and a desk, a light page and a dark one.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "scores": "점수",
         "examples": "예문 {count:,}개, 틀린 것 {errors:,}개",
         "confusion": "무엇을 무엇으로 보았나",
-        "confusion_note": "줄은 정답, 열은 모델의 답입니다. 색이 진할수록 그 줄에서 차지하는 몫이 큽니다.",
+        "confusion_note": "줄은 정답, 열은 모델의 답입니다. 진할수록 그 줄에서 차지하는 몫이 "
+        "큽니다.",
         "errors": "가장 확신하고 틀린 것",
         "errors_note": "모델이 확신한 오답부터 늘어놓았습니다. 앞쪽에는 정답 표시가 잘못된 예문이 "
         "많으니 먼저 살펴보세요.",
@@ -45,7 +46,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "confusion_note": "Rows are the right labels, columns what the model said. The darker, the "
         "larger the share of the row.",
         "errors": "The surest mistakes",
-        "errors_note": "Wrong answers, the surest first. Many of these are errors of the labels, so "
+        "errors_note": "Wrong answers, the surest first. Many of these are errors of the labels: "
         "look here before all else.",
         "distance": "The farthest off",
         "distance_note": "Answers, the farthest from the label first.",

@@ -122,7 +122,7 @@ class Examples:
             ...          label_names=["참", "거짓"]).balanced_weights()
             {'참': 0.75, '거짓': 1.5}
         """
-        counts = Counter(self.labels if self.is_single_label else ())
+        counts: Counter[str] = Counter((self.labels or []) if self.is_single_label else [])
         missing = [name for name in self.label_names if not counts[name]]
         if missing or not counts:
             raise KbertError(

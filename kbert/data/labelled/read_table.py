@@ -6,7 +6,7 @@ What a table holds is checked here, the same for all kinds of files.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -181,6 +181,8 @@ def _label(value: Any, column: str, problem_type: str, separator: str, origin: O
     if problem_type == "multi_label_classification":
         if isinstance(value, str):
             value = [name.strip() for name in value.split(separator)]
+        if not isinstance(value, Iterable):
+            raise KbertError(f"{origin}: {value!r:.80} in {column!r} is no list of labels")
         names = [str(name) for name in value if str(name)]
         if len(set(names)) < len(names):
             raise KbertError(f"{origin}: {value!r:.80} in {column!r} names a label twice")
@@ -196,10 +198,11 @@ def _spans(value: Any, text: str, origin: Origin) -> list[tuple[int, int, str]]:
     spans = []
     for span in value:
         if isinstance(span, Mapping):
-            span = (span.get("start"), span.get("end"), span.get("label"))
-        start, end, name = span if len(span) == 3 else (None, None, None)
-        whole = isinstance(start, int) and isinstance(end, int) and isinstance(name, str)
-        if not whole or not 0 <= start < end <= len(text):
+            span = [span.get(key) for key in ("start", "end", "label")]
+        parts = span if isinstance(span, Sequence) and len(span) == 3 else (None, None, None)
+        start, end, name = parts
+        numbers = isinstance(start, int) and isinstance(end, int) and isinstance(name, str)
+        if not numbers or not 0 <= start < end <= len(text):
             raise KbertError(
                 f"{origin}: the span {span!r:.80} is no (start, end, name) within the "
                 f"{len(text)} characters of {text!r:.60}"

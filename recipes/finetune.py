@@ -1,0 +1,294 @@
+"""Fine-tunes a model on labelled Korean text, from file to `.keras`, in six steps.
+
+    python recipes/finetune.py --train reviews.csv --text 리뷰 --label 감정 --model klue/bert-base
+    python recipes/finetune.py --task klue-ner --data klue/ --model klue/bert-base --seeds 3
+
+A table of one's own (CSV, TSV, Excel, jsonl, Parquet), or an official set by its name with its
+official settings. Where there is no --dev, a tenth of the training text is held out. The weights
+that were best on what is held out are kept, by the metric of the set; --test is asked once, at the
+end, of each seed's best weights.
+
+The folder gets model.keras, report.html, predictions.csv and scores.json, and for each seed a
+folder with log.jsonl, heldout.jsonl and curves.png. The same command goes on where a run was ended.
+
+Source: Devlin et al. 2018, sections 4 and A.3; Mosbach et al. 2021 for warm-up and several seeds.
+"""
+
+import csv
+import json
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from finetune_options import parse_arguments
+from kbert.training.unfrozen import freeze, reinitialize_top
+from rich.console import Console
+
+import kbert
+from kbert.data.labelled.batches import LabelledBatches
+from kbert.data.labelled.examples import Examples
+from kbert.data.labelled.overlap import overlap
+from kbert.evaluation.evaluate import Evaluation, evaluate, shown
+from kbert.evaluation.report import write_report
+from kbert.models.base import KbertModel
+from kbert.runs.console import command, console, run
+from kbert.runs.malloc import keep_freed_memory
+from kbert.runs.run_folder import (
+    check_folder,
+    claim_folder,
+    locked_folder,
+    read_settings,
+    write_settings,
+)
+from kbert.tasks.published import published
+from kbert.tasks.read import read_task
+from kbert.tasks.score import best_by
+from kbert.training.checkpoint import check_same
+from kbert.training.curves import draw_curves
+from kbert.training.loop import HELDOUT_LOG, resume, train
+from kbert.training.losses import objective
+from kbert.training.optimizers import adamw
+from kbert.training.progress import TrainingProgress
+from kbert.training.stages import Stage
+
+
+def main() -> None:
+    keep_freed_memory()
+    arguments, screen = parse_arguments(), console()
+    begun = Path(arguments.out, "settings.json").exists()
+    check_folder(arguments.out, arguments.overwrite or begun)
+    with locked_folder(arguments.out) as folder:
+        finetune(arguments, folder, screen)
+
+
+def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
+    # 1. The examples: to learn from, to choose by, and to be asked once at the end.
+    learned, chosen_by, asked = read_examples(arguments)
+    screen.print(f"{len(learned):,} examples to learn from, {len(chosen_by):,} held out")
+    if asked is not None:
+        screen.print(f"{len(asked):,} to be asked at the end: {overlap(asked, learned)}")
+
+    # 2. The folder: new, or a run to continue, with the same settings as it was begun with.
+    prints = {"examples": learned.fingerprint, "held_out": chosen_by.fingerprint}
+    settings = {**arguments.fixed, **prints}
+    former = None if arguments.overwrite else read_settings(folder)
+    if former is None:
+        claim_folder(folder, arguments.overwrite)
+        write_settings(folder, settings)
+    else:
+        check_same(former, settings, f"the run in {folder}")
+
+    # 3. and 4. A model for each seed, and its best weights.
+    began, results = time.perf_counter(), []
+    for seed in range(arguments.seed, arguments.seed + arguments.seeds):
+        place = folder / f"seed-{seed}"
+        if not train_one(arguments, seed, learned, chosen_by, place, screen):
+            screen.print(
+                f"Ended by a signal. The same command with {command('--out', folder)} goes on."
+            )
+            return
+        # 5. The best weights, asked of the file.
+        model = kbert.load(place / "best.keras")
+        found = {"held out": evaluate(model, chosen_by)}
+        if asked is not None:
+            found["test"] = evaluate(model, asked)
+        for part, scores in found.items():
+            screen.print(f"seed {seed}, {part}: {scores}")
+        results.append((place, found))
+    finish(arguments, results, time.perf_counter() - began, folder, screen)
+
+
+def train_one(
+    arguments: Namespace,
+    seed: int,
+    learned: Examples,
+    chosen_by: Examples,
+    place: Path,
+    screen: Console,
+) -> bool:
+    """Trains with one seed to the last step; whether it was reached."""
+    # 3. The model, its batches and the optimizer.
+    model = load(arguments, learned, seed)
+    batches = LabelledBatches(
+        learned,
+        model,
+        batch_size=arguments.batch_size,
+        epochs=arguments.epochs,
+        seed=seed,
+        max_length=min(arguments.max_length, model.max_length),
+    )
+    optimizer = adamw(
+        arguments.learning_rate,
+        batches.steps,
+        warmup_steps=round(arguments.warmup_share * batches.steps),
+        weight_decay=arguments.weight_decay,
+        layerwise_decay=arguments.layerwise_decay,
+    )
+    weights = learned.balanced_weights() if arguments.balanced else None
+    smoothing = arguments.label_smoothing
+    model.compile(optimizer, **objective(model, label_smoothing=smoothing, class_weights=weights))
+
+    # 4. Training, from the first step or where the run was ended.
+    place.mkdir(exist_ok=True)
+    fixed = {**arguments.fixed, "seed": seed, "examples": learned.fingerprint}
+    first_step = resume(model, place, fixed, screen.print)
+    stages = [Stage(batches, batches.steps, arguments.batch_size, batches.mean_length)]
+    every = max(1, batches.steps // arguments.evaluations)
+    with TrainingProgress(screen, place / "log.jsonl", stages, first_step) as progress:
+        finished = train(
+            model,
+            stages,
+            progress,
+            place,
+            fixed,
+            save_every=max(every, 100),
+            evaluate=BestWeights(chosen_by, place, screen),
+            evaluate_every=every,
+        )
+    if finished:
+        try:
+            draw_curves(place / "log.jsonl", place / "curves.png", heldout=place / HELDOUT_LOG)
+        except kbert.KbertError as error:
+            screen.print(f"No picture of the curves: {error}.")
+    return finished
+
+
+class BestWeights:
+    """Scores held-out examples, and writes the model where it is better than before."""
+
+    def __init__(self, examples: Examples, place: Path, screen: Console):
+        self.examples, self.path, self.screen = examples, place / "best.keras", screen
+        self.log = place / HELDOUT_LOG
+
+    def __call__(self, model: KbertModel) -> dict[str, dict[str, float]]:
+        """The scores, for the log."""
+        metric = best_by(self.examples)
+        former = [line["sources"]["held out"][metric] for line in lines_of(self.log)]
+        scores = evaluate(model, self.examples)
+        better = not former or scores[metric] > max(former) or not self.path.exists()
+        self.screen.print(f"{scores}{'  best so far' if better else ''}")
+        if better:
+            model.with_settings(dtype="float32").save(self.path)
+        return {"held out": dict(scores)}
+
+
+def finish(
+    arguments: Namespace,
+    results: list[tuple[Path, dict[str, Evaluation]]],
+    seconds: float,
+    folder: Path,
+    screen: Console,
+) -> None:
+    # 6. The best seed's model, the report, the predictions, and the scores of all seeds.
+    metric = best_by(results[0][1]["held out"].examples)
+    place, found = max(results, key=lambda each: each[1]["held out"][metric])
+    kbert.load(place / "best.keras").save(folder / "model.keras")
+    shown_part = found.get("test", found["held out"])
+    write_report(shown_part, folder / "report.html", arguments.language)
+    write_predictions(shown_part, folder / "predictions.csv")
+    table = {
+        part: {
+            name: [evaluations[part][name] for _, evaluations in results] for name in found[part]
+        }
+        for part in found
+    }
+    text = json.dumps({"seconds": seconds, "scores": table}, ensure_ascii=False, indent=2)
+    (folder / "scores.json").write_text(text + "\n", encoding="utf-8")
+    screen.print(f"\n{len(results)} seeds" if len(results) > 1 else "")
+    for part, scores in table.items():
+        screen.print(f"{part}: " + "  ".join(mean_and_deviation(*each) for each in scores.items()))
+    print_published(shown_part, screen)
+    screen.print(
+        f"\nThe model is {folder / 'model.keras'}, the report {folder / 'report.html'}. To go on:\n"
+        f"  {command('python', '-c', in_use(folder / 'model.keras', shown_part.examples))}"
+    )
+
+
+def mean_and_deviation(name: str, values: list[float]) -> str:
+    told = shown(name, float(np.mean(values)))
+    return f"{name} {told}" + (f" ± {100 * np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
+
+
+def print_published(evaluation: Evaluation, screen: Console) -> None:
+    """Scores that others published, where they are of the same split."""
+    examples = evaluation.examples
+    if examples.set_name is None:
+        return
+    for row in published(examples.set_name):
+        scores = "  ".join(f"{name} {shown(name, value)}" for name, value in row.scores.items())
+        screen.print(f"  {row.model}: {scores} ({row.split}, {row.source})")
+
+
+def in_use(path: Path, examples: Examples) -> str:
+    pipeline = {
+        "sequence-classification": "TextClassifier",
+        "token-classification": "TokenClassifier",
+        "question-answering": "QuestionAnswering",
+    }[examples.task]
+    texts = [examples.texts[0], *([examples.pairs[0]] if examples.pairs else [])]
+    asked = ", ".join(repr(text[:60]) for text in texts)
+    return f"import kbert; print(kbert.{pipeline}(kbert.load({str(path)!r}))({asked}))"
+
+
+def write_predictions(evaluation: Evaluation, path: Path) -> None:
+    examples, predicted = evaluation.examples, evaluation.predictions
+    with path.open("w", encoding="utf-8-sig", newline="") as file:  # in which Excel reads Korean
+        writer = csv.writer(file)
+        writer.writerow(["where", "text", "pair", "label", "predicted"])
+        for i, said in enumerate(predicted.labels):
+            pair = "" if examples.pairs is None else examples.pairs[i]
+            labels = ["" if examples.labels is None else examples.labels[i], said]
+            writer.writerow([examples.where(i), examples.texts[i], pair, *labels])
+
+
+def read_examples(arguments: Namespace) -> tuple[Examples, Examples, Examples | None]:
+    """The examples to learn from, those to choose weights by, and those to be asked at the end."""
+    if arguments.task:
+        learned = read_task(arguments.task, arguments.data, "train")
+        others = {
+            part: read_task(arguments.task, arguments.data, part) for part in arguments.other_parts
+        }
+    else:
+        learned = arguments.read(arguments.train)
+        paths = {"dev": arguments.dev, "test": arguments.test}
+        others = {
+            part: arguments.read(path, labels=learned.label_names or None)
+            for part, path in paths.items()
+            if path
+        }
+    dev, test = others.get("dev"), others.get("test")
+    if arguments.task and test is None:
+        dev, test = None, dev  # what scores are told of is not what weights are chosen by
+    if dev is None:
+        learned, dev = learned.split(arguments.held_out, seed=0)
+    if arguments.limit and arguments.limit < len(learned):
+        order = np.random.default_rng(0).permutation(len(learned))[: arguments.limit]
+        learned = learned[sorted(order.tolist())]
+    return learned, dev, test
+
+
+def load(arguments: Namespace, learned: Examples, seed: int) -> KbertModel:
+    """The model with the task's head, and with what is asked of its layers."""
+    settings: dict[str, Any] = {"task": learned.task, "seed": seed}
+    if learned.label_names:
+        settings["labels"] = learned.label_names
+    if learned.task == "sequence-classification":
+        settings["problem_type"] = learned.problem_type
+    model = kbert.load(arguments.model, **settings)
+    if arguments.reinitialize:
+        reinitialize_top(model, arguments.reinitialize)
+    if arguments.freeze:
+        freeze(model, arguments.freeze)
+    return model.with_settings(dtype=arguments.precision) if arguments.precision else model
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+if __name__ == "__main__":
+    run(main, parse_arguments)
