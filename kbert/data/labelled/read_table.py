@@ -8,7 +8,7 @@ What a table holds is checked here, the same for all kinds of files.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from kbert.data.labelled.examples import Examples, Origin
 from kbert.data.labelled.table_rows import table_rows
@@ -199,8 +199,8 @@ def _spans(value: Any, text: str, origin: Origin) -> list[tuple[int, int, str]]:
     for span in value:
         if isinstance(span, Mapping):
             span = [span.get(key) for key in ("start", "end", "label")]
-        parts = span if isinstance(span, Sequence) and len(span) == 3 else (None, None, None)
-        start, end, name = parts
+        is_triple = isinstance(span, Sequence) and len(span) == 3
+        start, end, name = cast(Any, span) if is_triple else cast(Any, (None, None, None))
         numbers = isinstance(start, int) and isinstance(end, int) and isinstance(name, str)
         if not numbers or not 0 <= start < end <= len(text):
             raise KbertError(
