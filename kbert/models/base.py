@@ -23,6 +23,7 @@ _SETTINGS = (
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
 )
+DETAILS = ("output_attentions", "output_hidden_states")
 FORMAT_VERSION = 1  # of the `.keras` files; raised when an older kbert could not read them
 
 
@@ -102,6 +103,12 @@ class KbertModel(keras.Model):
 
     def predict(self, x, *args, **kwargs):
         """Keras's `predict`, with the look of `fit`; threads are served one after the other."""
+        for option in DETAILS:
+            if option in kwargs:
+                raise KbertError(
+                    f"{option} is an argument of the encoder's call, not of predict: "
+                    f"bert(inputs, {option}=True)"
+                )
         inherited = super().predict
         with self._one_at_a_time:
             return self._watched(lambda watch: inherited(watch.data(x), *args, **kwargs))

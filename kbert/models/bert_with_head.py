@@ -6,7 +6,7 @@ from typing import Any
 from kbert.errors import KbertError
 from kbert.layers.heads import LabelHead
 from kbert.layers.initializers import sub_seed
-from kbert.models.base import KbertModel
+from kbert.models.base import DETAILS, KbertModel
 from kbert.models.bert import Bert
 from kbert.models.logits import check_losses, takes_places
 from kbert.models.watched_data import LabelLimits
@@ -16,9 +16,11 @@ from kbert.text.tokenizer import Tokenizer
 class BertWithHead(KbertModel):
     """A Bert under `self.bert`, whose arguments and tokenizer are the model's own.
 
-    A subclass makes its heads, names its own arguments in `self._head_arguments`, and sets
-    `self.built`.
+    A subclass makes its heads, names its own arguments in `self._head_arguments`, says what it is
+    trained for (`objective` in `kbert/training/losses.py`), and sets `self.built`.
     """
+
+    objective: str
 
     def __init__(self, *, name: str, dtype: str | None = None, **bert_arguments: Any):
         super().__init__(name=name, dtype=dtype)
@@ -29,7 +31,7 @@ class BertWithHead(KbertModel):
 
     def __call__(self, inputs=None, *args, **kwargs):
         """Runs the model; see `KbertModel`."""
-        for option in ("output_attentions", "output_hidden_states"):
+        for option in DETAILS:
             if option in kwargs:
                 raise KbertError(
                     f"{option} is an argument of the encoder within: model.bert(inputs, "

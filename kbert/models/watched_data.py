@@ -124,7 +124,7 @@ def check_labels(y: Any, limits: LabelLimits, length: int) -> None:
         if numbers.dtype.kind in "UO":
             raise KbertError(
                 f"{of} are numbers, each the place of a name in model.labels, not "
-                f"{numbers.flat[0]!r:.40}"
+                f"{str(numbers.flat[0])!r:.40}"
             )
         stop = length if end == LENGTH else int(end)
         if numbers.min() >= 0 and numbers.max() < stop:
