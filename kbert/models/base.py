@@ -84,6 +84,8 @@ class KbertModel(keras.Model):
                 before the batch.
         """
 
+        _check_callbacks(kwargs.get("callbacks"), getattr(self, "optimizer", None))
+
         def run(watch: Watch):
             given = kwargs.get("validation_data")
             if isinstance(given, tuple):
@@ -320,6 +322,24 @@ class KbertModel(keras.Model):
         model = cls(**config)
         restore_frozen(model, frozen)
         return model
+
+
+def _check_callbacks(callbacks: Any, optimizer: Any) -> None:
+    """Raises KbertError if a callback would set a rate that follows a schedule.
+
+    Keras raises too, but when it is to be set, which may be in the tenth epoch.
+    """
+    rate = getattr(optimizer, "_learning_rate", None)
+    if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return
+    setters = keras.callbacks.ReduceLROnPlateau | keras.callbacks.LearningRateScheduler
+    for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
+        if isinstance(callback, setters):
+            raise KbertError(
+                f"{type(callback).__name__} sets the learning rate, and the optimizer's follows a "
+                "schedule: leave the callback out, or take adamw(learning_rate, total_steps=None), "
+                "whose rate stays until it is set"
+            )
 
 
 def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int) -> None:
