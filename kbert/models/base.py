@@ -83,7 +83,6 @@ class KbertModel(keras.Model):
             KbertError: as a call of the model; or if a label is none. The model stays as it was
                 before the batch.
         """
-
         _check_callbacks(kwargs.get("callbacks"), getattr(self, "optimizer", None))
 
         def run(watch: Watch):

@@ -56,9 +56,7 @@ class BertWithHead(KbertModel):
     def _label_limits(self) -> LabelLimits:
         given = getattr(self, "_losses_given", None)
         losses = given if isinstance(given, dict) else {None: given}
-        return {
-            name: end for name, end in self._places().items() if takes_places(losses.get(name))
-        }
+        return {name: end for name, end in self._places().items() if takes_places(losses.get(name))}
 
     def _needs_pooler(self) -> None:
         if self.bert.pooler is None:

@@ -111,7 +111,7 @@ class _WatchedBatches(keras.utils.PyDataset):
 
 
 def check_labels(y: Any, limits: LabelLimits, length: int) -> None:
-    """Raises KbertError if labels are none of those that a model scores, as far as they are at hand.
+    """Raises KbertError if labels at hand are none of those that a model scores.
 
     A label of `IGNORED` (-100) is one that does not count.
     """

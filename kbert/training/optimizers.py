@@ -117,9 +117,10 @@ class AdamW(keras.optimizers.AdamW):
 
     def __init__(self, *args: Any, layerwise_decay: float | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        if layerwise_decay is not None and not 0 < number_from_zero(
-            "layerwise_decay", layerwise_decay
-        ) <= 1:
+        if (
+            layerwise_decay is not None
+            and not 0 < number_from_zero("layerwise_decay", layerwise_decay) <= 1
+        ):
             raise KbertError(f"layerwise_decay is a number in (0, 1], not {layerwise_decay}")
         self.layerwise_decay = layerwise_decay
         self._scales: dict[str, float] = {}
@@ -149,7 +150,7 @@ class AdamW(keras.optimizers.AdamW):
         keras.optimizers.AdamW.learning_rate.fset(self, rate)
 
     def finalize_variable_values(self, var_list):
-        """What Keras calls at the end of `fit`: says, once, if steps were taken that did nothing."""
+        """What Keras calls at the end of `fit`: says, once, if there were steps of nothing."""
         super().finalize_variable_values(var_list)
         rate = self._learning_rate
         if not isinstance(rate, LinearWarmupDecay) or self._has_said_zero:

@@ -32,7 +32,10 @@ IDS = np.array([[2, 5, 6, 3], [2, 7, 3, 0]], "int32")
         ({"token_type_ids": IDS * 0.0}, "token_type_ids are whole numbers, and these are float64"),
         ({"input_ids": IDS > 0}, "input_ids are whole numbers, and these are bool"),
         ({"attention_mask": np.full((2, 4), "1")}, "attention_mask is 1 for a token and 0 for"),
-        ({"masked_lm_positions": np.array([1, 2])}, r"is \(2, masked positions\) with .* not \(2,\)"),
+        (
+            {"masked_lm_positions": np.array([1, 2])},
+            r"is \(2, masked positions\) with .* not \(2,\)",
+        ),
         ({"masked_lm_positions": np.array([[1], [4]])}, "masked_lm_positions holds 4: .* 0 to 3"),
         ({"masked_lm_positions": np.array([[1], [-1]])}, "masked_lm_positions holds -1"),
     ],

@@ -65,7 +65,9 @@ def test_inputs_without_a_dtype(small, tmp_path, policy):
     alone = keras.Model(symbols, bert(symbols)["pooler_output"])
     np.testing.assert_array_equal(numbers(alone(ids)).astype("float32"), expected)
     np.testing.assert_allclose(
-        alone.predict(ids, verbose=0).astype("float32"), expected, atol=1e-6 if policy == "float32" else 0.02
+        alone.predict(ids, verbose=0).astype("float32"),
+        expected,
+        atol=1e-6 if policy == "float32" else 0.02,
     )
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
@@ -102,9 +104,7 @@ def parts(model):
     ],
 )
 def test_what_is_frozen_stays_so_in_the_file(small, tmp_path, frozen):
-    model = BertForSequenceClassification(
-        labels=["가", "나"], **{**small, "num_hidden_layers": 2}
-    )
+    model = BertForSequenceClassification(labels=["가", "나"], **{**small, "num_hidden_layers": 2})
     whole = len(parts(model))
     frozen(model)
     assert len(parts(model)) < whole
