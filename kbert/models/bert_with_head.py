@@ -49,13 +49,13 @@ class BertWithHead(KbertModel):
         super().compile(optimizer, loss, *args, **kwargs)
         self._losses_given = loss
 
-    def _places(self) -> dict[str | None, int | str]:
+    def _places(self) -> dict[Any, int | str]:
         """How many classes there are for a label to name, by output; see `_label_limits`."""
         return {}
 
     def _label_limits(self) -> LabelLimits:
         given = getattr(self, "_losses_given", None)
-        losses = given if isinstance(given, dict) else {None: given}
+        losses: dict[Any, Any] = given if isinstance(given, dict) else {None: given}
         return {name: end for name, end in self._places().items() if takes_places(losses.get(name))}
 
     def _needs_pooler(self) -> None:

@@ -48,23 +48,18 @@ def as_inputs(inputs: Any) -> Any:
             name: _as_array(value, str(name)) if name in INPUTS else value
             for name, value in inputs.items()
         }
-    if isinstance(inputs, str) or _first(inputs, str) is not None:
+    first = inputs[0] if isinstance(inputs, list | tuple) and inputs else inputs
+    if isinstance(first, str):
         raise KbertError(
             "a model takes ids, and this is text: call it with the tokenizer's answer, as "
             "model(model.tokenizer(texts))"
         )
-    if isinstance(inputs, list | tuple) and _first(inputs, (list, tuple, int)) is None:
+    if isinstance(inputs, list | tuple) and not isinstance(first, list | tuple | int):
         raise KbertError(
             "a list does not say which array is which: pass a dict, as {'input_ids': ids, "
             "'attention_mask': mask, 'token_type_ids': segments}, or the ids alone"
         )
     return _as_array(inputs, "input_ids")
-
-
-def _first(value: Any, kinds: Any) -> Any:
-    """The first of a list or tuple, if it is of a kind; else None."""
-    is_list = isinstance(value, list | tuple) and len(value) > 0
-    return value[0] if is_list and isinstance(value[0], kinds) else None
 
 
 def _as_array(value: Any, name: str) -> Any:

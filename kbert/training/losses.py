@@ -80,7 +80,7 @@ class CrossEntropy(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """(B, P), (B, P, V) -> (B, P); or (B, 1), (B, V) -> (B,)."""
         labels, logits = _labels(y_true, y_pred), ops.cast(y_pred, "float32")
-        losses = cross_entropy(ops.maximum(labels, 0), logits)
+        losses: Any = cross_entropy(ops.maximum(labels, 0), logits)
         if not self.label_smoothing:
             return losses
         of_all = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
@@ -269,7 +269,7 @@ def objective(
         )
     settings: dict[str, Any] = {"label_smoothing": label_smoothing}
     if class_weights is not None:
-        settings["class_weights"] = _by_label(class_weights, task.labels)
+        settings["class_weights"] = _by_label(class_weights, getattr(task, "labels", []))
     if micro_batches > 1:
         settings["reduction"] = "sum"
 

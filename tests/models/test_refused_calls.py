@@ -232,7 +232,7 @@ def test_what_the_heads_did_is_asked_of_the_encoder(model):
     ],
 )
 def test_losses_that_expect_probabilities(model, loss):
-    with pytest.raises(KbertError, match="expects probabilities, and a .* gives logits: compile"):
+    with pytest.raises(KbertError, match=r"expects probabilities, and a .* gives logits: compile"):
         model.compile("sgd", loss=loss)
 
 
