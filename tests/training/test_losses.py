@@ -68,10 +68,10 @@ def test_minus_100_in_fit(small):
     labels = np.array([[-100, 1, 2, -100], [-100, 0, -100, -100], [-100] * 4])
     counted = (labels >= 0).astype("float32")
     trained = []
-    for labels, weights in ((labels, None), (np.maximum(labels, 0), counted)):
+    for given, weights in ((labels, None), (np.maximum(labels, 0), counted)):
         model = kbert.BertForTokenClassification(labels=LABELS, **small)
         model.compile("sgd", **objective(model))
-        logs = model.train_on_batch(IDS, labels, weights, return_dict=True)
+        logs = model.train_on_batch(IDS, given, weights, return_dict=True)
         assert np.isfinite(logs["loss"])
         trained.append((logs["loss"], logs["accuracy"], *model.get_weights()))
     for one, two in zip(*trained, strict=True):
