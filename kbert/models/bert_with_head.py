@@ -16,11 +16,9 @@ from kbert.text.tokenizer import Tokenizer
 class BertWithHead(KbertModel):
     """A Bert under `self.bert`, whose arguments and tokenizer are the model's own.
 
-    A subclass makes its heads, names its own arguments in `self._head_arguments`, says what it is
-    trained for (`objective` in `kbert/training/losses.py`), and sets `self.built`.
+    A subclass makes its heads, names its own arguments in `self._head_arguments`, and sets
+    `self.built`.
     """
-
-    objective: str
 
     def __init__(self, *, name: str, dtype: str | None = None, **bert_arguments: Any):
         super().__init__(name=name, dtype=dtype)

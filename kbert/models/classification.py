@@ -68,11 +68,6 @@ class BertForSequenceClassification(BertWithHead):
         self.classifier = self._label_head("classifier", len(self.labels), classifier_dropout)
         self.built = True
 
-    @property
-    def objective(self) -> str:
-        """What is trained for: the problem type."""
-        return self.problem_type
-
     def _places(self):
         is_one = self.problem_type == "single_label_classification"
         return {None: len(self.labels)} if is_one else {}

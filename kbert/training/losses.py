@@ -254,7 +254,7 @@ def objective(
         [3.0, 1.0]
     """
     whole_number("micro_batches", micro_batches, 1)
-    name = task if isinstance(task, str) else getattr(task, "objective", None)
+    name = task if isinstance(task, str) else _aim(task)
     known = PRETRAINING if isinstance(task, str) else (*PRETRAINING, *FINE_TUNING)
     if name not in known:
         raise KbertError(
@@ -289,6 +289,14 @@ def objective(
         metrics = [Accuracy("next_token_accuracy" if name == "causal" else "accuracy")]
     jit_compile = keras.backend.backend() != "torch"
     return {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}
+
+
+def _aim(model: Any) -> str | None:
+    """What a model is trained for, by our names; None where it is none of ours."""
+    task = getattr(model, "task", None)
+    if task == "sequence-classification":
+        return model.problem_type
+    return "next-sentence" if task == "next-sentence-prediction" else task
 
 
 def _by_label(weights: Mapping[str, float], labels: Sequence[str]) -> list[float]:
