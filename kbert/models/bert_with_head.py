@@ -80,7 +80,7 @@ class BertWithHead(KbertModel):
         Raises:
             KbertError: if they are not names, each once, or not as many as before.
         """
-        names, former = _check_labels(labels), getattr(self, "labels", None)
+        names, former = check_labels(labels), getattr(self, "labels", None)
         if former is not None and len(names) != len(former):
             raise KbertError(
                 f"the model scores {len(former)} labels, {former!r:.80}, and these are "
@@ -103,7 +103,7 @@ class BertWithHead(KbertModel):
         return {**self.bert._config(), **self._head_arguments}
 
 
-def _check_labels(labels: Sequence[str]) -> list[str]:
+def check_labels(labels: Any) -> list[str]:
     """The labels as a list of names.
 
     Raises:

@@ -20,9 +20,15 @@ FINE_TUNING = (
     "regression",
     "token-classification",
     "question-answering",
+    "multiple-choice",
+    "dependency-parsing",
 )
 _OF_CLASSES = ("single_label_classification", "multi_label_classification", "token-classification")
-_HEADS = {"pretraining": ("mlm", "nsp"), "question-answering": ("start", "end")}
+_HEADS = {
+    "pretraining": ("mlm", "nsp"),
+    "question-answering": ("start", "end"),
+    "dependency-parsing": ("heads", "relations"),
+}
 
 
 @keras.saving.register_keras_serializable("kbert")
