@@ -132,11 +132,14 @@ class KbertModel(keras.Model):
 
     def _watched(self, run: Callable[[Watch], Any]) -> Any:
         watch = Watch(self._limits, self._label_limits())
+        is_jax = keras.backend.backend() == "jax"
+        # A call that fails on JAX would give the model what Keras keeps of an earlier one.
+        if is_jax and self._jax_state_synced:
+            self._jax_state = None
         try:
             return run(watch)
         except BaseException as error:
-            if keras.backend.backend() == "jax":
-                # Keras would give the model the state of an earlier call at the next chance.
+            if is_jax:
                 self._jax_state, self._jax_state_synced = None, True
             if watch.error is not None and isinstance(error, Exception):
                 raise watch.error from None

@@ -154,14 +154,20 @@ def test_an_answer_beyond_the_row(small):
 
 def test_weights_that_are_set_stay_when_a_call_is_refused(model):
     """Keras would give the model the state of the call before, at the next chance."""
-    model.train_on_batch(GOOD, Y)
-    new = [weight + 1 for weight in model.get_weights()]
-    model.set_weights(new)
-    with pytest.raises(KbertError):
-        model.train_on_batch(BAD["too long"][0], Y)
-    model.evaluate(GOOD, Y, verbose=0)
-    for one, two in zip(new, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
+    bad = BAD["too long"][0]
+    for call in (
+        lambda: model.train_on_batch(bad, Y),
+        lambda: model.fit(Batches((bad, Y)), verbose=0),
+        lambda: model.evaluate(Batches((GOOD, Y), (bad, Y)), verbose=0),
+    ):
+        model.train_on_batch(GOOD, Y)
+        new = [weight + 1 for weight in model.get_weights()]
+        model.set_weights(new)
+        with pytest.raises(KbertError):
+            call()
+        model.evaluate(GOOD, Y, verbose=0)
+        for one, two in zip(new, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
 
 
 def test_predictions_from_threads(model):
