@@ -41,6 +41,7 @@ class KbertModel(keras.Model):
     vocab_size: int
     max_length: int
     num_segments: int
+    input_axes = ("batch", "length")  # of input_ids
 
     def __new__(cls, *args, **kwargs):
         """Keeps the constructor's arguments, which `keras.Model.__new__` would drop."""
@@ -70,7 +71,7 @@ class KbertModel(keras.Model):
 
     @property
     def _limits(self) -> Limits:
-        return Limits(self.vocab_size, self.num_segments, self.max_length)
+        return Limits(self.vocab_size, self.num_segments, self.max_length, self.input_axes)
 
     def _label_limits(self) -> LabelLimits:
         """What labels can be; see `kbert/models/watched_data.py`."""

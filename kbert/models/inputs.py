@@ -1,6 +1,6 @@
 """What a model is called with: in every usual form a dict, looked at before a backend meets it.
 
-Shapes: B batch, L length, P masked positions.
+Shapes: B batch, C choices, L length, P masked positions, W words.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,11 @@ import numpy as np
 
 from kbert.errors import KbertError
 
-INPUTS = ("input_ids", "token_type_ids", "attention_mask", "lengths", "masked_lm_positions")
+WORDS = ("first_pieces", "last_pieces", "words", "heads")  # of a parser
+INPUTS = (
+    *("input_ids", "token_type_ids", "attention_mask", "lengths", "masked_lm_positions"),
+    *WORDS,
+)
 _WHOLE = tuple(name for name in INPUTS if name != "attention_mask")
 
 
@@ -22,11 +26,13 @@ class Limits(NamedTuple):
         vocab_size: how many ids there are.
         num_segments: how many segments; with fewer than two they are not looked at.
         max_length: the longest L.
+        axes: what the axes of `input_ids` are; the last is the length.
     """
 
     vocab_size: int
     num_segments: int
     max_length: int
+    axes: tuple[str, ...] = ("batch", "length")
 
 
 def as_inputs(inputs: Any) -> Any:
@@ -109,10 +115,10 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
         )
     if not isinstance(ids, np.ndarray):
         return
-    if ids.ndim != 2 or not ids.size:
-        raise KbertError(f"input_ids are (batch, length), each 1 or more, not {ids.shape}")
-    batch, length = ids.shape
-    vocab_size, num_segments, max_length = limits
+    vocab_size, num_segments, max_length, axes = limits
+    if ids.ndim != len(axes) or not ids.size:
+        raise KbertError(f"input_ids are ({', '.join(axes)}), each 1 or more, not {ids.shape}")
+    length, words = ids.shape[-1], np.shape(given.get("first_pieces"))
     if length > max_length:
         raise KbertError(
             f"a row of {length} tokens is longer than the model's {max_length} positions; pass "
@@ -123,6 +129,9 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
         ("token_type_ids", 0, num_segments if num_segments > 1 else None, "segments of the model"),
         ("lengths", 0, length + 1, "lengths of a row's text"),
         ("masked_lm_positions", 0, length, "positions in a row"),
+        ("first_pieces", 0, length, "positions in a row"),
+        ("last_pieces", 0, length, "positions in a row"),
+        ("heads", 0, 1 + words[-1] if words else None, "numbers of the root and the words"),
     ):
         numbers = given.get(name)
         if not isinstance(numbers, np.ndarray) or end is None:
@@ -133,20 +142,28 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
             wrong = numbers[(numbers < least) | (numbers >= end)][0]
             raise KbertError(f"{name} holds {wrong}: the {what} go from {least} to {end - 1}")
     for name, shapes in (
-        ("token_type_ids", [(batch, length)]),
-        ("attention_mask", [(batch, length), (batch, length, length)]),
-        ("lengths", [(batch,)]),
+        ("token_type_ids", [ids.shape]),
+        ("attention_mask", [ids.shape, (*ids.shape, length)]),
+        ("lengths", [ids.shape[:-1]]),
     ):
         array = given.get(name)
         if isinstance(array, np.ndarray) and array.shape not in shapes:
             right = " or ".join(map(str, shapes))
             raise KbertError(f"{name} is {right} with input_ids {ids.shape}, not {array.shape}")
     positions = given.get("masked_lm_positions")
-    if isinstance(positions, np.ndarray) and (positions.ndim != 2 or len(positions) != batch):
+    if isinstance(positions, np.ndarray) and (positions.ndim != 2 or len(positions) != len(ids)):
         raise KbertError(
-            f"masked_lm_positions is ({batch}, masked positions) with input_ids {ids.shape}, not "
+            f"masked_lm_positions is ({len(ids)}, masked positions) with input_ids {ids.shape}, not "
             f"{positions.shape}"
         )
+    for name in WORDS:
+        array = given.get(name)
+        is_array = words and isinstance(array, np.ndarray)
+        if is_array and (array.shape != words or array.shape[:-1] != ids.shape[:-1]):
+            raise KbertError(
+                f"{name} is (batch, words) as first_pieces, which are {words} with input_ids "
+                f"{ids.shape}, not {array.shape}"
+            )
     mask = given.get("attention_mask")
     if isinstance(mask, np.ndarray) and mask.dtype.kind not in "iubf":
         raise KbertError(f"attention_mask is 1 for a token and 0 for padding, not {mask.dtype}")

@@ -7,7 +7,7 @@
 There an id that cannot be is a page of "Graph execution error" on TensorFlow, an IndexError on
 PyTorch, and not-a-number for ever on JAX.
 
-Shapes: B batch, L length.
+Shapes: L length.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -81,7 +81,7 @@ class Watch:
             at_hand = length = as_numpy(inputs)
         check_inputs(at_hand, self.limits)
         if isinstance(length, np.ndarray):
-            check_labels(y, self.labels, length.shape[1])
+            check_labels(y, self.labels, length.shape[-1])
         return inputs
 
 
