@@ -153,8 +153,8 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
     positions = given.get("masked_lm_positions")
     if isinstance(positions, np.ndarray) and (positions.ndim != 2 or len(positions) != len(ids)):
         raise KbertError(
-            f"masked_lm_positions is ({len(ids)}, masked positions) with input_ids {ids.shape}, not "
-            f"{positions.shape}"
+            f"masked_lm_positions is ({len(ids)}, masked positions) with input_ids {ids.shape}, "
+            f"not {positions.shape}"
         )
     for name in WORDS:
         array = given.get(name)

@@ -23,11 +23,11 @@ def log_shares(logits):
     return np.log(shares / shares.sum(axis=-1, keepdims=True))
 
 
-def without_xla(arguments):
-    """For TensorFlow, on which it takes long to compile."""
+def uncompiled(arguments):
+    """For TensorFlow, which takes long to compile a step."""
     if keras.backend.backend() == "tensorflow":
         assert arguments["jit_compile"]
-        arguments["jit_compile"] = False
+        return arguments | {"jit_compile": False, "run_eagerly": True}
     return arguments
 
 
@@ -78,7 +78,7 @@ def test_minus_100_in_fit(small):
     trained = []
     for given, weights in ((labels, None), (np.maximum(labels, 0), counted)):
         model = kbert.BertForTokenClassification(labels=LABELS, **small)
-        model.compile("sgd", **without_xla(objective(model)))
+        model.compile("sgd", **uncompiled(objective(model)))
         logs = model.train_on_batch(IDS, given, weights, return_dict=True)
         assert np.isfinite(logs["loss"])
         trained.append((logs["loss"], logs["accuracy"], *model.get_weights()))
@@ -197,7 +197,7 @@ def expected_loss(name, logits, labels):
 def test_a_model_says_itself_what_it_is_compiled_with(small, name):
     make, labels = MODELS[name]
     model = make(small)
-    model.compile(adamw(2e-2, 100), **without_xla(objective(model)))
+    model.compile(adamw(2e-2, 100), **uncompiled(objective(model)))
     logits = keras.tree.map_structure(number, model(IDS))
     figures = model.evaluate(IDS, labels, batch_size=3, verbose=0, return_dict=True)
     before = expected_loss(name, logits, labels)
@@ -220,7 +220,7 @@ def test_weights_of_rows_for_every_kind(small):
         if isinstance(labels, dict):
             continue
         model = make(small)
-        model.compile("sgd", **without_xla(objective(model)))
+        model.compile("sgd", **uncompiled(objective(model)))
         weighted = model.test_on_batch(IDS, labels, np.array([1.0, 0.0, 1.0]), return_dict=True)
         fewer = model.test_on_batch(IDS[[0, 2]], labels[[0, 2]], return_dict=True)
         assert weighted == pytest.approx(fewer, rel=1e-4), name
@@ -230,7 +230,7 @@ def test_labels_weighed_by_their_names(small):
     model = classifier("single_label_classification", small)
     loss = objective(model, class_weights={"긍정": 4.0, "부정": 0.5}, label_smoothing=0.1)["loss"]
     assert (loss.class_weights, loss.label_smoothing) == ([0.5, 1.0, 4.0], 0.1)
-    model.compile("sgd", **without_xla(objective(model, class_weights={"긍정": 4.0, "부정": 0.5})))
+    model.compile("sgd", **uncompiled(objective(model, class_weights={"긍정": 4.0, "부정": 0.5})))
     labels = np.array([0, 2, 1])
     each = -np.take_along_axis(log_shares(number(model(IDS))), labels[:, None], -1)[:, 0]
     expected = (each * [0.5, 4, 1]).sum() / 5.5
