@@ -118,7 +118,7 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
     vocab_size, num_segments, max_length, axes = limits
     if ids.ndim != len(axes) or not ids.size:
         raise KbertError(f"input_ids are ({', '.join(axes)}), each 1 or more, not {ids.shape}")
-    length, words = ids.shape[-1], np.shape(given.get("first_pieces"))
+    length, words = ids.shape[-1], getattr(given.get("first_pieces"), "shape", ())
     if length > max_length:
         raise KbertError(
             f"a row of {length} tokens is longer than the model's {max_length} positions; pass "
@@ -158,8 +158,9 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
         )
     for name in WORDS:
         array = given.get(name)
-        is_array = words and isinstance(array, np.ndarray)
-        if is_array and (array.shape != words or array.shape[:-1] != ids.shape[:-1]):
+        if not words or not isinstance(array, np.ndarray):
+            continue
+        if array.shape != words or array.shape[:-1] != ids.shape[:-1]:
             raise KbertError(
                 f"{name} is (batch, words) as first_pieces, which are {words} with input_ids "
                 f"{ids.shape}, not {array.shape}"
