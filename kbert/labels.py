@@ -4,3 +4,5 @@
 IS_NEXT = 0
 IS_RANDOM = 1
 NOT_A_PAIR = -1  # it has no second text, so nobody asks
+
+IGNORED = -100  # a label that does not count, as PyTorch and Hugging Face's collators write it

@@ -110,7 +110,12 @@ def _check_names(path: Path, names: list[str]) -> list[str]:
     assets = {folder + name for folder in folders for name in TOKENIZER_FILES}
     for name in names:
         if name not in needed | folders | assets:
-            raise KbertError(f"{path}: holds {name!r:.80}, which kbert does not write")
+            own = "; the file of a model of your own around a Bert, if you trust it, is opened by "
+            hint = f"{own}keras.models.load_model, after import kbert.models"
+            raise KbertError(
+                f"{path}: holds {name!r:.80}, which kbert does not write"
+                f"{hint if name.startswith('assets/') else ''}"
+            )
     if needed - set(names):
         missing = ", ".join(sorted(needed - set(names)))
         raise KbertError(f"{path}: has no {missing}; it is not a .keras file")

@@ -11,6 +11,7 @@ from kbert.formats.keras_file import load_keras_file
 from kbert.formats.new_head import with_task
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
+from kbert.models.bert_with_head import check_labels
 
 _log = logging.getLogger("kbert")
 
@@ -62,6 +63,8 @@ def load(
     """
     if task is not None and task not in TASKS:
         raise KbertError(f"task is one of {', '.join(TASKS)}, not {task!r}")
+    if labels is not None:
+        labels = check_labels(labels)
     path = Path(source)
     if path.is_dir():
         model, report = load_huggingface(path, task, labels, allow_pickle=allow_pickle)

@@ -46,7 +46,8 @@ def with_task(
 
     encoder = model if own_task == "encoder" else model.bert
     arguments: dict[str, Any] = encoder.get_config()
-    del arguments["name"], arguments["format_version"]
+    for name in ("name", "format_version", "frozen"):  # a new task trains all of it
+        arguments.pop(name, None)
     keeps_pooler = task == "encoder" and arguments["add_pooling_layer"]
     arguments["add_pooling_layer"] = task in POOLED_TASKS or keeps_pooler
     if labels is not None:

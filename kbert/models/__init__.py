@@ -10,6 +10,10 @@ classification.py     a label for a text or a pair
 tagging.py            a label for each token
 question_answering.py where an answer begins and ends
 inputs.py             a look at a model's inputs before a backend meets them
+watched_data.py       the same for the data of `fit`, `evaluate` and `predict`
+logits.py             which losses fit a head
+frozen.py             which layers are not trained, as a file remembers it
+fine_tuning.py        an encoder is frozen below, or begun anew above
 extend.py             more words for a model that is trained already
 export.py             a model -> ONNX, SavedModel
 """

@@ -20,7 +20,8 @@ from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer, rematerialized
 from kbert.layers.initializers import sub_seed
 from kbert.layers.pooling import Pooler
-from kbert.models.base import FORMAT_VERSION, KbertModel, check_tokenizer
+from kbert.models.base import KbertModel, check_tokenizer
+from kbert.models.inputs import as_whole_numbers
 from kbert.text.files.own_files import VOCABULARY_FILE
 from kbert.text.tokenizer import Tokenizer
 
@@ -122,13 +123,13 @@ class Bert(KbertModel):
             "attention_window": attention_window,
             "remat": remat,
             "seed": seed,
-            "name": name,
         }
         self._arguments = _checked(arguments)
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
         self.remat = remat
         self.max_length = max_position_embeddings - position_offset
+        self.num_segments = type_vocab_size
         self._tokenizer: Tokenizer | None = None
 
         policy = self.dtype_policy.name
@@ -208,6 +209,7 @@ class Bert(KbertModel):
             (B, N, L, L), and its `queries` and `keys`, each (B, L, N, H).
         """
         inputs = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
+        inputs = as_whole_numbers(inputs)  # where Keras calls this function alone
         mask, lengths = inputs.get("attention_mask"), inputs.get("lengths")
         if lengths is not None:
             lengths = ops.cast(lengths, "int32")
@@ -301,10 +303,8 @@ class Bert(KbertModel):
         if folder is not None and Path(folder, VOCABULARY_FILE).exists():
             self.tokenizer = Tokenizer.from_file(folder)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, and the format's version."""
-        dtype = self.dtype_policy.name
-        return {"format_version": FORMAT_VERSION, **self._arguments, "dtype": dtype}
+    def _config(self) -> dict[str, Any]:
+        return {**self._arguments, "dtype": self.dtype_policy.name}
 
 
 def input_ids_shape(inputs) -> tuple[int | None, ...]:

@@ -6,8 +6,10 @@ from typing import Any
 from kbert.errors import KbertError
 from kbert.layers.heads import LabelHead
 from kbert.layers.initializers import sub_seed
-from kbert.models.base import KbertModel
+from kbert.models.base import DETAILS, KbertModel
 from kbert.models.bert import Bert
+from kbert.models.logits import check_losses, takes_places
+from kbert.models.watched_data import LabelLimits
 from kbert.text.tokenizer import Tokenizer
 
 
@@ -22,7 +24,37 @@ class BertWithHead(KbertModel):
         super().__init__(name=name, dtype=dtype)
         self.bert = Bert(**bert_arguments, dtype=self.dtype_policy.name)
         self.vocab_size, self.max_length = self.bert.vocab_size, self.bert.max_length
+        self.num_segments = self.bert.num_segments
         self._head_arguments: dict[str, Any] = {}
+
+    def __call__(self, inputs=None, *args, **kwargs):
+        """Runs the model; see `KbertModel`."""
+        for option in DETAILS:
+            if option in kwargs:
+                raise KbertError(
+                    f"{option} is an argument of the encoder within: model.bert(inputs, "
+                    f"{option}=True)"
+                )
+        return super().__call__(inputs, *args, **kwargs)
+
+    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+        """Keras's `compile`.
+
+        Raises:
+            KbertError: if a loss expects probabilities: the model gives logits.
+        """
+        check_losses(loss, type(self).__name__)
+        super().compile(optimizer, loss, *args, **kwargs)
+        self._losses_given = loss
+
+    def _places(self) -> dict[Any, int | str]:
+        """How many classes there are for a label to name, by output; see `_label_limits`."""
+        return {}
+
+    def _label_limits(self) -> LabelLimits:
+        given = getattr(self, "_losses_given", None)
+        losses: dict[Any, Any] = given if isinstance(given, dict) else {None: given}
+        return {name: end for name, end in self._places().items() if takes_places(losses.get(name))}
 
     def _needs_pooler(self) -> None:
         if self.bert.pooler is None:
@@ -48,7 +80,7 @@ class BertWithHead(KbertModel):
         Raises:
             KbertError: if they are not names, each once, or not as many as before.
         """
-        names, former = _check_labels(labels), getattr(self, "labels", None)
+        names, former = check_labels(labels), getattr(self, "labels", None)
         if former is not None and len(names) != len(former):
             raise KbertError(
                 f"the model scores {len(former)} labels, {former!r:.80}, and these are "
@@ -66,12 +98,12 @@ class BertWithHead(KbertModel):
     def tokenizer(self, tokenizer: Tokenizer | None) -> None:
         self.bert.tokenizer = tokenizer
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the Bert within, those of the heads, and the model's own name."""
-        return {**self.bert.get_config(), **self._head_arguments, "name": self.name}
+    def _config(self) -> dict[str, Any]:
+        """The arguments of the Bert within, and those of the heads."""
+        return {**self.bert._config(), **self._head_arguments}
 
 
-def _check_labels(labels: Sequence[str]) -> list[str]:
+def check_labels(labels: Any) -> list[str]:
     """The labels as a list of names.
 
     Raises:

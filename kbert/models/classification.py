@@ -68,6 +68,10 @@ class BertForSequenceClassification(BertWithHead):
         self.classifier = self._label_head("classifier", len(self.labels), classifier_dropout)
         self.built = True
 
+    def _places(self):
+        is_one = self.problem_type == "single_label_classification"
+        return {None: len(self.labels)} if is_one else {}
+
     def call(self, inputs, training=None):
         """Scores labels: (B, number of labels) logits, float32; inputs as for `Bert`."""
         pooled = self.bert(inputs, training=training)["pooler_output"]  # (B, D)

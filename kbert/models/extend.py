@@ -53,7 +53,7 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
     longer = Tokenizer([*tokenizer.vocabulary, *tokens], **tokenizer.settings)
     size = max(model.vocab_size, len(longer))
     with starting_at_zero():
-        other = type(model)(**{**_arguments(model), "vocab_size": size})
+        other = type(model).from_config({**model.get_config(), "vocab_size": size})
     pieces = tokenizer.encode([token.removeprefix(CONTINUATION) for token in tokens])
     by_token = _tables(model)
     for old, new in zip(model.variables, other.variables, strict=True):
@@ -84,12 +84,6 @@ def _tables(model: KbertModel) -> list:
     if hasattr(model, "mlm"):
         tables += [model.mlm.bias] + ([] if model.mlm.tied else [model.mlm.decoder])
     return tables
-
-
-def _arguments(model: KbertModel) -> dict:
-    arguments = model.get_config()
-    del arguments["format_version"]
-    return arguments
 
 
 def _with_means(

@@ -1,22 +1,110 @@
-"""A look at a model's inputs, before a backend meets what they cannot be.
+"""What a model is called with: in every usual form a dict, looked at before a backend meets it.
 
-Shapes: B batch, L length, P masked positions.
+Shapes: B batch, C choices, L length, P masked positions, W words.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from kbert.errors import KbertError
 
+WORDS = ("first_pieces", "last_pieces", "words", "heads")  # of a parser
+INPUTS = (
+    *("input_ids", "token_type_ids", "attention_mask", "lengths", "masked_lm_positions"),
+    *WORDS,
+)
+_WHOLE = tuple(name for name in INPUTS if name != "attention_mask")
 
-def check_inputs(inputs: Any, vocab_size: int, num_segments: int) -> None:
+
+class Limits(NamedTuple):
+    """What a model's inputs can be.
+
+    Attributes:
+        vocab_size: how many ids there are.
+        num_segments: how many segments; with fewer than two they are not looked at.
+        max_length: the longest L.
+        axes: what the axes of `input_ids` are; the last is the length.
+    """
+
+    vocab_size: int
+    num_segments: int
+    max_length: int
+    axes: tuple[str, ...] = ("batch", "length")
+
+
+def as_inputs(inputs: Any) -> Any:
+    """Inputs in one form: a dict, or the ids alone.
+
+    A tokenizer's answer that is a mapping and no dict (transformers' BatchEncoding) becomes a dict,
+    and rows of Python numbers become arrays.
+
+    Raises:
+        KbertError: if inputs are a list of arrays, which does not say which is which; texts; or
+            rows of several lengths.
+
+    Example:
+        >>> as_inputs([[2, 5, 3]]).tolist()
+        [[2, 5, 3]]
+    """
+    if isinstance(inputs, Mapping):
+        return {
+            name: _as_array(value, str(name)) if name in INPUTS else value
+            for name, value in inputs.items()
+        }
+    first = inputs[0] if isinstance(inputs, list | tuple) and inputs else inputs
+    if isinstance(first, str):
+        raise KbertError(
+            "a model takes ids, and this is text: call it with the tokenizer's answer, as "
+            "model(model.tokenizer(texts))"
+        )
+    if isinstance(inputs, list | tuple) and not isinstance(first, list | tuple | int):
+        raise KbertError(
+            "a list does not say which array is which: pass a dict, as {'input_ids': ids, "
+            "'attention_mask': mask, 'token_type_ids': segments}, or the ids alone"
+        )
+    return _as_array(inputs, "input_ids")
+
+
+def _as_array(value: Any, name: str) -> Any:
+    """A list as an array; anything else as it is."""
+    if not isinstance(value, list | tuple):
+        return value
+    try:
+        return np.array(value)
+    except ValueError as error:  # what numpy says of rows of several lengths
+        raise KbertError(f"the rows of {name} are not of one length: pad them") from error
+
+
+def as_whole_numbers(inputs: Any) -> Any:
+    """Inputs whose ids are integers where a backend has them as floats.
+
+    Keras's placeholders are floats unless they are told otherwise, and float inputs would be cast
+    to 16 bits in mixed precision, in which ids above 256 are not exact.
+    """
+    if isinstance(inputs, dict):
+        return {
+            name: _as_whole(value) if name in _WHOLE else value for name, value in inputs.items()
+        }
+    return _as_whole(inputs)
+
+
+def _as_whole(value: Any) -> Any:
+    if keras.ops.is_tensor(value) and keras.backend.is_float_dtype(
+        keras.backend.standardize_dtype(value.dtype)
+    ):
+        return keras.ops.cast(value, "int32")
+    return value
+
+
+def check_inputs(inputs: Any, limits: Limits) -> None:
     """Raises KbertError if inputs cannot be, as far as they are numpy arrays.
 
     Args:
         inputs: what a model is called with: a dict, or `input_ids` alone.
-        vocab_size: how many ids there are.
-        num_segments: how many segments there are; with fewer than two they are not looked at.
+        limits: of the model.
     """
     given = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
     ids = given.get("input_ids")
@@ -27,26 +115,56 @@ def check_inputs(inputs: Any, vocab_size: int, num_segments: int) -> None:
         )
     if not isinstance(ids, np.ndarray):
         return
-    if ids.ndim != 2 or not ids.size:
-        raise KbertError(f"input_ids are (batch, length), each 1 or more, not {ids.shape}")
-    batch, length = ids.shape
+    vocab_size, num_segments, max_length, axes = limits
+    if ids.ndim != len(axes) or not ids.size:
+        raise KbertError(f"input_ids are ({', '.join(axes)}), each 1 or more, not {ids.shape}")
+    length, words = ids.shape[-1], getattr(given.get("first_pieces"), "shape", ())
+    if length > max_length:
+        raise KbertError(
+            f"a row of {length} tokens is longer than the model's {max_length} positions; pass "
+            "max_length to the tokenizer"
+        )
     for name, least, end, what in (
         ("input_ids", 0, vocab_size, "ids of the vocabulary"),
         ("token_type_ids", 0, num_segments if num_segments > 1 else None, "segments of the model"),
+        ("lengths", 0, length + 1, "lengths of a row's text"),
         ("masked_lm_positions", 0, length, "positions in a row"),
+        ("first_pieces", 0, length, "positions in a row"),
+        ("last_pieces", 0, length, "positions in a row"),
+        ("heads", 0, 1 + words[-1] if words else None, "numbers of the root and the words"),
     ):
         numbers = given.get(name)
         if not isinstance(numbers, np.ndarray) or end is None:
             continue
-        wrong = numbers[(numbers < least) | (numbers >= end)]
-        if wrong.size:
-            raise KbertError(f"{name} holds {wrong[0]}: the {what} go from {least} to {end - 1}")
+        if numbers.dtype.kind not in "iu":
+            raise KbertError(f"{name} are whole numbers, and these are {numbers.dtype}")
+        if numbers.size and (numbers.min() < least or numbers.max() >= end):
+            wrong = numbers[(numbers < least) | (numbers >= end)][0]
+            raise KbertError(f"{name} holds {wrong}: the {what} go from {least} to {end - 1}")
     for name, shapes in (
-        ("token_type_ids", [(batch, length)]),
-        ("attention_mask", [(batch, length), (batch, length, length)]),
-        ("lengths", [(batch,)]),
+        ("token_type_ids", [ids.shape]),
+        ("attention_mask", [ids.shape, (*ids.shape, length)]),
+        ("lengths", [ids.shape[:-1]]),
     ):
         array = given.get(name)
         if isinstance(array, np.ndarray) and array.shape not in shapes:
             right = " or ".join(map(str, shapes))
             raise KbertError(f"{name} is {right} with input_ids {ids.shape}, not {array.shape}")
+    positions = given.get("masked_lm_positions")
+    if isinstance(positions, np.ndarray) and (positions.ndim != 2 or len(positions) != len(ids)):
+        raise KbertError(
+            f"masked_lm_positions is ({len(ids)}, masked positions) with input_ids {ids.shape}, "
+            f"not {positions.shape}"
+        )
+    for name in WORDS:
+        array = given.get(name)
+        if not words or not isinstance(array, np.ndarray):
+            continue
+        if array.shape != words or array.shape[:-1] != ids.shape[:-1]:
+            raise KbertError(
+                f"{name} is (batch, words) as first_pieces, which are {words} with input_ids "
+                f"{ids.shape}, not {array.shape}"
+            )
+    mask = given.get("attention_mask")
+    if isinstance(mask, np.ndarray) and mask.dtype.kind not in "iubf":
+        raise KbertError(f"attention_mask is 1 for a token and 0 for padding, not {mask.dtype}")

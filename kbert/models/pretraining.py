@@ -74,6 +74,9 @@ class BertForPreTraining(_BertWithMaskedLM):
         self.nsp = _next_sentence_head(self.bert)
         self.built = True
 
+    def _places(self):
+        return {"mlm": self.vocab_size, "nsp": 2}
+
     def call(self, inputs, training=None) -> dict[str, Any]:
         """Scores masked words and the second text.
 
@@ -126,6 +129,9 @@ class BertForMaskedLM(_BertWithMaskedLM):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
         self.built = True
 
+    def _places(self):
+        return {None: self.vocab_size}
+
     def call(self, inputs, training=None):
         """Scores masked words: logits as `mlm` of `BertForPreTraining`."""
         hidden = self.bert(inputs, training=training)["last_hidden_state"]
@@ -162,6 +168,9 @@ class BertForNextSentencePrediction(BertWithHead):
         self._needs_pooler()
         self.nsp = _next_sentence_head(self.bert)
         self.built = True
+
+    def _places(self):
+        return {None: 2}
 
     def call(self, inputs, training=None):
         """Scores whether the second text follows the first: (B, 2) logits."""

@@ -10,6 +10,7 @@ import keras
 
 from kbert.models.bert import input_ids_shape
 from kbert.models.bert_with_head import BertWithHead
+from kbert.models.watched_data import LENGTH
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -36,6 +37,9 @@ class BertForQuestionAnswering(BertWithHead):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
         self.span = self._label_head("span", 2)
         self.built = True
+
+    def _places(self):
+        return {"start": LENGTH, "end": LENGTH}
 
     def call(self, inputs, training=None) -> dict[str, Any]:
         """Scores answers: a dict of `start` and `end` logits, each (B, L) float32.

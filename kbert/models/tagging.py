@@ -51,6 +51,9 @@ class BertForTokenClassification(BertWithHead):
         self.classifier = self._label_head("classifier", len(self.labels), classifier_dropout)
         self.built = True
 
+    def _places(self):
+        return {None: len(self.labels)}
+
     def call(self, inputs, training=None):
         """Scores labels: (B, L, number of labels) logits, float32; inputs as for `Bert`."""
         hidden = self.bert(inputs, training=training)["last_hidden_state"]  # (B, L, D)

@@ -65,7 +65,7 @@ class NextSentence:
         firsts = [first] if isinstance(first, str) else list(first)
         seconds = [second] if isinstance(second, str) else list(second)
         for text in (*firsts, *seconds):
-            if not text.strip():
+            if isinstance(text, str) and not text.strip():  # what is no text, the tokenizer names
                 raise KbertError("a text of the pair is empty: two texts are needed")
         rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.max_length)
 

@@ -1,56 +1,186 @@
-"""The losses and metrics of pretraining, as arguments of `compile`.
+"""Losses and metrics, of pretraining and of fine-tuning, as arguments of `compile`.
 
-Shapes: B batch, P masked positions, V vocabulary.
+Shapes: B batch, P masked positions, L length, V vocabulary, C classes or labels.
 """
 
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, number_from_zero, whole_number
+from kbert.labels import IGNORED
 from kbert.training.cross_entropy import cross_entropy
 
-Objective = Literal["pretraining", "masked-lm", "causal", "next-sentence"]
+PRETRAINING = ("pretraining", "masked-lm", "causal", "next-sentence")
+FINE_TUNING = (
+    "single_label_classification",
+    "multi_label_classification",
+    "regression",
+    "token-classification",
+    "question-answering",
+    "multiple-choice",
+    "dependency-parsing",
+)
+_OF_CLASSES = ("single_label_classification", "multi_label_classification", "token-classification")
+_HEADS = {
+    "pretraining": ("mlm", "nsp"),
+    "question-answering": ("start", "end"),
+    "dependency-parsing": ("heads", "relations"),
+}
 
 
 @keras.saving.register_keras_serializable("kbert")
 class CrossEntropy(keras.losses.Loss):
-    """Cross-entropy of logits with integer labels, averaged by sample weight.
+    """Cross-entropy of logits with integer labels, averaged by weight.
 
         loss = sum(w (logsumexp(z) - z[label])) / sum(w)
 
-    Labels and weights have the shape of the logits without the last axis. A weight of 0 takes an
-    entry out of the sum and out of the count: a filling position costs nothing; but its label, too,
-    is in [0, V). It is what Keras's SparseCategoricalCrossentropy computes, in less time and
-    memory.
+    Labels and weights have the shape of the logits without the last axis. A label of -100 does not
+    count, and neither does a weight of 0: such an entry is in neither sum. (With a weight of 0 the
+    label, too, is in [0, V).) It is what Keras's SparseCategoricalCrossentropy computes, in less
+    time and memory.
+
+    Args:
+        name: of the loss.
+        reduction: as Keras has it.
+        label_smoothing: e in [0, 1): what is told apart is (1 - e) of the label, and e of all
+            classes evenly.
+        class_weights: a number for each class, by which w is multiplied; None means 1.
+        **kwargs: Keras's.
 
     Example:
         >>> import numpy as np
         >>> loss = CrossEntropy()
         >>> logits = np.log(np.array([[[0.5, 0.5], [0.1, 0.9]]], "float32"))
-        >>> float(loss(np.array([[0, 0]]), logits, np.array([[1.0, 0.0]]))).__round__(4)
+        >>> float(loss(np.array([[0, -100]]), logits)).__round__(4)
         0.6931
+
+    Source: Szegedy et al. 2016, section 7, for smoothing; Hugging Face's and PyTorch's -100.
     """
+
+    takes_places = True  # labels are numbers of classes, so a model can look at them
 
     def __init__(
         self,
         name: str = "cross_entropy",
         reduction: str = "mean_with_sample_weight",
+        label_smoothing: float = 0.0,
+        class_weights: Sequence[float] | None = None,
         **kwargs: Any,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)
+        self.label_smoothing = number_from_zero("label_smoothing", label_smoothing, end=1)
+        self.class_weights = None if class_weights is None else [*map(float, class_weights)]
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The reduced loss; see the class."""
+        labels = _labels(y_true, y_pred)
+        weights = _weights(labels, sample_weight)
+        if self.class_weights is not None:
+            table = ops.convert_to_tensor(self.class_weights, "float32")  # (C,)
+            weights = weights * ops.take(table, ops.maximum(labels, 0), axis=0)
+        return super().__call__(labels, y_pred, weights)
 
     def call(self, y_true, y_pred):
         """(B, P), (B, P, V) -> (B, P); or (B, 1), (B, V) -> (B,)."""
-        return cross_entropy(_labels(y_true, y_pred), ops.cast(y_pred, "float32"))
+        labels, logits = _labels(y_true, y_pred), ops.cast(y_pred, "float32")
+        losses: Any = cross_entropy(ops.maximum(labels, 0), logits)
+        if not self.label_smoothing:
+            return losses
+        of_all = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
+        return (1 - self.label_smoothing) * losses + self.label_smoothing * of_all
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        own = {"label_smoothing": self.label_smoothing, "class_weights": self.class_weights}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("kbert")
+class BinaryCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of logits with labels that hold or not, each for itself, averaged by weight.
+
+        loss = sum(w (log(1 + exp(z)) - y z)) / sum(w)
+
+    Labels are (B, C) numbers in [0, 1]; a label of -100 does not count. A weight is a row's, (B,),
+    which its labels share, or a label's, (B, C).
+
+    Args:
+        name: of the loss.
+        reduction: as Keras has it.
+        label_smoothing: e in [0, 1): a label y counts as (1 - e) y + e / 2.
+        class_weights: a number for each label, by which w is multiplied; None means 1.
+        **kwargs: Keras's.
+
+    Example:
+        >>> import numpy as np
+        >>> logits = np.array([[0.0, 20.0]], "float32")
+        >>> float(BinaryCrossEntropy()(np.array([[1.0, 1.0]]), logits)).__round__(4)
+        0.3466
+    """
+
+    def __init__(
+        self,
+        name: str = "binary_cross_entropy",
+        reduction: str = "mean_with_sample_weight",
+        label_smoothing: float = 0.0,
+        class_weights: Sequence[float] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.label_smoothing = number_from_zero("label_smoothing", label_smoothing, end=1)
+        self.class_weights = None if class_weights is None else [*map(float, class_weights)]
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The reduced loss; see the class."""
+        labels = ops.cast(y_true, "float32")
+        weights = _weights(labels, sample_weight)
+        if sample_weight is None or len(ops.shape(sample_weight)) < 2:
+            weights = weights / labels.shape[-1]  # a row's, shared
+        if self.class_weights is not None:
+            weights = weights * ops.convert_to_tensor(self.class_weights, "float32")  # (C,)
+        return super().__call__(labels, y_pred, weights)
+
+    def call(self, y_true, y_pred):
+        """(B, C), (B, C) -> (B, C)."""
+        labels, logits = ops.maximum(ops.cast(y_true, "float32"), 0), ops.cast(y_pred, "float32")
+        labels = (1 - self.label_smoothing) * labels + self.label_smoothing / 2
+        return ops.softplus(logits) - labels * logits
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        own = {"label_smoothing": self.label_smoothing, "class_weights": self.class_weights}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("kbert")
+class Accuracy(keras.metrics.Mean):
+    """The share of labels that no other class beats, by weight; -100 does not count.
+
+    Example:
+        >>> import numpy as np
+        >>> accuracy = Accuracy()
+        >>> logits = np.array([[0.2, 0.7], [0.9, 0.1], [0.3, 0.2]], "float32")
+        >>> float(accuracy(np.array([1, 1, -100]), logits))
+        0.5
+    """
+
+    def __init__(self, name: str = "accuracy", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Counts (B, P) labels of (B, P, V) logits."""
+        weights = _weights(_labels(y_true, y_pred), sample_weight)
+        return super().update_state(is_right(y_true, y_pred), weights)
 
 
 def is_right(y_true, y_pred):
     """1 where no label has a higher logit than the right one, else 0: (B, P), (B, P, V) -> (B, P).
 
     Of equal logits the right one counts as the highest. Finding the highest value takes XLA half
-    the time that finding its place does.
+    the time that finding its place does. A label of -100 gives 0.
 
     Example:
         >>> import numpy as np
@@ -58,8 +188,9 @@ def is_right(y_true, y_pred):
         1.0
     """
     labels, logits = _labels(y_true, y_pred), ops.convert_to_tensor(y_pred)
-    at_label = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
-    return ops.cast(at_label >= ops.max(logits, axis=-1), "float32")
+    at_label = ops.take_along_axis(logits, ops.maximum(labels, 0)[..., None], axis=-1)[..., 0]
+    right = ops.logical_and(at_label >= ops.max(logits, axis=-1), labels >= 0)
+    return ops.cast(right, "float32")
 
 
 def _labels(y_true, y_pred):
@@ -68,40 +199,114 @@ def _labels(y_true, y_pred):
     return ops.squeeze(labels, -1) if len(labels.shape) == len(y_pred.shape) else labels
 
 
-def objective(task: Objective, micro_batches: int = 1) -> dict[str, Any]:
+def _weights(labels, sample_weight):
+    """A weight for each label: what was given, and 0 where it is -100."""
+    counted = ops.cast(ops.not_equal(labels, IGNORED), "float32")
+    if sample_weight is None:
+        return counted
+    weights = ops.cast(sample_weight, "float32")
+    while len(weights.shape) < len(labels.shape):  # a row's, for all that is in it
+        weights = weights[..., None]
+    return counted * (weights if len(weights.shape) == len(labels.shape) else weights[..., 0])
+
+
+def objective(
+    task: Any,
+    micro_batches: int = 1,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
     """What to pass to `compile` beside the optimizer.
 
+    | what                     | loss                              | labels                        |
+    |--------------------------|-----------------------------------|-------------------------------|
+    | pretraining              | cross-entropies of both heads     | `mlm` (B, P), `nsp` (B,)      |
+    | masked-lm, causal        | cross-entropy                     | (B, P)                        |
+    | next-sentence            | cross-entropy                     | (B,)                          |
+    | classification, single   | cross-entropy                     | (B,) integers                 |
+    | classification, multiple | binary cross-entropy of each      | (B, C) floats, 0 to 1         |
+    | regression               | mean squared error                | (B,) or (B, 1) floats         |
+    | token classification     | cross-entropy                     | (B, L) integers               |
+    | question answering       | cross-entropies of both ends      | `start` and `end`, (B,)       |
+
+    Integer labels of -100 do not count. Two losses are summed.
+
     Args:
-        task: "pretraining" (both heads; the losses are summed), "masked-lm", "causal" (the next
-            token at every place) or "next-sentence".
+        task: a model of kbert's with a head, which says itself what it is for; or "pretraining",
+            "masked-lm", "causal" (the next token at every place) or "next-sentence".
         micro_batches: in how many parts a step is computed. Where it is more than one, losses are
             sums, and the weights say how much each part counts (`kbert/training/stages.py`).
+        label_smoothing: how much of each label goes to all classes evenly, in [0, 1).
+        class_weights: how much labels count, by the names in `model.labels`; those that are not
+            named count 1.
 
     Returns:
         `loss`, `weighted_metrics` and `jit_compile` (XLA, which Keras leaves off for TensorFlow
         on a CPU though it is faster there, too).
 
     Raises:
-        KbertError: if there is no such task.
+        KbertError: if there is no such task, or the model is no such model; or if smoothing or
+            weights are asked for where there are no classes, or a weight's name is no label.
 
     Example:
         >>> sorted(objective("pretraining"))
         ['jit_compile', 'loss', 'weighted_metrics']
+        >>> from kbert import BertForSequenceClassification
+        >>> model = BertForSequenceClassification(
+        ...     labels=["부정", "긍정"], vocab_size=100, hidden_size=8, num_hidden_layers=1,
+        ...     num_attention_heads=2, intermediate_size=32)
+        >>> objective(model, class_weights={"부정": 3.0})["loss"].class_weights
+        [3.0, 1.0]
     """
+    whole_number("micro_batches", micro_batches, 1)
+    name = task if isinstance(task, str) else _aim(task)
+    known = PRETRAINING if isinstance(task, str) else (*PRETRAINING, *FINE_TUNING)
+    if name not in known:
+        raise KbertError(
+            f"task is a model with a head, or one of {', '.join(PRETRAINING)}, not {task!r:.80}"
+        )
+    if label_smoothing and name in ("regression", "question-answering"):
+        raise KbertError(f"label_smoothing is for classes, and {name} has none")
+    if class_weights is not None and (name not in _OF_CLASSES or micro_batches > 1):
+        raise KbertError(
+            "class_weights are for a model with labels, without micro-batches, not for "
+            f"{name} in {micro_batches}"
+        )
+    settings: dict[str, Any] = {"label_smoothing": label_smoothing}
+    if class_weights is not None:
+        settings["class_weights"] = _by_label(class_weights, getattr(task, "labels", []))
+    if micro_batches > 1:
+        settings["reduction"] = "sum"
 
-    def accuracy(name: str = "accuracy"):
-        return keras.metrics.MeanMetricWrapper(is_right, name=name)
-
-    def loss_of_part():
-        return CrossEntropy(reduction="sum") if micro_batches > 1 else CrossEntropy()
-
-    if task not in get_args(Objective):
-        raise KbertError(f"task is one of {', '.join(get_args(Objective))}, not {task!r}")
-    jit_compile = keras.backend.backend() != "torch"
-    if task == "pretraining":
-        loss: Any = {part: loss_of_part() for part in ("mlm", "nsp")}
-        metrics: Any = {part: [accuracy()] for part in ("mlm", "nsp")}
+    if name == "regression":
+        loss: Any = keras.losses.MeanSquaredError(
+            reduction=settings.get("reduction", "mean_with_sample_weight")
+        )
+        metrics: Any = [keras.metrics.MeanAbsoluteError(name="mean_absolute_error")]
+    elif name == "multi_label_classification":
+        loss = BinaryCrossEntropy(**settings)
+        metrics = [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
+    elif name in _HEADS:
+        loss = {head: CrossEntropy(**settings) for head in _HEADS[name]}
+        metrics = {head: [Accuracy()] for head in _HEADS[name]}
     else:  # one output, which has no name; what is told of it must say what was asked
-        loss = loss_of_part()
-        metrics = [accuracy("next_token_accuracy" if task == "causal" else "accuracy")]
+        loss = CrossEntropy(**settings)
+        metrics = [Accuracy("next_token_accuracy" if name == "causal" else "accuracy")]
+    jit_compile = keras.backend.backend() != "torch"
     return {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}
+
+
+def _aim(model: Any) -> str | None:
+    """What a model is trained for, by our names; None where it is none of ours."""
+    task = getattr(model, "task", None)
+    if task == "sequence-classification":
+        return model.problem_type
+    return "next-sentence" if task == "next-sentence-prediction" else task
+
+
+def _by_label(weights: Mapping[str, float], labels: Sequence[str]) -> list[float]:
+    strange = [name for name in weights if name not in labels]
+    if strange:
+        raise KbertError(f"class_weights names {strange[0]!r}; the labels are {labels!r:.200}")
+    return [number_from_zero(f"the weight of {name}", weights.get(name, 1.0)) for name in labels]

@@ -1,15 +1,21 @@
 """AdamW as BERT uses it, and the settings of a run: BERT's published ones, and some for less.
 
 Source: Devlin et al. 2018, appendix A.2; google-research/bert, optimization.py; for further
-pretraining Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 4.1.
+pretraining, and rates by layer, Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?".
 """
 
+import logging
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
 from keras import ops
 
 from kbert.errors import KbertError, number_from_zero, whole_number
+
+_log = logging.getLogger("kbert")
 
 # What a run takes where it is not told otherwise, by what it is for.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -97,24 +103,105 @@ class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("kbert")
 class AdamW(keras.optimizers.AdamW):
-    """Keras's AdamW, by PyTorch's fused kernel on PyTorch.
+    """Keras's AdamW, by PyTorch's fused kernel on PyTorch, with rates by layer if wanted.
 
-    There the rate, the decay and both averages are one pass over the weights, where Keras makes
-    some ten. XLA fuses them by itself.
+    In the kernel the rate, the decay and both averages are one pass over the weights, where Keras
+    makes some ten. XLA fuses them by itself.
+
+    Args:
+        *args: Keras's.
+        layerwise_decay: how much smaller a layer's rate is than that of the layer above, in (0, 1];
+            see `layer_scales`. None means that all have the same.
+        **kwargs: Keras's.
     """
+
+    def __init__(self, *args: Any, layerwise_decay: float | None = None, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if (
+            layerwise_decay is not None
+            and not 0 < number_from_zero("layerwise_decay", layerwise_decay) <= 1
+        ):
+            raise KbertError(f"layerwise_decay is a number in (0, 1], not {layerwise_decay}")
+        self.layerwise_decay = layerwise_decay
+        self._scales: dict[str, float] = {}
+        self._has_said_zero = False
+
+    def build(self, variables):
+        """Makes the averages, and the scale of each weight's rate."""
+        super().build(variables)
+        if self.layerwise_decay is not None:
+            paths = [variable.path for variable in variables]
+            self._scales = dict(zip(paths, layer_scales(paths, self.layerwise_decay), strict=True))
+
+    @property
+    def learning_rate(self):
+        """The rate of the next step; settable where it follows no schedule."""
+        return self._get_current_learning_rate()
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        follows = isinstance(self._learning_rate, LinearWarmupDecay)
+        if follows and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            raise KbertError(
+                "the rate rises and falls by itself, so nothing else can set it. For "
+                "ReduceLROnPlateau or LearningRateScheduler take adamw(learning_rate, "
+                "total_steps=None), whose rate stays until it is set"
+            )
+        keras.optimizers.AdamW.learning_rate.fset(self, rate)
+
+    def finalize_variable_values(self, var_list):
+        """What Keras calls at the end of `fit`: says, once, if there were steps of nothing."""
+        super().finalize_variable_values(var_list)
+        rate = self._learning_rate
+        if not isinstance(rate, LinearWarmupDecay) or self._has_said_zero:
+            return
+        beyond = int(self.iterations) // rate.micro_batches - rate.total_steps
+        if beyond > 0:
+            self._has_said_zero = True
+            _log.warning(
+                "the last %d steps had a learning rate of 0 and changed nothing: adamw was made "
+                "with total_steps=%d. Give it the steps of the whole training",
+                beyond,
+                rate.total_steps,
+            )
 
     @property
     def _is_fused(self) -> bool:
         return keras.backend.backend() == "torch" and not self.amsgrad
 
+    def _by_scale(self, variables) -> dict[float, list[int]]:
+        """The places of variables whose rates are the same, by their scale."""
+        places: dict[float, list[int]] = {}
+        for place, variable in enumerate(variables):
+            scale = self._scales.get(getattr(variable, "path", ""), 1.0)
+            places.setdefault(scale, []).append(place)
+        return places
+
     def _apply_weight_decay(self, trainable_variables):
-        if not self._is_fused:
-            super()._apply_weight_decay(trainable_variables)  # else the kernel does it
+        pass  # with the step, right below, so that both are by the same rate
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        if not self._is_fused:
-            super()._backend_update_step(grads, trainable_variables, learning_rate)
-            return
+        for scale, places in self._by_scale(trainable_variables).items():
+            chosen = [grads[place] for place in places]
+            weights = [trainable_variables[place] for place in places]
+            rate = learning_rate if scale == 1 else learning_rate * scale
+            if self._is_fused:
+                self._fused_update(chosen, weights, rate)
+                continue
+            with _after(chosen):
+                self._decay(weights, scale)
+            super()._backend_update_step(chosen, weights, rate)
+
+    def _decay(self, weights, scale):
+        """Keras's decay, which goes by the optimizer's rate, by a rate of its own."""
+        whole = self.weight_decay
+        try:
+            self.weight_decay = whole * scale if whole else whole
+            super()._apply_weight_decay(weights)
+        finally:
+            self.weight_decay = whole
+
+    def _fused_update(self, grads, trainable_variables, learning_rate):
         import torch
         from torch.optim.adamw import adamw as update
 
@@ -149,47 +236,108 @@ class AdamW(keras.optimizers.AdamW):
                     maximize=False,
                 )
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "layerwise_decay": self.layerwise_decay}
+
+
+def _after(gradients) -> AbstractContextManager[Any]:
+    """A block that runs when gradients are there.
+
+    TensorFlow would take decay off the weights while it waits for a batch that may never come.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return nullcontext()
+    import tensorflow as tf
+
+    return tf.control_dependencies([each for each in gradients if each is not None])
+
+
+def layer_scales(paths: Sequence[str], decay: float) -> list[float]:
+    """What the rate of each weight is multiplied by: decay^(layers - l) in encoder layer l.
+
+    Layers are counted from 1 at the bottom, so the top layer and what stands on it (pooler, head)
+    have 1, and the embeddings, layer 0, the least. (ELECTRA's code counts the head as a layer, and
+    one more: there the top layer has decay^2.)
+
+    Args:
+        paths: of the weights, as Keras names them.
+        decay: in (0, 1].
+
+    Raises:
+        KbertError: if none is of an encoder layer.
+
+    Example:
+        >>> names = ["bert/embeddings/token_table", "bert/encoder_layer_0/kernel",
+        ...          "bert/encoder_layer_1/kernel", "classifier/dense/kernel"]
+        >>> layer_scales(names, 0.5)
+        [0.25, 0.5, 1.0, 1.0]
+
+    Source: Sun et al. 2019, section 3.3 (xi of 0.95); Clark et al. 2020 (ELECTRA), appendix B.
+    """
+    found = [re.search(r"(?:^|/)encoder_layer_(\d+)/", path) for path in paths]
+    layers = max((int(match[1]) + 1 for match in found if match), default=0)
+    if not layers:
+        raise KbertError("layerwise_decay is for models with encoder layers, and there are none")
+    embeddings = [re.search(r"(?:^|/)embeddings/", path) is not None for path in paths]
+    return [
+        decay ** (layers - int(match[1]) - 1) if match else decay**layers if below else 1.0
+        for match, below in zip(found, embeddings, strict=True)
+    ]
+
 
 def adamw(
     learning_rate: float,
-    total_steps: int,
+    total_steps: int | None,
     *,
     warmup_steps: int = 0,
     weight_decay: float = 0.01,
     max_gradient_norm: float = 1.0,
     micro_batches: int = 1,
+    layerwise_decay: float | None = None,
 ) -> AdamW:
     """AdamW with BERT's settings: no decay on biases and norms, gradients clipped by their norm.
 
     Args:
         learning_rate: the peak rate.
-        total_steps: steps until the rate is 0.
+        total_steps: steps until the rate is 0; those beyond change nothing, and are told of by the
+            logger "kbert". None means a rate that stays as it is until it is set, as
+            ReduceLROnPlateau and LearningRateScheduler do.
         warmup_steps: of those, steps of rising.
         weight_decay: how much of a weight is taken off it a step, times the rate.
         max_gradient_norm: gradients whose common norm is larger are scaled down to it.
         micro_batches: of how many batches the gradients are averaged for one step.
+        layerwise_decay: how much smaller each encoder layer's rate is than that of the layer above
+            (0.8 to 0.95 is usual in fine-tuning); None means that all have the same.
 
     Raises:
-        KbertError: if a number is not what it can be.
+        KbertError: if a number is not what it can be, or there is a warm-up without an end.
 
     Example:
         >>> optimizer = adamw(1e-4, total_steps=1000, warmup_steps=100)
     """
-    whole_number("total_steps", total_steps, 1)
+    if total_steps is not None:
+        whole_number("total_steps", total_steps, 1)
+    elif warmup_steps:
+        raise KbertError(f"warmup_steps {warmup_steps} need total_steps, which is None")
     whole_number("warmup_steps", warmup_steps, 0)
     whole_number("micro_batches", micro_batches, 1)
     number_from_zero("learning_rate", learning_rate)
     number_from_zero("weight_decay", weight_decay)
     if number_from_zero("max_gradient_norm", max_gradient_norm) == 0:
         raise KbertError("max_gradient_norm is above 0, which would make all gradients 0")
+    rate: Any = learning_rate
+    if total_steps is not None:
+        rate = LinearWarmupDecay(learning_rate, warmup_steps, total_steps, micro_batches)
     optimizer = AdamW(
-        LinearWarmupDecay(learning_rate, warmup_steps, total_steps, micro_batches),
+        rate,
         weight_decay=weight_decay,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-6,
         global_clipnorm=max_gradient_norm,
         gradient_accumulation_steps=micro_batches if micro_batches > 1 else None,
+        layerwise_decay=layerwise_decay,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

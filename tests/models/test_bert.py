@@ -9,6 +9,7 @@ from kbert import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
     BertForPreTraining,
+    BertForSequenceClassification,
     KbertError,
     Tokenizer,
     load,
@@ -183,6 +184,22 @@ def test_equal_seeds_start_equal_and_others_do_not(small):
     # No two kernels of one model are equal.
     kernels = [number(w.value).ravel() for w in one.weights if w.name == "kernel"]
     assert len({kernel[:20].tobytes() for kernel in kernels}) == len(kernels) == 11
+
+
+def test_no_two_weights_start_with_equal_numbers(small):
+    """Nor in another layer, nor in another table."""
+    drawn = ("kernel", "token_table", "position_table", "segment_table", "decoder")
+    model = BertForPreTraining(**small, embedding_size=8, tie_word_embeddings=False)
+    weights = [w for w in model.weights if w.name in drawn]
+    starts = {number(w.value).ravel()[:12].tobytes() for w in weights}
+    assert len(starts) == len(weights) == 16
+
+
+def test_no_two_dropouts_drop_alike(small):
+    classifier = BertForSequenceClassification(labels=["가"], **small)
+    dropouts = [each for each in classifier._flatten_layers() if isinstance(each, Dropout)]
+    assert len(dropouts) == 1 + 3 * small["num_hidden_layers"] + 1
+    assert len({each.seed for each in dropouts}) == len(dropouts)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from keras import ops
 
-from kbert import BertForPreTraining, KbertError
+from kbert import BertForPreTraining, FillMask, KbertError, NextSentence
 from kbert.pipelines.encode import batches, largest, pad, predict, round_length, to_rows
 
 
@@ -13,6 +14,22 @@ def model(small, tokenizer):
     model = BertForPreTraining(**small)
     model.tokenizer = tokenizer
     return model
+
+
+def test_pipelines_answer_in_threads(model):
+    """As web servers call them; each answer is that of its own texts."""
+    fill, follows = FillMask(model), NextSentence(model)
+    texts = ["나 [MASK]", "국회에 [MASK] 국민의 경기", "축구는 정말 [MASK]"]
+
+    def ask(number):
+        text = texts[number % 3]
+        return fill(text, top_k=2)[0]["token"], follows(text, "우리.")["next"]
+
+    expected = [ask(number) for number in range(3)]
+    with ThreadPoolExecutor(4) as threads:
+        for number, (token, share) in enumerate(threads.map(ask, range(24))):
+            assert token == expected[number % 3][0]
+            assert share == pytest.approx(expected[number % 3][1], abs=1e-5)
 
 
 def row(length: int, blanks: int = 0) -> dict:

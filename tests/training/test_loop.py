@@ -307,6 +307,50 @@ def test_weights_count_every_masked_token_the_same(make_batches):
         Interval(batches, 0, 1, 2)[2]
 
 
+class WithoutPairs(keras.utils.PyDataset):
+    """Batches that ask nobody for the next sentence, or nobody for anything."""
+
+    def __init__(self, batches, without):
+        super().__init__()
+        self.batches, self.without = batches, without
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        x, labels, weights = self.batches[index]
+        return x, labels, weights | {head: 0 * weights[head] for head in self.without}
+
+
+@pytest.mark.parametrize("without", [["nsp"], ["mlm"], ["mlm", "nsp"]])
+def test_a_step_without_weight_of_a_head_stays_finite(make_batches, tmp_path, without):
+    batches = WithoutPairs(make_batches(12), without)
+    parts = [Interval(batches, 0, 1, 2)[index][2] for index in (0, 1)]
+    for head in ("mlm", "nsp"):
+        total = sum(part[head].sum() for part in parts)
+        assert total == pytest.approx(0 if head in without else 2)
+    for micro_batches in (1, 2):
+        model = compiled(2, micro_batches)
+        folder = tmp_path / str(micro_batches)
+        stages = [Stage(batches, 2, 4, 12)]
+        assert run(model, stages, folder, micro_batches=micro_batches)[0]
+        assert all(np.isfinite(weight).all() for weight in model.get_weights())
+        logged = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        assert [line[f"{head}_loss"] for line in logged for head in without] == [0] * (
+            2 * len(without)
+        )
+
+
+def test_going_on_where_it_evaluated_adds_no_second_line(make_batches, tmp_path):
+    stages = [Stage(make_batches(12), 6, 4, 12)]
+    options = {"save_every": 3, "evaluate": lambda model: {"text": {}}, "evaluate_every": 3}
+    with pytest.raises(KilledError):  # after the evaluation of step 3
+        run(compiled(6), stages, tmp_path, also=[After(4, killed)], **options)
+    assert run(compiled(6), stages, tmp_path, **options) == (True, 3, [])
+    lines = [json.loads(line) for line in (tmp_path / "heldout.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [3, 6]
+
+
 def test_settings_that_cannot_be(stages, tmp_path):
     with pytest.raises(KbertError, match="save_every 0"):
         run(compiled(), stages, tmp_path, save_every=0)

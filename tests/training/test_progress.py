@@ -115,6 +115,15 @@ def test_no_stage_has_a_step_behind_the_last():
         locate(STAGES, 6)
 
 
+def test_time_left_counts_each_stage_once(tmp_path):
+    stages = [Stage(None, 4, 2, 8), Stage(None, 2, 1, 32)]
+    left = []
+    for step in (0, 3, 4, 5, 6):
+        progress = TrainingProgress(Console(quiet=True), tmp_path / "log.jsonl", stages, step)
+        left.append(progress._tokens_left())
+    assert left == [4 * 16 + 2 * 32, 16 + 2 * 32, 2 * 32, 32, 0]
+
+
 def test_means_are_over_tokens_and_not_over_batches(small, inputs):
     """Against the cross-entropy in numpy; for losses that are compiled as means, and as sums."""
     model = BertForPreTraining(**small)

@@ -1,0 +1,92 @@
+"""What is done to a pretrained encoder before it is fine-tuned: freeze below, begin anew above.
+
+Lower layers hold what all tasks need, upper ones what pretraining needed. On small data the one is
+worth keeping, and the other is worth nothing.
+"""
+
+import keras
+
+from kbert.errors import KbertError, whole_number
+from kbert.layers.initializers import TruncatedNormal
+from kbert.models.base import KbertModel
+from kbert.models.bert import Bert
+
+
+def freeze(model: KbertModel, layers: int | None = None) -> None:
+    """Has the lower part of a model's encoder not trained. Compile the model afterwards.
+
+    Args:
+        model: any of kbert's; its file remembers what is frozen.
+        layers: how many encoder layers, from the bottom, and the embeddings with them; with 0 the
+            embeddings alone. None means all, with the pooler: only the head is trained.
+
+    Raises:
+        KbertError: if there are not as many layers.
+
+    Example:
+        >>> from kbert import SIZES
+        >>> bert = Bert(vocab_size=100, **SIZES["tiny"])
+        >>> freeze(bert, layers=1)
+        >>> [layer.trainable for layer in bert.encoder_layers]
+        [False, True]
+
+    Source: Lee et al. 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning".
+    """
+    bert = _encoder(model)
+    count = len(bert.encoder_layers) if layers is None else _count(bert, layers)
+    for layer in (bert.embeddings, *bert.encoder_layers[:count]):
+        layer.trainable = False
+    if layers is None and bert.pooler is not None:
+        bert.pooler.trainable = False
+
+
+def reinitialize_top(model: KbertModel, layers: int) -> None:
+    """Gives the upper layers of a model's encoder, and its pooler, the weights they began with.
+
+    Args:
+        model: any of kbert's.
+        layers: how many encoder layers, from the top; 1 to 6 of 12 were best. With 0 the pooler
+            alone.
+
+    Raises:
+        KbertError: if there are not as many layers.
+
+    Example:
+        >>> from kbert import SIZES
+        >>> bert = Bert(vocab_size=100, **SIZES["tiny"])
+        >>> kernel = bert.pooler.dense.kernel
+        >>> first = float(kernel[0, 0])
+        >>> kernel.assign(0 * kernel)
+        >>> reinitialize_top(bert, layers=1)
+        >>> float(kernel[0, 0]) == first
+        True
+
+    Source: Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 5.
+    """
+    bert = _encoder(model)
+    count = _count(bert, layers)
+    top = bert.encoder_layers[len(bert.encoder_layers) - count :]
+    for part in (*top, *([] if bert.pooler is None else [bert.pooler])):
+        for layer in part._flatten_layers():
+            _begin_anew(layer)
+
+
+def _begin_anew(layer: keras.layers.Layer) -> None:
+    initializer = getattr(layer, "kernel_initializer", None)
+    if isinstance(initializer, TruncatedNormal):
+        layer.kernel.assign(initializer(tuple(layer.kernel.shape), layer.kernel.dtype))
+    for name, start in (("bias", 0), ("gamma", 1), ("beta", 0)):
+        weight = getattr(layer, name, None)
+        if weight is not None:
+            weight.assign(keras.ops.full(weight.shape, start, weight.dtype))
+
+
+def _encoder(model: KbertModel) -> Bert:
+    return model if isinstance(model, Bert) else model.bert
+
+
+def _count(bert: Bert, layers: int) -> int:
+    count, most = whole_number("layers", layers, 0), len(bert.encoder_layers)
+    if count > most:
+        raise KbertError(f"the model has {most} encoder layers, not {count}")
+    return count

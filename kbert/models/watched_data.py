@@ -1,0 +1,147 @@
+"""Data on its way to `fit`, `evaluate` and `predict`, looked at before Keras hands it to a backend.
+
+    arrays             whole, before anything begins
+    batches, as they   each when its turn comes (PyDataset, generator)
+    others             not (tf.data, DataLoader): their numbers are a backend's own already
+
+There an id that cannot be is a page of "Graph execution error" on TensorFlow, an IndexError on
+PyTorch, and not-a-number for ever on JAX.
+
+Shapes: L length.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import GeneratorType
+from typing import Any
+
+import keras
+import numpy as np
+
+from kbert.errors import KbertError
+from kbert.labels import IGNORED
+from kbert.models.inputs import Limits, as_inputs, check_inputs
+
+# What labels can be: numbers from 0 to below a number, or below L; by the name of the output, or
+# under None where there is one. What is not here is not looked at.
+LabelLimits = Mapping[str | None, int | str]
+LENGTH = "length"
+
+
+class Watch:
+    """Looks at data, and keeps the first error that came of it.
+
+    TensorFlow makes a text of an error within a batch, so the error itself is kept here.
+
+    Args:
+        limits: of the model's inputs.
+        labels: of its labels.
+    """
+
+    def __init__(self, limits: Limits, labels: LabelLimits):
+        self.limits, self.labels = limits, labels
+        self.error: Exception | None = None
+
+    def data(self, x: Any, y: Any = None) -> Any:
+        """Arrays, checked; or batches that will be."""
+        if isinstance(x, keras.utils.PyDataset):
+            return _WatchedBatches(x, self)
+        if isinstance(x, GeneratorType):
+            return self._each(x)
+        if isinstance(x, Mapping | list | tuple | str) or x is None or hasattr(x, "shape"):
+            return self._arrays(x, y)
+        return x
+
+    def batch(self, make: Callable[[], Any]) -> Any:
+        """A batch as it is made: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
+        try:
+            batch = make()
+            if not isinstance(batch, list | tuple):
+                return self._arrays(batch)
+            return (self._arrays(*batch[:2]), *batch[1:])
+        except StopIteration:
+            raise
+        except Exception as error:
+            self.error = self.error or error
+            raise
+
+    def _each(self, generator: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            try:
+                batch = self.batch(lambda: next(generator))
+            except StopIteration:
+                return
+            yield batch
+
+    def _arrays(self, x: Any, y: Any = None) -> Any:
+        inputs = as_inputs(x)
+        if isinstance(inputs, dict):
+            at_hand = {name: as_numpy(value) for name, value in inputs.items()}
+            length = at_hand.get("input_ids")
+        else:
+            at_hand = length = as_numpy(inputs)
+        check_inputs(at_hand, self.limits)
+        if isinstance(length, np.ndarray):
+            check_labels(y, self.labels, length.shape[-1])
+        return inputs
+
+
+class _WatchedBatches(keras.utils.PyDataset):
+    """Another's batches, looked at as they come."""
+
+    def __init__(self, batches: keras.utils.PyDataset, watch: Watch):
+        super().__init__(
+            workers=batches.workers,
+            use_multiprocessing=batches.use_multiprocessing,
+            max_queue_size=batches.max_queue_size,
+        )
+        self._batches, self._watch = batches, watch
+
+    @property
+    def num_batches(self) -> int | None:
+        return self._batches.num_batches
+
+    def __getitem__(self, index: int) -> Any:
+        return self._watch.batch(lambda: self._batches[index])
+
+    def on_epoch_begin(self) -> None:
+        self._batches.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        self._batches.on_epoch_end()
+
+
+def check_labels(y: Any, limits: LabelLimits, length: int) -> None:
+    """Raises KbertError if labels at hand are none of those that a model scores.
+
+    A label of `IGNORED` (-100) is one that does not count.
+    """
+    for name, end in limits.items():
+        given = y.get(name) if isinstance(y, Mapping) else y if name is None else None
+        numbers = as_numpy(np.array(given) if isinstance(given, list) else given)
+        if not isinstance(numbers, np.ndarray) or not numbers.size:
+            continue
+        of = f"the labels of {name!r}" if name else "the labels"
+        if numbers.dtype.kind in "UO":
+            raise KbertError(
+                f"{of} are numbers, each the place of a name in model.labels, not "
+                f"{str(numbers.flat[0])!r:.40}"
+            )
+        stop = length if end == LENGTH else int(end)
+        if numbers.min() >= 0 and numbers.max() < stop:
+            continue
+        wrong = numbers[((numbers < 0) & (numbers != IGNORED)) | (numbers >= stop)]
+        if wrong.size:
+            raise KbertError(
+                f"{of} hold {wrong[0]}: they go from 0 to {stop - 1}, and {IGNORED} does not count"
+            )
+
+
+def as_numpy(value: Any) -> Any:
+    """An array of any library as numpy's, where it can be had; else the value itself."""
+    if value is None or isinstance(value, np.ndarray):
+        return value
+    if keras.ops.is_tensor(value):
+        return keras.ops.convert_to_numpy(value)
+    if hasattr(value, "__array__") and not isinstance(value, keras.KerasTensor):
+        return np.asarray(value)
+    return value
