@@ -5,7 +5,8 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import kbert
 from kbert.errors import how_to_install
@@ -20,8 +21,12 @@ except ModuleNotFoundError as error:
     if error.name != "gradio":  # Gradio is there, and something that it needs is not
         raise
     sys.exit(f"error: the demos need Gradio: {how_to_install('demo')}")
+from starlette.middleware import Middleware  # comes with Gradio
 
 MAX_CHARACTERS = 1000
+OUR_HOSTS = ("127.0.0.1", "localhost")
+# What a screen reader is told; Gradio has no words for it, and would show the key.
+DONE = {"common.complete": "답이 나왔습니다."}
 FONT = ("system-ui", "sans-serif")
 NOTE = (
     "빠른 시작(quickstart)으로 만든 모델은 대한민국헌법과 법률안 30,688자만 읽었습니다. "
@@ -59,11 +64,49 @@ def find_model(path: str | None = None) -> str | Path:
     return models[-1]
 
 
+class OurPageOnly:
+    """Answers requests that a page of this server makes to this machine, and no others.
+
+    Another site can give its own name this machine's address (DNS rebinding); the browser then
+    takes our page for that site's. But the request names the host that the browser asked for.
+    """
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Hands a request on, or refuses it."""
+        if scope["type"] in ("http", "websocket") and not _is_ours(scope["headers"]):
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": b"not this page's own request"})
+            return
+        await self.app(scope, receive, send)
+
+
+def _is_ours(headers: list[tuple[bytes, bytes]]) -> bool:
+    given = [(name.lower(), value.decode("latin-1")) for name, value in headers]
+    hosts = [value for name, value in given if name == b"host"]
+    origins = [value for name, value in given if name == b"origin"]
+    if len(hosts) != 1 or _host_name(f"//{hosts[0]}") not in OUR_HOSTS:
+        return False
+    return all(origin == f"http://{hosts[0]}" for origin in origins)
+
+
+def _host_name(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
 def launch(app: gr.Blocks, port: int | None = None, wait: bool = True) -> str:
     """Serves the page to this machine alone, and returns its address.
 
-    Gradio's doors that a demo has no use for stay shut: no public link, no files, no answers
-    to other sites' pages, no statistics, no tracebacks shown, and no endless queue.
+    Gradio's doors that a demo has no use for stay shut: no public link, no files, no answers to
+    other sites' pages or under other names, no statistics, no tracebacks shown, no endless queue.
     """
     app.queue(max_size=32, default_concurrency_limit=1)
     try:
@@ -74,6 +117,9 @@ def launch(app: gr.Blocks, port: int | None = None, wait: bool = True) -> str:
             max_file_size="1mb",
             allowed_paths=[],
             strict_cors=True,
+            app_kwargs={"middleware": [Middleware(OurPageOnly)]},
+            ssr_mode=False,
+            i18n=gr.I18n(ko=DONE, en=DONE),
             show_error=False,
             enable_monitoring=False,
             mcp_server=False,
@@ -101,4 +147,4 @@ def read(text: str | None) -> str:
 
 def refuse(message: str) -> NoReturn:
     """Shows a message in the page's corner. It is rendered as HTML, so it quotes no user's text."""
-    raise gr.Error(message, print_exception=False)
+    raise gr.Error(message, title="알림", print_exception=False)

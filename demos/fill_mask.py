@@ -20,7 +20,7 @@ EXAMPLES = [
     "이 법은 공포한 [MASK] 시행한다.",
     "대통령은 법률이 정하는 바에 [MASK] 국군을 통수한다.",
 ]
-COLUMNS = ["빈칸", "순위", "낱말", "점수 (%)", "채운 문장"]
+COLUMNS = ["빈칸", "순위", "낱말", "확률 (%)", "채운 문장"]
 TYPES = ["number", "number", "str", "number", "str"]  # "str" is shown as it is, not as HTML
 WIDTHS = ["12%", "12%", "18%", "16%", "42%"]
 
@@ -50,20 +50,23 @@ def build(model: KbertModel) -> gr.Blocks:
             refuse(f"이 모델이 읽기에는 너무 긴 글입니다. {longest}토큰 이내로 줄여 주세요.")
         blanks = [answers] if text.count("[MASK]") == 1 else answers
         return [
-            [blank, rank, word, round(100 * guess["score"], 2), filled]
+            [
+                blank,
+                rank,
+                guess["token_str"],
+                # The score of a whole word orders words; as a percentage it would mislead.
+                "" if whole else round(100 * guess["score"], 2),
+                guess["sequence"].replace(mask, "[MASK]"),
+            ]
             for blank, guesses in enumerate(blanks, 1)
             for rank, guess in enumerate(guesses, 1)
-            for word in [guess["token_str"]]
-            for filled in [
-                guess["sequence"].replace(mask, "[MASK]") if whole else fill(text, blank, word)
-            ]
         ]
 
     with gr.Blocks(title="빈칸 채우기 · kbert") as app:
         gr.Markdown(
             "# 빈칸 채우기\n"
-            "글에서 알아맞힐 자리에 `[MASK]`라고 적으면, 그 자리에 올 말을 모델이 점수와 함께 "
-            "답합니다. 토큰으로 채우면 점수는 확률이고, `##`로 시작하는 답은 앞말에 붙는 "
+            "글에서 알아맞힐 자리에 `[MASK]`라고 적으면, 그 자리에 올 말을 모델이 그럴듯한 것부터 "
+            "답합니다. 토큰으로 채우면 확률도 보여 줍니다. `##`로 시작하는 답은 앞말에 붙는 "
             f"조각입니다. 한 번에 {longest}토큰까지 읽습니다.\n\n{NOTE}"
         )
         text = textbox("글", value=EXAMPLES[0])
@@ -101,18 +104,6 @@ def build(model: KbertModel) -> gr.Blocks:
             api_name="fill_mask",
         )
     return app
-
-
-def fill(text: str, blank: int, word: str) -> str:
-    """The text as it was written, with one of its blanks filled; the first is blank 1.
-
-    (The pipeline's `sequence` goes through ids: unknown words and other blanks are lost in it.)
-    """
-    parts = text.split("[MASK]")
-    before, after = "[MASK]".join(parts[:blank]), "[MASK]".join(parts[blank:])
-    if word.startswith("##"):  # a piece that continues the word before it
-        before, word = before.rstrip(), word.removeprefix("##")
-    return before + word + after
 
 
 if __name__ == "__main__":

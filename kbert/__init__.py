@@ -6,7 +6,7 @@ The public names are imported when they are first used, so `import kbert` loads 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kbert.backend import choose_backend
+from kbert.backend import choose_backend, require_backend
 
 __version__ = "0.1.0"
 
@@ -87,11 +87,16 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'kbert' has no attribute {name!r}; it has {sorted(_HOME)}")
-    return getattr(import_module(f"kbert.{_HOME[name]}"), name)
+    try:
+        module = import_module(f"kbert.{_HOME[name]}")
+    except (ImportError, ValueError):
+        require_backend()  # its error says what to do about a backend, and Keras's own does not
+        raise
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted(__all__)
 
 
 choose_backend()

@@ -46,7 +46,12 @@ def require_backend() -> None:
             f"no Keras backend is installed: {how_to_install('jax')}, or [tensorflow], or [torch]"
         )
     wanted = os.environ.get("KERAS_BACKEND")
-    if wanted in BACKENDS and wanted not in installed:
+    if wanted is not None and wanted not in BACKENDS:
+        raise KbertError(
+            f"KERAS_BACKEND is {wanted!r:.40}; kbert runs on {', '.join(BACKENDS)}, and here is "
+            f"{', '.join(installed)}"
+        )
+    if wanted is not None and wanted not in installed:
         raise KbertError(
             f"KERAS_BACKEND is {wanted!r}, which is not installed: {how_to_install(wanted)}, "
             f"or set KERAS_BACKEND to what is here: {', '.join(installed)}"

@@ -10,15 +10,14 @@ whatever --processes and --engine. `recipes/pretrain_ko.py --shards shards/` tra
 
 import argparse
 import os
-import sys
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from kbert import KbertError, Tokenizer
+from kbert import Tokenizer
 from kbert.data.shards.shard_builder import CHARACTERS, build_shards
 from kbert.data.shards.shard_steps import SPLITTERS
 from kbert.data.shards.workers import local, on_ray
-from kbert.runs.console import console
+from kbert.runs.console import console, run
 from kbert.text.korean.web import WEB_CLEANERS
 
 
@@ -30,12 +29,12 @@ def parse_arguments() -> argparse.Namespace:
         nargs="+",
         required=True,
         help="files or folders: .txt, .txt.gz, .txt.xz, "
-        ".jsonl, .json (모두의 말뭉치, AI Hub), .parquet, or what `datasets` saved",
+        ".jsonl, .json (모두의 말뭉치, AI Hub), .csv, .tsv, .parquet, or what `datasets` saved",
     )
     add("--vocab", required=True, help="a vocab.txt, or a folder or model with a tokenizer")
     add("--out", required=True, help="a folder: new, empty, or of the same run, killed")
     add("--encoding", default="utf-8", help="of text files; cp949 for older ones")
-    add("--field", default="text", help="what .jsonl, .parquet and datasets call the text")
+    add("--field", default="text", help="what tables and .jsonl call the text")
     add("--keep-boilerplate", action="store_true", help="copyright lines, 로그인, 댓글 3개, ...")
     add("--min-hangul", type=float, default=0.3, help="least share of a line's characters; 0: any")
     add("--web-text", choices=list(WEB_CLEANERS), help="make comments and messages plainer")
@@ -56,7 +55,7 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(arguments.vocab)
     engine = on_ray() if arguments.engine == "ray" else local(arguments.processes)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with engine as run, Progress(*columns, TimeElapsedColumn(), console=screen) as progress:
+    with engine as engine_run, Progress(*columns, TimeElapsedColumn(), console=screen) as progress:
         bars = {}
 
         def watch(step: str, done: int, of: int) -> None:
@@ -68,7 +67,7 @@ def main() -> None:
             arguments.corpus,
             tokenizer,
             arguments.out,
-            run,
+            engine_run,
             encoding=arguments.encoding,
             field=arguments.field,
             boilerplate=not arguments.keep_boilerplate,
@@ -90,7 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (KbertError, OSError) as error:
-        sys.exit(f"error: {error}")
+    run(main, parse_arguments)

@@ -8,13 +8,12 @@ what is counted.
 """
 
 import argparse
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import get_args
 
 import kbert
-from kbert.runs.console import console
+from kbert.runs.console import console, run
 from kbert.sizes.cost import Cost, Memory, cost
 from kbert.sizes.devices import DEVICES, Arithmetic, Device
 
@@ -147,7 +146,4 @@ def duration(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except kbert.KbertError as error:
-        sys.exit(f"error: {error}")
+    run(main, parse_arguments)

@@ -14,7 +14,6 @@ Source: Devlin et al. 2018, section 3.1; Salazar et al. 2020 (pseudo-perplexity)
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import kbert
@@ -22,7 +21,7 @@ from kbert.data.pretraining.baseline import unigram_loss
 from kbert.data.pretraining.batches import MARKS
 from kbert.data.pretraining.heldout import read_heldout
 from kbert.models.base import KbertModel
-from kbert.runs.console import console
+from kbert.runs.console import console, run
 from kbert.training.evaluation import heldout_figures
 from kbert.training.losses import objective
 
@@ -124,7 +123,4 @@ def figures(model: KbertModel, name: str, path: Path, arguments: argparse.Namesp
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except kbert.KbertError as error:
-        sys.exit(f"error: {error}")
+    run(main, parse_arguments)

@@ -15,10 +15,9 @@ With klue/bert-base the differences to these numbers are printed, too.
 """
 
 import argparse
-import sys
 
 import kbert
-from kbert.runs.console import console
+from kbert.runs.console import console, run
 
 MODEL = "klue/bert-base"
 TEXT = "축구는 정말 재미있는 [MASK]다."
@@ -38,12 +37,16 @@ PUBLISHED_WORDS = {
 PUBLISHED_NEXT = (0.99989, 0.00035)
 
 
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default=MODEL, help="a name on the Hub, or a folder")
     parser.add_argument("--revision", help="a commit of the Hub's repository")
     parser.add_argument("--allow-pickle", action="store_true", help="read pytorch_model.bin")
-    arguments, screen = parser.parse_args(), console()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments, screen = parse_arguments(), console()
 
     # 1. One model with both heads. (The lecture loads two, BertForMaskedLM and
     #    BertForNextSentencePrediction; the checkpoint has the heads of both.)
@@ -75,7 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except kbert.KbertError as error:
-        sys.exit(f"error: {error}")
+    run(main, parse_arguments)

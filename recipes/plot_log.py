@@ -4,9 +4,8 @@ python recipes/plot_log.py --log runs/mine/log.jsonl --out curves.png --baseline
 """
 
 import argparse
-import sys
 
-from kbert import KbertError
+from kbert.runs.console import run
 from kbert.training.curves import draw_curves
 
 
@@ -27,7 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KbertError as error:
-        sys.exit(f"error: {error}")
+    run(main, parse_arguments)

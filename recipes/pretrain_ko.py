@@ -14,6 +14,7 @@ docs/pretraining.md has every option, docs/scaling.md what several devices and h
 Source: Devlin et al. 2018, "BERT", sections 3.1 and A.2; `--preset bert` has its settings.
 """
 
+import json
 import sys
 from argparse import Namespace
 from contextlib import ExitStack
@@ -31,12 +32,13 @@ import kbert
 from kbert.data.pretraining.baseline import unigram_loss
 from kbert.data.pretraining.batches import PretrainingBatches
 from kbert.data.pretraining.heldout import HeldoutText, read_heldout
+from kbert.data.pretraining.sample_pairs import sample_pairs
 from kbert.data.pretraining.training_text import TrainingText, text_of_corpus, text_of_shards
 from kbert.data.shards.fingerprint import vocabulary_fingerprint
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
-from kbert.pipelines.quiz import what_it_learned
-from kbert.runs.console import console
+from kbert.pipelines.sample_predictions import what_it_learned
+from kbert.runs.console import command, console, in_flags, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import (
     check_folder,
@@ -153,9 +155,12 @@ def pretrain(
         settings = {**vars(arguments), **fixed, **device_settings(), "versions": versions}
         write_settings(folder, settings)
     text.tokenizer.save(folder)
+    remarks = device_remarks(former, arguments.precision)
     begins = f"{text}; BERT {arguments.init or arguments.size}, {model.count_params():,} parameters"
     screen.print(
-        f"{begins}, on {devices_in_words()}", *device_remarks(former, arguments.precision), sep="\n"
+        f"{begins}, on {devices_in_words()}",
+        *(in_flags(remark, vars(arguments)) for remark in remarks),
+        sep="\n",
     )
     first_step = resume(model, folder, fixed, screen.print)
     if first_step:
@@ -185,7 +190,7 @@ def pretrain(
     if not finished:
         screen.print(
             f"Ended by a signal after step {progress.step:,}, which is saved. The same command "
-            f"with --out {folder} goes on from there."
+            f"with {command('--out', folder)} goes on from there."
         )
         return None
     return model, text, progress
@@ -214,8 +219,16 @@ def finish(
         f"\n{'Next-token' if causal else 'MLM'} loss {loss:.2f} on the training text itself (mean "
         f"of the last {steps} steps); guessing by frequency alone would give {baseline:.2f}."
     )
-    rng = np.random.default_rng(arguments.seed)
-    screen.print("\n" + what_it_learned(kbert.load(path), text.sample, rng, causal=causal))
+    rng, pairs = np.random.default_rng(arguments.seed), []
+    if arguments.objective == "pretraining":  # asked as it was trained, by pairs drawn anew
+        length, seed = arguments.stages[0][0], arguments.seed + len(arguments.stages)
+        paired = (
+            shard for source in text.sources if source.next_sentence for shard in source.shards
+        )
+        shard = next((shard for shard in paired if shard.num_documents > 1), None)
+        if shard:
+            pairs = sample_pairs(shard, text.tokenizer, sequence_length=length, seed=seed)
+    screen.print("\n" + what_it_learned(kbert.load(path), text.sample, rng, pairs, causal=causal))
     screen.print(
         "\nWhere a model has read little, again and again, as with the default corpus, it knows "
         "that by heart and no other Korean. Some 100 MB of text and hours of training (--corpus, "
@@ -224,13 +237,15 @@ def finish(
     )
     if causal:
         screen.print(
-            f"  {sys.executable} recipes/evaluate.py --causal --model {path} --corpus FILE"
+            f"  {command(sys.executable, 'recipes/evaluate.py')} --causal "
+            f"{command('--model', path)} --corpus FILE"
         )
         return
+    loaded = f"kbert.load({json.dumps(str(path), ensure_ascii=False)})"
+    question = f'import kbert; print(kbert.FillMask({loaded})("이 법은 공포한 [MASK] 시행한다."))'
     screen.print(
-        f"  {sys.executable} -c \"import kbert; print(kbert.FillMask(kbert.load(r'{path}'))"
-        "('이 법은 공포한 [MASK] 시행한다.'))\"\n"
-        f"  {sys.executable} demos/fill_mask.py --model {path}"
+        f"  {command(sys.executable, '-c', question)}\n"
+        f"  {command(sys.executable, 'demos/fill_mask.py', '--model', path)}"
     )
 
 
@@ -282,7 +297,9 @@ def read_text(arguments: Namespace, tokenizer: kbert.Tokenizer | None) -> Traini
         arguments.corpus,
         tokenizer,
         vocab_size=arguments.vocab_size,
+        exact_vocab_size=arguments.exact_vocab_size,
         encoding=arguments.encoding,
+        field=arguments.field,
         eojeols=arguments.masking == "eojeol",
         morphemes=Morphemes() if arguments.masking == "morpheme" else None,
     )
@@ -330,7 +347,4 @@ def read_heldout_files(
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except kbert.KbertError as error:
-        sys.exit(f"error: {error}")
+    run(main, parse_arguments)

@@ -19,21 +19,36 @@ FIXED = (
     "objective masking mask_rate weights unpaired init precision remat"
 ).split()
 
+LEAST = {
+    "steps": 1,
+    "batch_size": 1,
+    "sequence_length": 1,
+    "vocab_size": 1,
+    "micro_batches": 1,
+    "warmup_steps": 0,
+    "save_every": 1,
+    "evaluate_every": 1,
+}
+
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Pretrains a Korean BERT from raw text.")
+    parser = argparse.ArgumentParser(
+        description="Pretrains a Korean BERT from raw text.",
+        usage="%(prog)s [OPTIONS], which --help explains",
+    )
 
     add = parser.add_argument_group("the text").add_argument
-    add("--corpus", nargs="+", help=".txt, .txt.gz, .txt.xz or .jsonl, or folders")
+    add("--corpus", nargs="+", help=".txt, .txt.gz, .txt.xz, .jsonl, .csv or .tsv, or folders")
     add("--shards", nargs="+", help="instead of --corpus: folders that build_shards.py made")
     add("--weights", nargs="+", type=float, help="of the folders; 2 is seen twice as often as 1")
     add("--unpaired", nargs="+", default=[], help="those of the folders that are no running text")
     add("--encoding", default="utf-8", help="of the corpus; cp949 for older files")
+    add("--field", default="text", help="what tables and .jsonl call the text")
     add(
         "--vocab",
         help="what train_vocab.py made, or a vocab.txt; default: trained on the corpus",
     )
-    add("--vocab-size", type=int, help="of that one")
+    add("--vocab-size", type=int, help="of that one; default: as the text gives, to a limit")
 
     add = parser.add_argument_group("the objective").add_argument
     add(
@@ -77,7 +92,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     add("--micro-batches", type=int, default=1, help="parts of a step, for memory")
     add("--learning-rate", type=float)
-    add("--warmup-steps", type=int)
+    add("--warmup-steps", type=int, help="default: a tenth of the steps, to a limit")
     add("--weight-decay", type=float)
     add("--seed", type=int, default=0)
 
@@ -96,11 +111,19 @@ def parse_arguments() -> argparse.Namespace:
 
     arguments = parser.parse_args()
     shape = (arguments.sequence_length, arguments.batch_size, arguments.steps)
-    if arguments.stages and any(shape):
+    if arguments.stages and any(each is not None for each in shape):
         parser.error("--stages stands for --sequence-length, --batch-size and --steps")
     if arguments.preset is None:
         own_text = arguments.corpus or arguments.shards
         arguments.preset = "further" if arguments.init else "corpus" if own_text else "quick"
+    if arguments.preset == "further" and not arguments.init:
+        parser.error("--preset further is for a model that is trained already: name it with --init")
+    for name, least in LEAST.items():
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            parser.error(f"--{name.replace('_', '-')} is a number from {least}, not {value}")
+    arguments.exact_vocab_size = arguments.vocab_size is not None  # nobody asked for the preset's
+    fitting_warmup = arguments.warmup_steps is None
     for name, value in PRESETS[arguments.preset].items():
         if getattr(arguments, name) is None and not (arguments.init and name == "dropout"):
             setattr(arguments, name, value)
@@ -109,8 +132,6 @@ def parse_arguments() -> argparse.Namespace:
         arguments.stages = [stage_shape(stage) for stage in arguments.stages or [one]]
     except kbert.KbertError as error:
         parser.error(str(error))
-    if arguments.micro_batches < 1:
-        parser.error(f"--micro-batches is a number from 1, not {arguments.micro_batches}")
     masks = (arguments.masking, arguments.mask_rate)
     if arguments.objective == "causal" and masks != ("token", 0.15):
         parser.error("--objective causal masks nothing: leave --masking and --mask-rate out")
@@ -122,6 +143,8 @@ def parse_arguments() -> argparse.Namespace:
         if files > 1:
             parser.error(f"--heldout has {files} files whose name is {source}; rename one")
     arguments.steps = sum(steps for _, _, steps in arguments.stages)
+    if fitting_warmup:  # a short run that only warms up learns nothing
+        arguments.warmup_steps = min(arguments.warmup_steps, arguments.steps // 10)
     arguments.out = arguments.out or str(next_folder("runs/quickstart"))
     return arguments
 

@@ -13,7 +13,6 @@ Time and memory: see benchmarks/vocabulary_speed.py. With --morphemes mecab, som
 import argparse
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from itertools import islice
@@ -23,11 +22,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from kbert import KbertError, Tokenizer
+from kbert import Tokenizer
 from kbert.data.corpus.corpus import read_documents
 from kbert.data.corpus.konlpy_corpora import konlpy_documents
 from kbert.errors import how_to_install
-from kbert.runs.console import console
+from kbert.runs.console import console, run
 from kbert.runs.run_folder import check_folder, claim_folder
 from kbert.text.korean.morphemes import Morphemes
 from kbert.text.korean.web import WEB_CLEANERS
@@ -36,15 +35,17 @@ from kbert.text.learning.word_counts import count_words
 from kbert.text.reports.vocabulary_report import vocabulary_report
 from kbert.text.vocabulary import SPECIAL_TOKENS, ksx1001_syllables
 
+DEFAULT_VOCAB_SIZE = 2000
 REPORT_TEXTS = 20_000  # documents that a report reads at the most
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--corpus", nargs="+", help=".txt, .txt.gz, .txt.xz or .jsonl, or folders")
+    add("--corpus", nargs="+", help=".txt, .txt.gz, .txt.xz, .jsonl, .csv or .tsv, or folders")
     add("--encoding", default="utf-8", help="of the corpus; cp949 for older files")
-    add("--vocab-size", type=int, default=2000, help="special and unused tokens included")
+    add("--field", default="text", help="what tables and .jsonl call the text")
+    add("--vocab-size", type=int, help="all tokens; default: as the text gives, up to 2000")
     add("--min-frequency", type=int, default=2, help="of a pair to be merged")
     add("--min-count", type=int, default=1, help="of a word to be counted; 2 is faster")
     add("--limit-alphabet", type=int, help="the most characters; default a tenth of the size")
@@ -66,7 +67,7 @@ def parse_arguments() -> argparse.Namespace:
 def documents(arguments: argparse.Namespace, paths: list[str] | None) -> Iterator[str]:
     """Documents as single texts; a vocabulary needs no sentences."""
     if paths:
-        whole = read_documents(paths, arguments.encoding, split=str.splitlines)
+        whole = read_documents(paths, arguments.encoding, str.splitlines, arguments.field)
     else:
         whole = iter(konlpy_documents())
     plainer = WEB_CLEANERS.get(arguments.web_text, str)
@@ -96,7 +97,8 @@ def main() -> None:
     }
     vocabulary = train_vocabulary(
         words,
-        arguments.vocab_size,
+        arguments.vocab_size or DEFAULT_VOCAB_SIZE,
+        exact=arguments.vocab_size is not None,
         min_frequency=arguments.min_frequency,
         limit_alphabet=arguments.limit_alphabet,
         characters=ksx1001_syllables() if arguments.syllables else (),
@@ -193,7 +195,4 @@ def plot(reports: dict[str, dict], path: Path, screen: Console) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KbertError as error:
-        sys.exit(f"error: {error}")
+    run(main, parse_arguments)

@@ -81,6 +81,41 @@ def test_which_preset_a_run_has(monkeypatch, options, preset, learning_rate, voc
     assert (arguments.learning_rate, arguments.vocab_size) == (learning_rate, vocab_size)
 
 
+@pytest.mark.parametrize(
+    ("options", "warmup_steps"),
+    [
+        ([], 400),
+        (["--steps", "240"], 24),
+        (["--corpus", "texts"], 1000),
+        (["--corpus", "texts", "--steps", "240"], 24),
+        (["--corpus", "texts", "--steps", "100000"], 1000),
+        (["--corpus", "texts", "--steps", "9"], 0),
+        (["--corpus", "texts", "--stages", "128:8:90", "512:2:10"], 10),
+        (["--corpus", "texts", "--steps", "240", "--warmup-steps", "1000"], 1000),
+        (["--preset", "bert"], 10_000),
+    ],
+)
+def test_a_warm_up_that_is_not_given_fits_the_run(monkeypatch, options, warmup_steps):
+    arguments = loaded_recipe(monkeypatch, "pretrain_ko.py", *options).parse_arguments()
+    assert arguments.warmup_steps == warmup_steps
+
+
+def test_a_vocabulary_whose_size_is_not_given_is_as_large_as_the_text_gives(corpus, monkeypatch):
+    """16,000 would be the most; who asks for them is told that there are fewer."""
+    read = []
+    for options in ([], ["--vocab-size", "16000"]):
+        options = ["--corpus", corpus, *options]
+        recipe = loaded_recipe(monkeypatch, "pretrain_ko.py", *options)
+        read.append((recipe.read_text, recipe.parse_arguments()))
+    (read_text, arguments), (_, exact) = read
+    tokenizer = read_text(arguments, None).tokenizer
+    assert 100 < len(tokenizer) < 200
+    with pytest.raises(
+        kbert.KbertError, match=f"of {len(tokenizer)} tokens at the most, and 16000"
+    ):
+        read_text(exact, None)
+
+
 def test_evaluate_prints_a_row_for_each_model_and_file(corpus, tokenizer, monkeypatch, capsys):
     paths = []
     for make in (kbert.BertForPreTraining, kbert.BertForMaskedLM, kbert.Bert):
@@ -208,6 +243,16 @@ def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
         (["--stages", "128:8"], "a stage is LENGTH:BATCH:STEPS"),
         (["--stages", "128:8:0"], "a stage is LENGTH:BATCH:STEPS"),
         (["--stages", "128:8:9", "--steps", "9"], "--stages stands for"),
+        (["--stages", "128:8:9", "--steps", "0"], "--stages stands for"),
+        (["--steps", "0"], "--steps is a number from 1, not 0"),
+        (["--batch-size", "-1"], "--batch-size is a number from 1, not -1"),
+        (["--sequence-length", "0"], "--sequence-length is a number from 1, not 0"),
+        (["--vocab-size", "0"], "--vocab-size is a number from 1, not 0"),
+        (["--micro-batches", "0"], "--micro-batches is a number from 1, not 0"),
+        (["--warmup-steps", "-1"], "--warmup-steps is a number from 0, not -1"),
+        (["--save-every", "0"], "--save-every is a number from 1, not 0"),
+        (["--evaluate-every", "0"], "--evaluate-every is a number from 1, not 0"),
+        (["--preset", "further"], "name it with --init"),
         (["--objective", "causal", "--masking", "eojeol"], "causal masks nothing"),
         (["--objective", "causal", "--mask-rate", "0.3"], "causal masks nothing"),
         (["--init", "model.keras", "--vocab", "vocab.txt"], "--init brings its own vocabulary"),
@@ -217,7 +262,8 @@ def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
 def test_options_that_cannot_be(monkeypatch, capsys, options, message):
     with pytest.raises(SystemExit):
         recipe_main(monkeypatch, "pretrain_ko.py", *options)
-    assert message in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert message in shown and len(shown.splitlines()) == 2  # no page of usage
 
 
 def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsys):
@@ -267,7 +313,7 @@ def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsy
         (b"", [], "the corpus is empty"),
         (b"\n\n \n", [], "the corpus is empty"),
         ("하나뿐인 문서이다.\n둘째 문장이다.".encode(), ["--vocab-size", 18], "has only one"),
-        ("한글".encode("cp949"), [], "--encoding cp949"),
+        ("한글".encode("cp949"), [], "encoding='cp949'"),
         ("\n\n".join(SENTENCES).encode(), ["--vocab-size", 9000], "tokens at the most"),
         ("\n\n".join(SENTENCES).encode(), ["--vocab-size", 20], "is too small"),
     ],

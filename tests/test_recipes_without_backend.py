@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 import kbert
+from kbert.runs.console import command
 from tests.recipe_runs import ROOT, run
 
 
@@ -20,6 +22,40 @@ def test_train_vocab_gives_the_same_bytes(corpus):
         assert done.returncode == 0, done.stderr.decode()
     one, two = ((folder / "vocab.txt").read_bytes() for folder in out)
     assert one == two and len(one.decode().splitlines()) == 140
+
+
+def test_a_vocabulary_whose_size_is_not_given(corpus):
+    """As large as the text gives, up to 2,000 tokens; errors speak of the command's options."""
+    done = run("train_vocab.py", "--corpus", corpus, "--out", corpus.parent / "out")
+    assert done.returncode == 0, done.stderr.decode()
+    count = len((corpus.parent / "out/vocab.txt").read_text("utf-8").splitlines())
+    assert 100 < count < 200
+    for options, message in (
+        (["--vocab-size", 2000, "--overwrite"], f"{count} tokens at the most, and 2000"),
+        ([], "name another folder, or replace it with --overwrite"),
+    ):
+        done = run("train_vocab.py", "--corpus", corpus, "--out", corpus.parent / "out", *options)
+        assert done.returncode == 1 and message in done.stderr.decode()
+        assert len(done.stderr.decode().splitlines()) == 1
+
+
+@pytest.mark.parametrize("recipe", ["train_vocab.py", "build_shards.py"])
+def test_the_librarys_errors_in_a_commands_words(tmp_path, recipe):
+    words, old, table = tmp_path / "vocab.txt", tmp_path / "옛글.txt", tmp_path / "댓글.csv"
+    words.write_text("\n".join("[PAD] [UNK] [CLS] [SEP] [MASK] 국회".split()), "utf-8")
+    old.write_bytes("옛글입니다.".encode("cp949"))
+    table.write_text("번호,댓글\n1,국회는 국회다.\n", "utf-8")
+    options = ["--vocab", words] if recipe == "build_shards.py" else []
+    for path, message in (
+        (old, "so try --encoding cp949"),
+        (table, "no column 'text'; name one of ['번호', '댓글'] as --field ..."),
+        (tmp_path / "none.txt", "no such file or folder"),
+    ):
+        out = tmp_path / f"out-{path.stem}"
+        done = run(recipe, "--corpus", path, "--out", out, "--processes", 1, *options)
+        last = done.stderr.decode().strip().splitlines()[-1]
+        assert done.returncode == 1 and last.startswith("error: ") and message in last
+        assert "Traceback" not in done.stderr.decode()
 
 
 def test_train_vocab_of_comments(tmp_path):
@@ -102,6 +138,55 @@ def test_the_users_choice_counts():
     assert "KERAS_BACKEND is 'torch', which is not installed" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "script", ["import kbert; kbert.load", "import kbert.data.pretraining.batches"]
+)
+def test_a_backend_that_there_is_not(script):
+    """A slip of the pen in KERAS_BACKEND."""
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflwo"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("kbert.errors.KbertError: KERAS_BACKEND is 'tensorflwo'; kbert runs on")
+    assert "tensorflow, jax, torch" in last
+
+
+def test_the_public_names_are_shown_and_no_others():
+    assert dir(kbert) == sorted(kbert.__all__)
+    assert {"load", "Tokenizer", "FillMask"} <= {*dir(kbert)}
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "kbert"], ["-c", "import kbert.__main__ as m; m.main()"]]
+)
+def test_the_command_says_what_there_is(command):
+    def shown(option: str) -> str:
+        done = subprocess.run([sys.executable, *command, option], capture_output=True, cwd=ROOT)
+        return done.stdout.decode("utf-8")
+
+    assert shown("--version").strip() == f"kbert {kbert.__version__}"
+    text = shown("--help")
+    for part in ("inspect", "FillMask", "load", "recipes/pretrain_ko.py", "demos/fill_mask.py"):
+        assert part in text
+    assert "pretrain_options" not in text  # no program
+
+
+def test_commands_to_copy_are_quoted():
+    """As the shell takes them apart again."""
+    words = [
+        "python",
+        "-c",
+        'print("이 법은 [MASK]")',
+        "내 모델/model (1).keras",
+        "$HOME;x",
+        "~",
+        "",
+    ]
+    assert shlex.split(command(*words)) == words
+    assert command("python", "--model", "실행/model.keras") == "python --model 실행/model.keras"
+
+
 def test_plot(tmp_path):
     pytest.importorskip("matplotlib")
     log = tmp_path / "log.jsonl"
@@ -155,7 +240,7 @@ def test_largest_batch_is_the_largest():
     [
         (["--device", "T4", "--arithmetic", "mixed_bfloat16"], "no published rate for 'mixed_bf"),
         (["--batch-size", 0], "batch_size must be a whole number from 1, not 0"),
-        (["--share", 40], "share=40.0"),
+        (["--share", 40], "--share 40.0"),
         (["--peak", 100], "--peak and --memory go together"),
         (["--peak", 100, "--memory", -1], "--memory is in GB, above 0, not -1.0"),
         (["--device", "T5"], "invalid choice: 'T5'"),

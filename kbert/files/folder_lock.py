@@ -23,7 +23,7 @@ def locked(path: str | Path) -> Iterator[Path]:
     """
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
-        raise KbertError(f"--out {folder} is a file; name a folder")
+        raise KbertError(f"{folder} is a file; name a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = _lock(folder)
@@ -51,7 +51,7 @@ def _lock(folder: Path) -> IO[str]:
             file.close()
             raise KbertError(
                 f"another run is using the folder {folder} (process {owner}); wait for its end, or "
-                "name another --out"
+                "name another folder"
             ) from None
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             break

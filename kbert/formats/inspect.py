@@ -4,7 +4,6 @@ Everything shown has passed the checks that loading makes, and nothing is built 
 no unpickling, no numbers read.
 """
 
-import argparse
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +18,6 @@ from kbert.formats import safetensors_file, torch_file
 from kbert.formats.folder import find_file, read_file
 from kbert.formats.keras_archive import open_keras_archive
 from kbert.formats.stored_tensor import StoredTensor
-from kbert.runs.console import console
 from kbert.text.files.own_files import SETTINGS_FILE, VOCABULARY_FILE
 from kbert.text.vocabulary import parse_vocabulary
 
@@ -151,21 +149,3 @@ def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
     text = text if text.isprintable() else ascii(text)
     return text if len(text) <= 100 else f"{text[:97]}..."
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The `kbert` command: returns 0 if the file passed the checks, and 1 if not."""
-    parser = argparse.ArgumentParser(prog="kbert", description="Korean BERT in Keras 3.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("inspect", help="show what is in a file without loading it")
-    command.add_argument("file", help="a .keras, .safetensors or .bin file, vocab.txt, or a folder")
-    source = parser.parse_args(arguments).file
-    out = console()
-    try:
-        inspect(source, out)
-    except (KbertError, OSError) as error:
-        message = str(error)
-        out.print(f"refused: {message if message.isprintable() else ascii(message)}")
-        return 1
-    out.print("passed every check that is made before anything is loaded")
-    return 0

@@ -1,6 +1,8 @@
 """Questions in words, answers in words: classes that take a model.
 
 fill_mask.py          blanks: by tokens, by tokens that go together, by whole words
+filled_text.py        a text with its blanks filled, and all else as it was written
+unknown_words.py      which words of a text a model does not know
 left_to_right.py      several blanks by beam search
 eojeol.py             a blank filled by a whole word
 next_sentence.py      does the second text follow the first
@@ -10,5 +12,5 @@ answer.py             the answer to a question, found in a text
 windows.py            texts of any length as rows that share some tokens
 encode.py             rows -> sorted batches -> answers in the texts' order
 robustness.py         what a model answers where text is written otherwise
-quiz.py               blanks, next tokens and pairs from a text, and what was right
+sample_predictions.py blanks, next tokens and pairs from a text, and which were right
 """

@@ -83,7 +83,7 @@ def predict(
         model: a model whose tokenizer made the rows.
         rows: from `to_rows`; with `masked_lm_positions` (P,) where the model takes them.
         answer: makes a list of answers of a batch's outputs (numpy, one row each) and the rows'
-            places in `rows`. (Outputs may have more rows than there are places: ignore them.)
+            indices in `rows`. (Outputs may have more rows than there are indices: ignore them.)
         batch_size: the most rows in a batch.
 
     Returns:
@@ -101,11 +101,11 @@ def predict(
     console = Console(stderr=True)
     hidden = not console.is_terminal or len(shapes) < BATCHES_WITH_BAR
     with Progress(console=console, transient=True, disable=hidden) as progress:
-        for places, shape in progress.track(shapes, description="kbert"):
-            batch = pad([rows[place] for place in places], *shape, pad_id)
+        for indices, shape in progress.track(shapes, description="kbert"):
+            batch = pad([rows[i] for i in indices], *shape, pad_id)
             outputs = model.predict_on_batch(batch)
-            for place, each in zip(places, answer(outputs, places), strict=True):
-                answers[place] = each
+            for i, each in zip(indices, answer(outputs, indices), strict=True):
+                answers[i] = each
     return answers
 
 
@@ -124,7 +124,7 @@ def batches(
             16, 32, 48, 64, 96, 128, 192 ..., and the other sizes to powers of two.
 
     Yields:
-        The places of a batch's rows, and its shape (B, L, P).
+        The indices of a batch's rows, and its shape (B, L, P).
 
     Example:
         >>> rows = [{"input_ids": np.zeros(length)} for length in (3, 20, 5, 18)]
@@ -142,14 +142,14 @@ def batches(
     while order:
         length, positions = lengths[order[0]], blanks[order[0]]
         most = min(batch_size, batch_size * ROW_TOKENS // length, batch_size // max(1, positions))
-        places = [
+        indices = [
             i
             for i in order[: max(1, most)]
             if blanks[i] == positions and 2 * lengths[i] >= length  # or most of it were padding
         ]
-        order = order[len(places) :]
-        size = min(max(1, most), power_of_two(len(places))) if few_shapes else len(places)
-        yield places, (size, length, positions)
+        order = order[len(indices) :]
+        size = min(max(1, most), power_of_two(len(indices))) if few_shapes else len(indices)
+        yield indices, (size, length, positions)
 
 
 def round_length(length: int) -> int:
@@ -193,7 +193,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def largest(scores: np.ndarray, count: int) -> np.ndarray:
-    """The places of the largest scores, the largest first; of equal ones the first first.
+    """The indices of the largest scores, the largest first; of equal ones the first first.
 
     Example:
         >>> largest(np.array([0.1, 0.3, 0.2, 0.3]), 3).tolist()
@@ -201,5 +201,5 @@ def largest(scores: np.ndarray, count: int) -> np.ndarray:
     """
     count = min(count, len(scores))
     least = np.partition(scores, -count)[-count]
-    places = np.flatnonzero(scores >= least)
-    return places[np.argsort(-scores[places], kind="stable")][:count]
+    indices = np.flatnonzero(scores >= least)
+    return indices[np.argsort(-scores[indices], kind="stable")][:count]

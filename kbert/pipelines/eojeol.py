@@ -121,7 +121,7 @@ class EojeolForms:
         take it.
 
         Args:
-            question: the number that the forms get.
+            question: the index that the forms get.
             blank: the blank.
             index: how many blanks the text has before it.
         """
@@ -148,8 +148,8 @@ class EojeolForms:
         text = blank.before + self.tokenizer.mask_token * count + particle + blank.after
         (row,) = to_rows(self.tokenizer, [text], glued_to_mask="continuation")
         masks = np.flatnonzero(row["input_ids"] == self.tokenizer.mask_id)
-        places = masks[index : index + count].tolist()
-        return EojeolForm(question, row, places, choices, particle)
+        positions = masks[index : index + count].tolist()
+        return EojeolForm(question, row, positions, choices, particle)
 
     def _ends(self, written: str, particle: str) -> np.ndarray:
         """Which pieces a word can end in that makes a particle, as it is written, take a form."""
@@ -190,11 +190,11 @@ def fill_with_eojeols(
     blanks = [find_blanks(text, mask, agree) for text in texts]
     questions = [(i, blank) for each in blanks for i, blank in enumerate(each)]
     forms: list[Form] = []
-    for number, (index, blank) in enumerate(questions):
+    for question, (index, blank) in enumerate(questions):
         made = (
-            words.any_word(number, blank, index)
+            words.any_word(question, blank, index)
             if given is None
-            else [words.one_word(number, blank, index, ids) for ids in given]
+            else [words.one_word(question, blank, index, ids) for ids in given]
         )
         forms += [form for form in made if len(form.row["input_ids"]) <= longest]
     found = fill_left_to_right(
@@ -206,8 +206,8 @@ def fill_with_eojeols(
         accept=words.is_whole,
     )
     answers = iter(
-        [_answer(words.word(filled), blank, filled.score) for filled in found[number]]
-        for number, (_, blank) in enumerate(questions)
+        [_answer(words.word(filled), blank, filled.score) for filled in found[question]]
+        for question, (_, blank) in enumerate(questions)
     )
     return [[next(answers) for _ in each] for each in blanks]
 

@@ -23,7 +23,9 @@ from kbert.pipelines.encode import (
     tokenizer_of,
 )
 from kbert.pipelines.eojeol import fill_with_eojeols
+from kbert.pipelines.filled_text import fill_text
 from kbert.pipelines.left_to_right import Form, fill_left_to_right
+from kbert.pipelines.unknown_words import warn_of_unknown_words
 
 Answer = dict[str, Any]
 
@@ -37,6 +39,9 @@ class FillMask:
             "word" is BERT's way, and Hugging Face's: a new word, 에게, though in the text the
             model was trained on it was `##에게`. "continuation" reads it as it was in training,
             and the answers fit better. (Whole words, `unit="eojeol"`, are always filled so.)
+        sequence: what an answer's `sequence` is. "written" is the text as it was written, its blank
+            filled. "decoded" goes through ids, as in Hugging Face's pipeline: words that the
+            vocabulary lacks are lost, and with several blanks special tokens are spelt out.
 
     Raises:
         KbertError: if the model has no masked-LM head or no tokenizer.
@@ -56,16 +61,24 @@ class FillMask:
     """
 
     def __init__(
-        self, model: KbertModel, *, glued_to_mask: Literal["word", "continuation"] = "word"
+        self,
+        model: KbertModel,
+        *,
+        glued_to_mask: Literal["word", "continuation"] = "word",
+        sequence: Literal["written", "decoded"] = "written",
     ):
         if not isinstance(model, BertForMaskedLM | BertForPreTraining):
             raise KbertError(
-                "FillMask takes a BertForMaskedLM or a BertForPreTraining, "
-                f"and got a {type(model).__name__}, which has no masked-LM head; load it with "
-                'kbert.load(..., task="masked-lm")'
+                "FillMask takes a BertForMaskedLM or a BertForPreTraining, and got a "
+                f"{type(model).__name__}, which has no masked-LM head. Load a file or checkpoint "
+                "that was saved with one: where there is none, task='masked-lm' makes one with "
+                "random weights, which has to be trained first"
             )
         self.model, self.tokenizer = model, tokenizer_of(model)
         self.glued_to_mask: Literal["word", "continuation"] = glued_to_mask
+        if sequence not in ("written", "decoded"):
+            raise KbertError(f"sequence is 'written' or 'decoded', not {sequence!r:.40}")
+        self.decoded = sequence == "decoded"
 
     def __call__(
         self,
@@ -94,13 +107,13 @@ class FillMask:
         Returns:
             For one text with one [MASK], a list of `top_k` dicts, the likeliest first: `score`
             (a probability), `token` (its id), `token_str` (the word) and `sequence` (the text,
-            filled). For several [MASK], a list of such lists, one for each; there a `sequence`
-            fills only its own [MASK] and keeps all special tokens, as in Hugging Face's
-            pipeline. For a list of texts, a list of what each text alone gives.
+            with its own [MASK] filled). For several [MASK], a list of such lists, one for each.
+            For a list of texts, a list of what each text alone gives. A warning of the logger
+            "kbert" names words that the vocabulary does not know.
 
-            With `unit="eojeol"`, `tokens` (a list of ids) stands for `token`, `score` is the
-            product of the pieces' probabilities to the power 1 / sqrt(pieces), and `sequence` is
-            the text as it was written, with its own [MASK] filled.
+            With `unit="eojeol"`, `tokens` (a list of ids) stands for `token`, and `score` is the
+            product of the pieces' probabilities to the power 1 / sqrt(pieces): it orders words, and
+            is no probability of theirs.
 
         Raises:
             KbertError: if a text has no [MASK], or is longer than the model's positions; if there
@@ -116,7 +129,7 @@ class FillMask:
                 self.model, texts, targets, agree=agree, top_k=top_k, batch_size=batch_size
             )
         elif unit == "token":
-            answers = self._tokens(rows, top_k, targets, batch_size)
+            answers = self._tokens(texts, rows, top_k, targets, batch_size)
         else:
             raise KbertError(f"unit is 'token' or 'eojeol', not {unit!r}")
         answers = [blanks[0] if len(blanks) == 1 else blanks for blanks in answers]
@@ -162,13 +175,14 @@ class FillMask:
         """
         self._check_count("top_k", top_k)
         self._check_count("beam_size", beam_size)
-        texts = [text] if isinstance(text, str) else list(text)
+        single = isinstance(text, str)
+        texts = [text] if single else list(text)
         choice = np.ones(len(self.tokenizer), bool)
         choice[list(self.tokenizer.special_ids)] = False
         forms = []
-        for number, row in enumerate(self._rows(texts)):
-            places = row.pop(POSITIONS).tolist()
-            forms.append(Form(number, row, places, [choice] * len(places)))
+        for question, row in enumerate(self._rows(texts)):
+            positions = row.pop(POSITIONS).tolist()
+            forms.append(Form(question, row, positions, [choice] * len(positions)))
         found = fill_left_to_right(
             self.model, forms, top_k=top_k, beam_size=beam_size, batch_size=batch_size
         )
@@ -179,13 +193,15 @@ class FillMask:
                     "score": math.exp(filled.log_probability),
                     "tokens": filled.ids,
                     "token_strs": [decode([i], skip_special_tokens=False) for i in filled.ids],
-                    "sequence": decode(filled.row()["input_ids"].tolist()),
+                    "sequence": decode(filled.row()["input_ids"].tolist())
+                    if self.decoded
+                    else fill_text(self.tokenizer, text, dict(enumerate(filled.ids))),
                 }
-                for filled in found[number]
+                for filled in found[question]
             ]
-            for number in range(len(texts))
+            for question, text in enumerate(texts)
         ]
-        return answers[0] if isinstance(text, str) else answers
+        return answers[0] if single else answers
 
     def _check_count(self, name: str, count: int) -> None:
         if not 1 <= count <= len(self.tokenizer):
@@ -205,44 +221,55 @@ class FillMask:
             if not len(row[POSITIONS]):
                 mask = self.tokenizer.mask_token
                 raise KbertError(f"there is no {mask} in {text!r:.80}; write {mask} for the blank")
+        warn_of_unknown_words(self.tokenizer, texts, rows)
         return rows
 
-    def _tokens(self, rows: list[Row], top_k: int, targets, batch_size: int) -> list:
+    def _tokens(
+        self, texts: list[str], rows: list[Row], top_k: int, targets, batch_size: int
+    ) -> list:
         among = np.arange(len(self.tokenizer)) if targets is None else self._target_ids(targets)
 
-        def answer(outputs, numbers: list[int]) -> list[list[list[Answer]]]:
+        def answer(outputs, indices: list[int]) -> list[list[list[Answer]]]:
             logits = outputs["mlm"] if isinstance(outputs, dict) else outputs  # (B, P, V)
             return [
                 [
-                    self._answers(rows[number], blank, logits[i, blank], among, top_k)
-                    for blank in range(len(rows[number][POSITIONS]))
+                    self._answers(texts[i], rows[i], blank, logits[slot, blank], among, top_k)
+                    for blank in range(len(rows[i][POSITIONS]))
                 ]
-                for i, number in enumerate(numbers)
+                for slot, i in enumerate(indices)
             ]
 
         return predict(self.model, rows, answer, batch_size)
 
     def _answers(
-        self, row: Row, blank: int, logits: np.ndarray, among: np.ndarray, top_k: int
+        self, text: str, row: Row, blank: int, logits: np.ndarray, among: np.ndarray, top_k: int
     ) -> list[Answer]:
         """The best tokens of one blank, of its logits (V,)."""
         scores = np.exp(log_softmax(logits)[among])
-        only_blank = len(row[POSITIONS]) == 1
         answers = []
         for i in largest(scores, top_k):
-            filled = row["input_ids"].copy()
-            filled[row[POSITIONS][blank]] = among[i]
-            filled = filled[filled != self.tokenizer.pad_id]
-            sequence = self.tokenizer.decode(filled.tolist(), skip_special_tokens=only_blank)
+            token = int(among[i])
+            if self.decoded:
+                sequence = self._decoded(row, blank, token)
+            else:
+                sequence = fill_text(self.tokenizer, text, {blank: token})
             answers.append(
                 {
                     "score": float(scores[i]),
-                    "token": int(among[i]),
-                    "token_str": self.tokenizer.decode([int(among[i])], skip_special_tokens=False),
+                    "token": token,
+                    "token_str": self.tokenizer.decode([token], skip_special_tokens=False),
                     "sequence": sequence,
                 }
             )
         return answers
+
+    def _decoded(self, row: Row, blank: int, token: int) -> str:
+        """As transformers has it."""
+        filled = row["input_ids"].copy()
+        filled[row[POSITIONS][blank]] = token
+        filled = filled[filled != self.tokenizer.pad_id]
+        only_blank = len(row[POSITIONS]) == 1
+        return self.tokenizer.decode(filled.tolist(), skip_special_tokens=only_blank)
 
     def _target_ids(self, targets: str | int | list[str | int]) -> np.ndarray:
         """The targets as ids, in order, each once."""

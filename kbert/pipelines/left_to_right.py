@@ -31,15 +31,15 @@ class Form:
     """A row with blanks to fill.
 
     Attributes:
-        question: the number of the question that it may answer; a question may have several forms.
+        question: the index of the question that it may answer; a question may have several forms.
         row: the row, [MASK] at its blanks.
-        places: where in the row the blanks are, from left to right.
+        positions: where in the row the blanks are, from left to right.
         choices: for each blank, which ids may stand there: (V,) booleans.
     """
 
     question: int
     row: Row
-    places: list[int]
+    positions: list[int]
     choices: list[np.ndarray]
 
 
@@ -54,18 +54,18 @@ class Filled:
     @property
     def is_complete(self) -> bool:
         """Whether no blank is left."""
-        return len(self.ids) == len(self.form.places)
+        return len(self.ids) == len(self.form.positions)
 
     @property
     def score(self) -> float:
         """What candidates are compared by; the most that it can become, while blanks are left."""
-        return self.log_probability / len(self.form.places) ** LENGTH_POWER
+        return self.log_probability / len(self.form.positions) ** LENGTH_POWER
 
     def row(self) -> Row:
         """The row as far as it is filled, and the next blank."""
         input_ids = self.form.row["input_ids"].copy()
-        input_ids[self.form.places[: len(self.ids)]] = self.ids
-        blank = np.array(self.form.places[len(self.ids) :][:1], np.int32)
+        input_ids[self.form.positions[: len(self.ids)]] = self.ids
+        blank = np.array(self.form.positions[len(self.ids) :][:1], np.int32)
         return {**self.form.row, "input_ids": input_ids, POSITIONS: blank}
 
 
@@ -115,9 +115,9 @@ def fill_left_to_right(
 def _extend(model: KbertModel, beam: list[Filled], count: int, batch_size: int) -> list[Filled]:
     """Each filling with its next blank filled by the likeliest ids that may stand there."""
 
-    def answer(outputs, numbers: list[int]) -> list[list[Filled]]:
+    def answer(outputs, indices: list[int]) -> list[list[Filled]]:
         logits = outputs["mlm"] if isinstance(outputs, dict) else outputs  # (B, 1, V)
-        return [_longer(beam[n], logits[i, 0], count) for i, n in enumerate(numbers)]
+        return [_longer(beam[i], logits[slot, 0], count) for slot, i in enumerate(indices)]
 
     rows = [filled.row() for filled in beam]
     return [each for group in predict(model, rows, answer, batch_size) for each in group]

@@ -11,7 +11,8 @@ from kbert.errors import KbertError
 from kbert.labels import IS_NEXT, IS_RANDOM
 from kbert.models.base import KbertModel
 from kbert.models.pretraining import BertForNextSentencePrediction, BertForPreTraining
-from kbert.pipelines.encode import BATCH_SIZE, log_softmax, predict, to_rows, tokenizer_of
+from kbert.pipelines.encode import BATCH_SIZE, Row, log_softmax, predict, to_rows, tokenizer_of
+from kbert.pipelines.unknown_words import warn_of_unknown_words
 
 
 class NextSentence:
@@ -38,9 +39,11 @@ class NextSentence:
     def __init__(self, model: KbertModel):
         if not isinstance(model, BertForNextSentencePrediction | BertForPreTraining):
             raise KbertError(
-                "NextSentence takes a BertForNextSentencePrediction or a BertForPreTraining, "
-                f"and got a {type(model).__name__}, which has no next-sentence head; load it with "
-                'kbert.load(..., task="next-sentence-prediction"), or task="pretraining" for both'
+                "NextSentence takes a BertForNextSentencePrediction or a BertForPreTraining, and "
+                f"got a {type(model).__name__}, which has no next-sentence head. Load a file or "
+                "checkpoint that was saved with one: where there is none, "
+                "task='next-sentence-prediction' makes one with random weights, which has to be "
+                "trained first"
             )
         self.model, self.tokenizer = model, tokenizer_of(model)
 
@@ -57,7 +60,8 @@ class NextSentence:
         Returns:
             A dict of `label` (0 next, 1 random), and the probabilities `next` and `random`, which
             sum to 1; for lists, a list of B dicts. Texts that are too long together are cut, the
-            longer first.
+            longer first. A warning of the logger "kbert" names words that the vocabulary does not
+            know.
 
         Raises:
             KbertError: if the lists differ in length, or a text is empty.
@@ -68,19 +72,8 @@ class NextSentence:
             if isinstance(text, str) and not text.strip():  # what is no text, the tokenizer names
                 raise KbertError("a text of the pair is empty: two texts are needed")
         rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.max_length)
-
-        def answer(outputs, places: list[int]) -> list[dict[str, Any]]:
-            logits = outputs["nsp"] if isinstance(outputs, dict) else outputs  # (B, 2)
-            return [
-                {
-                    "label": int(row.argmax()),
-                    "next": float(row[IS_NEXT]),
-                    "random": float(row[IS_RANDOM]),
-                }
-                for row in np.exp(log_softmax(logits[: len(places)]))
-            ]
-
-        judged = predict(self.model, rows, answer, batch_size)
+        warn_of_unknown_words(self.tokenizer, [*firsts, *seconds], rows)
+        judged = judge_rows(self.model, rows, batch_size)
         return judged[0] if isinstance(first, str) else judged
 
     def rank(
@@ -94,8 +87,8 @@ class NextSentence:
             batch_size: as for a call.
 
         Returns:
-            A dict for each candidate, the likeliest first: `text`, its place in `candidates` as
-            `index`, and the probability `next`. (Each is judged alone: they do not sum to 1.)
+            A dict for each candidate, the likeliest first: `text`, its `index` in `candidates`,
+            and the probability `next`. (Each is judged alone: they do not sum to 1.)
 
         Raises:
             KbertError: if a text is empty.
@@ -106,3 +99,22 @@ class NextSentence:
             for index, (text, each) in enumerate(zip(candidates, judged, strict=True))
         ]
         return sorted(ranked, key=lambda each: -each["next"])
+
+
+def judge_rows(
+    model: KbertModel, rows: list[Row], batch_size: int = BATCH_SIZE
+) -> list[dict[str, Any]]:
+    """The answers of `NextSentence` to pairs that are rows of ids already."""
+
+    def answer(outputs, indices: list[int]) -> list[dict[str, Any]]:
+        logits = outputs["nsp"] if isinstance(outputs, dict) else outputs  # (B, 2)
+        return [
+            {
+                "label": int(row.argmax()),
+                "next": float(row[IS_NEXT]),
+                "random": float(row[IS_RANDOM]),
+            }
+            for row in np.exp(log_softmax(logits[: len(indices)]))
+        ]
+
+    return predict(model, rows, answer, batch_size)

@@ -126,12 +126,12 @@ def _blanks(model: Any, texts: list[str], rng: np.random.Generator, batch_size: 
     original = None
     for name, rows in variants.items():
 
-        def answer(outputs: Any, numbers: list[int]) -> list[tuple[int, float]]:
+        def answer(outputs: Any, indices: list[int]) -> list[tuple[int, float]]:
             logits = outputs["mlm"] if isinstance(outputs, dict) else outputs  # (B, P, V)
-            logs = log_softmax(logits[: len(numbers), 0])  # (B, V)
-            return [
-                (int(log.argmax()), float(-log[words[kept[number]]]))
-                for log, number in zip(logs, numbers, strict=True)
+            logs = log_softmax(logits[: len(indices), 0])  # (B, V)
+            return [  # a row of the table may have no token, and so is no answer
+                (int(log[: len(tokenizer)].argmax()), float(-log[words[kept[i]]]))
+                for log, i in zip(logs, indices, strict=True)
             ]
 
         found = predict(model, [rows[i] for i in kept], answer, batch_size)
@@ -156,14 +156,14 @@ def _draw_words(
         begins = np.diff(row["word_ids"], prepend=-1) > 0
         known = ~np.isin(row["input_ids"], tokenizer.special_ids)
         spans = row["offsets"].tolist()
-        places = [
-            place
-            for place in np.flatnonzero(begins & known).tolist()
-            if text[slice(*spans[place])].isalpha()
+        positions = [
+            position
+            for position in np.flatnonzero(begins & known).tolist()
+            if text[slice(*spans[position])].isalpha()
         ]
-        if places:
-            place = rng.choice(places)
-            start, end = spans[place]
+        if positions:
+            position = rng.choice(positions)
+            start, end = spans[position]
             blanked.append(text[:start] + _BLANK + text[end:])
-            words.append(int(row["input_ids"][place]))
+            words.append(int(row["input_ids"][position]))
     return blanked, words

@@ -1,9 +1,20 @@
-"""A terminal that can be written to, whatever its encoding."""
+"""What a command shows: on any terminal, and its errors in the words of its command line."""
 
+import argparse
+import os
+import re
+import shlex
+import subprocess
 import sys
+from collections.abc import Callable, Collection
 from io import TextIOWrapper
 
 from rich.console import Console
+
+from kbert.errors import KbertError
+
+# As messages name arguments: encoding='cp949', overwrite=True, field=...
+_ARGUMENT = re.compile(r"\b([a-z_]+)=('[^']*'|[^\s,;:)]+)")
 
 
 def console() -> Console:
@@ -16,3 +27,56 @@ def console() -> Console:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     return Console(highlight=False, soft_wrap=True, markup=False)
+
+
+def run(main: Callable[[], None], parse_arguments: Callable[[], argparse.Namespace]) -> None:
+    """Runs a recipe; bad input ends it with a sentence, not with a traceback.
+
+    Args:
+        main: the recipe.
+        parse_arguments: reads its command line, whose options the sentence names.
+    """
+    try:
+        main()
+    except (KbertError, OSError) as error:
+        sys.exit(f"error: {in_flags(str(error), vars(parse_arguments()))}")
+
+
+def command(*words: object) -> str:
+    """A command line to copy, its words quoted where the shell would take them apart.
+
+    Example:
+        >>> command("python", "demos/fill_mask.py", "--model", "내 모델/model.keras")
+        "python demos/fill_mask.py --model '내 모델/model.keras'"
+    """
+    texts = [str(word) for word in words]
+    return subprocess.list2cmdline(texts) if os.name == "nt" else _quoted(texts)
+
+
+def _quoted(words: list[str]) -> str:
+    # shlex quotes all that is not ASCII; letters of any script are no trouble to a shell.
+    return " ".join(w if re.fullmatch(r"[\w@%+=:,./-]+", w) else shlex.quote(w) for w in words)
+
+
+def in_flags(message: str, options: Collection[str]) -> str:
+    """A message of the library, which names arguments, in the words of a command line.
+
+    Args:
+        message: the message.
+        options: the arguments that are options of the command; others stay as they are.
+
+    Example:
+        >>> in_flags("try encoding='cp949', or begin anew with overwrite=True", ["encoding"])
+        'try --encoding cp949, or begin anew with overwrite=True'
+        >>> in_flags("begin anew with overwrite=True", ["overwrite"])
+        'begin anew with --overwrite'
+    """
+
+    def flag(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        if name not in options:
+            return match.group()
+        option = f"--{name.replace('_', '-')}"
+        return option if value == "True" else f"{option} {value.strip(chr(39))}"
+
+    return _ARGUMENT.sub(flag, message)

@@ -1,6 +1,7 @@
 """The folder of a run: made if need be, never emptied unasked, used by one run at a time."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,14 @@ RUN_FILES = (
     "checkpoints",
     "tensorboard",
 )
-_LEFTOVERS = (".settings*.json", ".model-*.keras")  # of a run that was killed while it wrote them
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What killed runs half wrote: the hidden names of `atomic_files.written_beside`, no others."""
+    names = "|".join(re.escape(Path(name).stem) for name in RUN_FILES)
+    ends = "|".join(re.escape(Path(name).suffix) for name in RUN_FILES if Path(name).suffix)
+    ours = re.compile(rf"\.({names})-[0-9a-f]{{8}}({ends})")
+    return [path for path in folder.glob(".*") if ours.fullmatch(path.name) and path.is_file()]
 
 
 def check_folder(path: str | Path, overwrite: bool = False) -> None:
@@ -41,19 +49,20 @@ def check_folder(path: str | Path, overwrite: bool = False) -> None:
     """
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
-        raise KbertError(f"--out {folder} is a file; name a folder")
+        raise KbertError(f"{folder} is a file; name a folder")
     inside = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+    inside = [name for name in inside if folder / name not in leftovers(folder)]
     strangers = [name for name in inside if name not in (*RUN_FILES, LOCK)]
     if strangers:
         raise KbertError(
             f"the folder {folder} holds {strangers[0]!r}, which no run of kbert wrote; "
-            "name another --out"
+            "name another folder"
         )
     inside = [name for name in inside if name != LOCK]
     if inside and not overwrite:
         raise KbertError(
-            f"the folder {folder} holds a former run ({', '.join(inside)}); name another --out, or "
-            "pass --overwrite to replace it"
+            f"the folder {folder} holds a former run ({', '.join(inside)}); name another folder, "
+            "or replace it with overwrite=True"
         )
 
 
@@ -65,6 +74,8 @@ def claim_folder(path: str | Path, overwrite: bool = False) -> Path:
     check_folder(path, overwrite)
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
+    for leftover in leftovers(folder):
+        leftover.unlink()
     # The settings say that a run was begun here, so they go first, and the model, which says that
     # it was finished, next.
     for name in sorted(RUN_FILES, key=("settings.json", "model.keras").__contains__, reverse=True):
@@ -82,16 +93,23 @@ def locked_folder(path: str | Path) -> Iterator[Path]:
         KbertError: if the path is a file, or another process has the folder.
     """
     with locked(path) as folder:
-        for pattern in _LEFTOVERS:
-            for leftover in folder.glob(pattern):
-                leftover.unlink()
+        for leftover in leftovers(folder):
+            leftover.unlink()
         yield folder
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Writes `settings.json` in one step: whoever finds it finds all of it."""
+    """Writes `settings.json` in one step: whoever finds it finds all of it.
+
+    Raises:
+        KbertError: if it cannot be written.
+    """
     text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
-    write_text(folder / "settings.json", text)
+    path = folder / "settings.json"
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise KbertError(f"{path} cannot be written: {error}") from error
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:

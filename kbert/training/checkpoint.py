@@ -12,6 +12,7 @@ random numbers is among them.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -30,6 +31,8 @@ CHECKPOINTS = "checkpoints"
 KEPT = 2  # how many checkpoints stay on the disk
 _STATE, _MANIFEST = "state.safetensors", "manifest.json"
 _FORMAT = 1
+_STEP = re.compile(r"step-[0-9]{8}")
+_LEFTOVER = re.compile(r"\.(damaged-|old-)?step-[0-9]{8}")
 _DTYPES = {"float32": "F32", "float16": "F16", "int32": "I32", "int64": "I64", "uint32": "U32"}
 
 
@@ -119,10 +122,10 @@ def save_checkpoint(
 
 
 def _remove_leftovers(checkpoints: Path) -> None:
-    """Removes our own hidden folders; other hidden files (.DS_Store, .nfs...) are not ours."""
-    for mark in ("", "damaged-", "old-"):
-        for leftover in checkpoints.glob(f".{mark}step-*"):
-            shutil.rmtree(leftover)
+    """Removes our own hidden folders; all else (.DS_Store, .nfs..., a user's) is not ours."""
+    for path in checkpoints.iterdir():
+        if _LEFTOVER.fullmatch(path.name) and path.is_dir():
+            shutil.rmtree(path)
 
 
 def find_checkpoint(folder: str | Path) -> tuple[Checkpoint | None, list[str]]:
@@ -143,7 +146,7 @@ def find_checkpoint(folder: str | Path) -> tuple[Checkpoint | None, list[str]]:
             problems.append(f"the checkpoint {path} is damaged: {error}")
     if problems:
         raise KbertError(
-            f"{'; '.join(problems)}. No whole one is left: pass --overwrite to begin anew"
+            f"{'; '.join(problems)}. No whole one is left: begin anew with overwrite=True"
         )
     return None, []
 
@@ -214,8 +217,8 @@ def check_same(former: Mapping[str, Any], given: Mapping[str, Any], where: str) 
     if unknown:
         raise KbertError(
             f"{where} was begun by another version of kbert, which did not have the setting "
-            f"{' and '.join(unknown)}: continue it with that version, name another --out, or pass "
-            "--overwrite to begin anew"
+            f"{' and '.join(unknown)}: continue it with that version, name another folder, or "
+            "begin anew with overwrite=True"
         )
     differing = [name for name, value in plain.items() if former[name] != value]
     if differing:
@@ -223,8 +226,8 @@ def check_same(former: Mapping[str, Any], given: Mapping[str, Any], where: str) 
             f"{name} {former[name]!r}, and this is {plain[name]!r}" for name in differing[:3]
         )
         raise KbertError(
-            f"{where} was begun with {pairs}; give the same to continue it, name another --out, or "
-            "pass --overwrite to begin anew"
+            f"{where} was begun with {pairs}; give the same to continue it, name another folder, "
+            "or begin anew with overwrite=True"
         )
 
 
@@ -233,8 +236,10 @@ def _name(step: int) -> str:
 
 
 def _steps(checkpoints: Path) -> list[Path]:
-    """The checkpoints that have a name, newest first."""
-    return sorted(checkpoints.glob("step-*"), reverse=True)
+    """The checkpoints, newest first: whatever else a user keeps beside them is none of ours."""
+    inside = checkpoints.iterdir() if checkpoints.is_dir() else ()
+    ours = (path for path in inside if _STEP.fullmatch(path.name) and path.is_dir())
+    return sorted(ours, reverse=True)
 
 
 def _check(path: Path) -> Checkpoint:

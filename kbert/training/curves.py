@@ -1,11 +1,11 @@
 """A picture of a run's curves, by the extra `viz`."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from kbert.errors import KbertError, how_to_install
+from kbert.training.run_log import log_lines
 
 WINDOW = 25  # steps that a line is the mean of
 _TASKS = {"mlm": "masked LM", "nsp": "next sentence", "next_token": "next token"}
@@ -21,13 +21,14 @@ def draw_curves(
     """Draws losses on the left and accuracies on the right, over the steps.
 
     Args:
-        log: a run's `log.jsonl`.
+        log: a run's `log.jsonl`; what are no lines of a log in it is left out.
         out: a `.png` or `.svg` file.
         heldout: a run's `heldout.jsonl`, whose figures are points.
         baseline: the unigram loss, a dashed line.
 
     Raises:
-        KbertError: if matplotlib is not installed, or the log has too few steps for a curve.
+        KbertError: if matplotlib is not installed, the log has too few steps for a curve, or the
+            picture cannot be written.
     """
     try:
         from matplotlib.figure import Figure
@@ -46,11 +47,13 @@ def draw_curves(
                 means = np.convolve(values, np.ones(WINDOW) / WINDOW, mode="valid")
                 axes.plot(steps[WINDOW - 1 :], means, label=label)
     evaluations = _lines(heldout) if heldout is not None and Path(heldout).exists() else []
+    evaluations = [line for line in evaluations if isinstance(line.get("sources"), dict)]
     for source in evaluations[0]["sources"] if evaluations else ():
-        steps = [line["step"] for line in evaluations]
-        task = "mlm" if "mlm_loss" in evaluations[0]["sources"][source] else "next_token"
+        figures = [(line["step"], line["sources"].get(source, {})) for line in evaluations]
+        task = "mlm" if "mlm_loss" in figures[0][1] else "next_token"
         for axes, name, scale in ((losses, "loss", 1), (accuracies, "accuracy", 100)):
-            values = [scale * line["sources"][source][f"{task}_{name}"] for line in evaluations]
+            values = [scale * of_step.get(f"{task}_{name}", np.nan) for _, of_step in figures]
+            steps = [step for step, _ in figures]
             axes.plot(steps, values, ".:", linewidth=1, label=f"{_TASKS[task]}, {source}")
     if baseline:
         losses.axhline(baseline, color="grey", linestyle="--", label="unigram baseline")
@@ -61,8 +64,14 @@ def draw_curves(
     for axes in (losses, accuracies):
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"training, mean of {WINDOW} steps", fontsize=10)
-    figure.savefig(out, dpi=120)
+    try:
+        figure.savefig(out, dpi=120)
+    except (OSError, ValueError) as error:  # no room, no such folder, no such kind of file
+        raise KbertError(f"{out}: the picture cannot be written: {error}") from error
 
 
 def _lines(path: str | Path) -> list[dict]:
-    return [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]
+    try:
+        return [parsed for _, _, parsed in log_lines(Path(path)) if parsed is not None]
+    except OSError as error:
+        raise KbertError(f"{path}: the log cannot be read: {error}") from error

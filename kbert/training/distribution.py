@@ -115,14 +115,14 @@ def device_remarks(
 
     Example:
         >>> device_remarks({"backend": "jax", "devices": 8})[0][:40]
-        'The run was begun on jax, 8 devices, and'
+        'The run was begun on jax, 8 devices and '
     """
     remarks, here = [], devices_in_words()
     begun = former and devices_in_words(former["backend"], former.get("devices", 1))
     if begun and begun != here:
         remarks.append(
-            f"The run was begun on {begun}, and goes on on {here}: from here on its figures are "
-            "not to the bit those that it would have had."
+            f"The run was begun on {begun} and is continued on {here}: from here on its figures "
+            "are not to the bit those that it would have had."
         )
     if unused_devices():
         remarks.append(
@@ -131,7 +131,7 @@ def device_remarks(
         )
     if former is None and precision == "float32" and _gpus():
         remarks.append(
-            "In float32 a GPU reaches a fraction of its rate: see --precision mixed_bfloat16, or "
+            "In float32 a GPU reaches a fraction of its rate: take precision=mixed_bfloat16, or "
             "mixed_float16 for GPUs without bfloat16, as the T4."
         )
     return remarks

@@ -114,8 +114,8 @@ def train(
         Whether the last step was reached; if not, a signal ended the run.
 
     Raises:
-        KbertError: if a loss is not finite, a checkpoint cannot be written, or devices cannot have
-            equal parts of a step's rows. The former checkpoints are as they were.
+        KbertError: if a loss is not finite, a checkpoint or a log cannot be written, or devices
+            cannot have equal parts of a step's rows. The former checkpoints are as they were.
     """
     if min(save_every, evaluate_every) < 1:
         raise KbertError(
@@ -126,7 +126,7 @@ def train(
     total = sum(stage.steps for stage in stages)
     state = state_of(model)
     every = [save_every] + [evaluate_every] * (evaluate is not None)
-    with _signals() as signals, _heldout_log(folder, progress.step) as heldout:
+    with _signals() as signals, _heldout_log(folder, progress) as heldout:
         while True:
             step = progress.step
             # After the checkpoint, so that a run that is ended here does it when it goes on.
@@ -218,8 +218,8 @@ def _signals() -> Iterator[list[int]]:
 
 
 @contextmanager
-def _heldout_log(folder: str | Path, step: int) -> Iterator[RunLog]:
-    log = RunLog(Path(folder) / HELDOUT_LOG, step)
+def _heldout_log(folder: str | Path, progress: TrainingProgress) -> Iterator[RunLog]:
+    log = RunLog(Path(folder) / HELDOUT_LOG, progress.step, say=progress.console.print)
     try:
         yield log
     finally:

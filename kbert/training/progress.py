@@ -1,5 +1,6 @@
 """What a run shows while it trains, and what it leaves behind: a line of `log.jsonl` a step."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,13 @@ class TrainingProgress:
 
     def __enter__(self) -> "TrainingProgress":
         """Opens the log and the bar."""
-        self._log = RunLog(self.log_file, self.step, self.window)
+        self._log = RunLog(
+            self.log_file,
+            self.step,
+            self.window,
+            numbers=("loss", "seconds"),
+            say=self.console.print,
+        )
         self._recent = self._log.recent
         before = self._recent[-1]["seconds"] if self._recent else 0.0
         self._progress = Progress(
@@ -129,8 +136,9 @@ class TrainingProgress:
         self._log.sync()
 
     def mean(self, name: str) -> float:
-        """The mean of a figure over the last steps."""
-        return sum(line[name] for line in self._recent) / len(self._recent)
+        """The mean of a figure over the last steps that have it; NaN where none has."""
+        values = [line[name] for line in self._recent if isinstance(line.get(name), int | float)]
+        return sum(values) / len(values) if values else math.nan
 
     def tokens_per_second(self) -> float:
         """Of the last steps, padding included; 0 where none was timed yet."""

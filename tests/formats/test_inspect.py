@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import kbert
-from kbert.formats.inspect import main
+from kbert.__main__ import main
 from tests.conftest import SMALL, WORDS
 from tests.formats import hostile_checkpoints
 
@@ -106,7 +106,7 @@ def test_it_needs_no_backend_and_no_keras(saved):
     code = (
         "import sys\n"
         "for name in ('keras', 'tensorflow', 'jax', 'torch'): sys.modules[name] = None\n"
-        f"from kbert.formats.inspect import main; sys.exit(main(['inspect', {str(saved)!r}]))"
+        f"from kbert.__main__ import main; sys.exit(main(['inspect', {str(saved)!r}]))"
     )
     environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}

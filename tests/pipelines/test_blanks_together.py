@@ -44,8 +44,9 @@ def test_joint_filling_finds_what_a_full_search_finds(model):
     for pair, answer in zip(best, answers, strict=True):
         assert answer["score"] == pytest.approx(math.exp(scores[pair]), rel=1e-4)
         assert answer["tokens"] == [model.tokenizer.id(token) for token in pair]
-        filled = [2, answer["tokens"][0], model.tokenizer.id("의결"), answer["tokens"][1], 15, 3]
-        assert answer["sequence"] == model.tokenizer.decode(filled)
+        first, second = (token.removeprefix("##") for token in pair)
+        space = "" if pair[1].startswith("##") else " "
+        assert answer["sequence"] == f"{first} 의결{space}{second}."
 
 
 def test_joint_filling_of_one_blank_is_the_pipeline_itself(model):
@@ -139,6 +140,28 @@ def test_several_blanks_and_texts_of_whole_words(model):
     alone = fill_mask(texts[1], unit="eojeol", top_k=2)
     for got, expected in zip(one, alone, strict=True):
         assert got == {**expected, "score": pytest.approx(expected["score"], abs=1e-5)}
+
+
+def test_a_word_of_one_piece_scores_as_its_token_in_its_own_blank(model):
+    fill_mask, words = FillMask(model), ["국", "국회", "국민", "법"]
+    texts = ["[MASK] 의결 [MASK] 의결 [MASK].", "법 [MASK] 국민 [MASK]"]
+    by_token, by_word = (
+        [answers for blanks in fill_mask(texts, targets=words, unit=unit) for answers in blanks]
+        for unit in ("token", "eojeol")
+    )
+    orders = []
+    for tokens, found in zip(by_token, by_word, strict=True):
+        orders.append([answer["token_str"] for answer in found])
+        assert orders[-1] == [answer["token_str"] for answer in tokens]
+        for one, two in zip(found, tokens, strict=True):
+            assert one["score"] == pytest.approx(two["score"], rel=1e-4)
+    assert len({tuple(order) for order in orders[:3]}) > 1  # else a blank could be another's
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 15])
+def test_as_many_answers_as_asked_for_whatever_the_beam(model, beam_size):
+    answers = FillMask(model).together("국회 [MASK] 법 [MASK]", top_k=9, beam_size=beam_size)
+    assert len({tuple(answer["tokens"]) for answer in answers}) == 9
 
 
 def test_words_that_would_not_fit_are_left_out(model):

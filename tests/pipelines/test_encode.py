@@ -51,10 +51,10 @@ def test_batches_hold_every_row_once_and_little_padding():
     rows = [row(length) for length in lengths]
     for few_shapes in (False, True):
         plan = list(batches(rows, 16, 300, few_shapes))
-        assert sorted(place for places, _ in plan for place in places) == list(range(500))
-        for places, (size, length, blanks) in plan:
-            assert len(places) <= size <= 16 and blanks == 0
-            assert lengths[places].max() <= length <= 300
+        assert sorted(index for indices, _ in plan for index in indices) == list(range(500))
+        for indices, (size, length, blanks) in plan:
+            assert len(indices) <= size <= 16 and blanks == 0
+            assert lengths[indices].max() <= length <= 300
             assert size == 1 or size * length <= 16 * 64
         shapes = {shape for _, shape in plan}
         tokens = sum(size * length for _, (size, length, _) in plan)
@@ -98,9 +98,9 @@ def test_answers_come_in_the_order_of_the_texts(model, tokenizer):
     rows = to_rows(tokenizer, texts)
     seen = []
 
-    def answer(outputs, places):
-        seen.append(len(places))
-        return outputs["nsp"][: len(places)].tolist()
+    def answer(outputs, indices):
+        seen.append(len(indices))
+        return outputs["nsp"][: len(indices)].tolist()
 
     answers = predict(model, rows, answer, batch_size=2)
     assert len(seen) >= 4 and max(seen) == 2
@@ -109,6 +109,18 @@ def test_answers_come_in_the_order_of_the_texts(model, tokenizer):
     assert predict(model, [], answer) == []
     with pytest.raises(KbertError, match="batch_size must be from 1, not 0"):
         predict(model, rows, answer, batch_size=0)
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 3, 4, 9])
+def test_pairs_of_every_block_keep_their_own_second_text(tokenizer, monkeypatch, at_a_time):
+    firsts, seconds = ["나", "너", "우리", "경기"], ["국회", "국민", "축구", "법률 나"]
+    monkeypatch.setattr("kbert.pipelines.encode.TEXTS_AT_A_TIME", at_a_time)
+    rows = to_rows(tokenizer, firsts, seconds)
+    cls, sep = tokenizer.cls_id, tokenizer.sep_id
+    assert [row["input_ids"].tolist() for row in rows] == [
+        [cls, *tokenizer.encode([first])[0], sep, *tokenizer.encode([second])[0], sep]
+        for first, second in zip(firsts, seconds, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("texts", [1, 9])
@@ -121,7 +133,7 @@ def test_a_bar_shows_on_long_input_in_a_terminal(model, tokenizer, monkeypatch, 
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     rows = to_rows(tokenizer, ["나"] * texts)
-    predict(model, rows, lambda outputs, places: places, batch_size=2)
+    predict(model, rows, lambda outputs, indices: indices, batch_size=2)
     assert ("100%" in stream.getvalue()) == (terminal and texts == 9)
 
 

@@ -11,6 +11,7 @@ from kbert import (
     KbertError,
     NextSentence,
 )
+from kbert.pipelines.filled_text import fill_text
 from tests.models.test_bert import hugging_face_weights
 
 
@@ -39,8 +40,9 @@ def test_fill_mask_by_hand(model, tokenizer):
         assert answer.keys() == {"score", "token", "token_str", "sequence"}
         assert answer["score"] == pytest.approx(scores[answer["token"]], abs=1e-5)
         assert answer["token_str"] == tokenizer.token(answer["token"])
-        filled = [*ids[:place], answer["token"], *ids[place + 1 :]]
-        assert answer["sequence"] == tokenizer.decode(filled)
+        token = answer["token_str"]
+        glued = token.removeprefix("##") if token.startswith("##") else f" {token}"
+        assert answer["sequence"] == f"축구는 정말{glued}다."
 
 
 @pytest.fixture
@@ -62,7 +64,9 @@ def both(small, tokenizer, tmp_path):
     reader = transformers.BertTokenizer.from_pretrained(tmp_path, do_lower_case=False)
     masked_lm = transformers.BertForMaskedLM(config).eval()
     masked_lm.load_state_dict(reference.state_dict(), strict=False)
-    return transformers.FillMaskPipeline(model=masked_lm, tokenizer=reader), FillMask(model)
+    return transformers.FillMaskPipeline(model=masked_lm, tokenizer=reader), FillMask(
+        model, sequence="decoded"
+    )
 
 
 def assert_same(ours, theirs):
@@ -128,6 +132,13 @@ def test_targets_may_be_ids(model, tokenizer):
         fill_mask(ONE, targets=[29])
     with pytest.raises(KbertError, match="there is no target to judge"):
         fill_mask(ONE, targets=[])
+
+
+@pytest.mark.parametrize("bad", [-1, 29, 39, 10**6])
+def test_a_target_that_is_no_id_is_refused(model, bad):
+    """29 to 39 are rows of the table, and no tokens."""
+    with pytest.raises(KbertError, match=f"id {bad} is outside the vocabulary"):
+        FillMask(model)(ONE, targets=["나", bad])
 
 
 def test_logits_are_reduced_batch_by_batch(model, monkeypatch):
@@ -212,6 +223,44 @@ def test_ranking_of_continuations(model):
         next_sentence.rank("나", ["너", ""])
 
 
+@pytest.mark.parametrize("sequence", ["written", "decoded"])
+def test_what_a_sequence_keeps(model, tokenizer, sequence):
+    """Unknown words, spaces and other blanks: as they were written, or what ids keep of them."""
+    fill_mask = FillMask(model, sequence=sequence)
+    text, written = "쀍은  [MASK] 국회 , [MASK].", sequence == "written"
+    first, second = fill_mask(text, targets=["국민", "##의"])
+    assert {answer["sequence"] for answer in first} == (
+        {"쀍은  국민 국회 , [MASK].", "쀍은의 국회 , [MASK]."}
+        if written
+        else {
+            "[CLS] [UNK] 국민 국회 [UNK] [MASK]. [SEP]",
+            "[CLS] [UNK]의 국회 [UNK] [MASK]. [SEP]",
+        }
+    )
+    assert {answer["token_str"]: answer["sequence"] for answer in second}["##의"] == (
+        "쀍은  [MASK] 국회 ,의." if written else "[CLS] [UNK] [MASK] 국회 [UNK]의. [SEP]"
+    )
+    (together,) = fill_mask.together(text, top_k=1)
+    filled = dict(enumerate(together["tokens"]))
+    assert ("쀍" in together["sequence"]) == written
+    if written:
+        assert together["sequence"] == fill_text(tokenizer, text, filled)
+    with pytest.raises(KbertError, match="'written' or 'decoded', not 'raw'"):
+        FillMask(model, sequence="raw")
+
+
+def test_ranking_of_more_texts_than_become_rows_at_once(model):
+    """Some of each block are judged as they are alone."""
+    candidates = [f"{'나 ' * (i % 5)}국회{'에게' * (i % 3)} {'너 ' * (i % 7)}" for i in range(600)]
+    next_sentence = NextSentence(model)
+    ranked = {each["index"]: each for each in next_sentence.rank("축구는", candidates)}
+    assert len(ranked) == 600
+    for index in (0, 255, 256, 257, 511, 512, 599):
+        alone = next_sentence("축구는", candidates[index])["next"]
+        assert ranked[index]["text"] == candidates[index]
+        assert ranked[index]["next"] == pytest.approx(alone, abs=1e-5)
+
+
 def test_bad_questions(model, small):
     fill_mask, next_sentence = FillMask(model), NextSentence(model)
     with pytest.raises(KbertError, match=r"no \[MASK\] in '국민의 국회'"):
@@ -234,9 +283,11 @@ def test_models_that_cannot_answer(small, tokenizer):
         FillMask(BertForPreTraining(**small))
     masked_lm = BertForMaskedLM(**small)
     masked_lm.tokenizer = tokenizer
-    with pytest.raises(KbertError, match=r'BertForMaskedLM, which has no next-.*task="next-sent'):
+    with pytest.raises(KbertError, match=r"BertForMaskedLM, which has no next-.*random weights"):
         NextSentence(masked_lm)
     bert = Bert(**small)
     bert.tokenizer = tokenizer
-    with pytest.raises(KbertError, match="got a Bert, which has no masked-LM head"):
+    with pytest.raises(
+        KbertError, match=r"got a Bert, which has no masked-LM head.*random weights"
+    ):
         FillMask(bert)

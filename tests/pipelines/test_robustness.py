@@ -82,6 +82,33 @@ def test_blanks_as_fill_mask_gives_them(head, small, tokenizer):
     assert model_robustness(model, TEXTS, rng=rng()) == model_robustness(model, TEXTS, rng=rng())
 
 
+def test_of_several_labels_one_that_changes_is_another_answer(small, tokenizer):
+    """Two labels at biases that one of them crosses."""
+    settings = {"problem_type": "multi_label_classification", **small}
+    model = kbert.BertForSequenceClassification(labels=[*"가나다라마바사아자차카타"], **settings)
+    model.tokenizer = tokenizer
+    texts = ["국민은 축구 경기", "나 너 우리 국회에", "법률을 의결한다.", "정말 재미있는 축구는"]
+    report = model_robustness(model, texts, rng=rng())
+    same = []
+    for text in texts:
+        logits = [
+            ops.convert_to_numpy(model(tokenizer(t)))[0] > 0
+            for t in (text, VARIANTS["without spaces"](text))
+        ]
+        same.append((logits[0] == logits[1]).tolist())
+    assert any(any(each) and not all(each) for each in same)
+    assert report["without spaces"]["same"] == np.mean([all(each) for each in same]) < 1
+
+
+def test_a_row_of_the_table_without_a_token_is_no_answer(small, tokenizer):
+    model = kbert.BertForMaskedLM(**small)  # 40 rows for 29 tokens
+    model.tokenizer = tokenizer
+    (bias,) = [w for w in model.weights if tuple(w.shape) == (small["vocab_size"],)]
+    bias.assign(np.where(np.arange(small["vocab_size"]) < len(tokenizer), 0.0, 9.0))
+    report = model_robustness(model, TEXTS * 3, rng=rng())
+    assert report["as it is"]["same"] == 1 > report["with laughter"]["same"]
+
+
 def test_what_cannot_be_measured(small, tokenizer):
     model = kbert.BertForMaskedLM(**small)
     with pytest.raises(KbertError, match="no vocabulary"):

@@ -59,12 +59,38 @@ def test_a_process_refuses_itself_too(tmp_path):
 
 
 def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
-    (tmp_path / ".settings.json").write_text('{"hal')
-    (tmp_path / ".model-x7.keras").touch()
-    (tmp_path / "log.jsonl").touch()
+    left = [".settings-1f2e3d4c.json", ".model-00000000.keras", ".vocab-9a9a9a9a.txt"]
+    left += [".curves-12345678.png", ".tokenizer_settings-abcdefab.json"]
+    mine = [".model-mine.keras", ".settings-1f2e3d4cd.json", ".notes-1f2e3d4c.txt"]
+    for name in (*left, *mine, "log.jsonl"):
+        (tmp_path / name).write_text('{"hal')
     with locked_folder(tmp_path):
         pass
-    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*mine, "log.jsonl"])
+
+
+def test_what_a_killed_run_left_half_written_is_nobodys_and_in_no_ones_way(tmp_path):
+    (tmp_path / ".report-1f2e3d4c.json").write_text('{"hal')
+    check_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".report-1f2e3d4c.json"]
+    claim_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size")
+def test_settings_on_a_full_disk(tmp_path):
+    import resource
+
+    write_settings(tmp_path, {"seed": 1})
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, former[1]))
+    try:
+        with pytest.raises(KbertError, match=r"settings.json cannot be written: .*File too large"):
+            write_settings(tmp_path, {"corpus": ["a longer one"]})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert read_settings(tmp_path) == {"seed": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
 
 def test_a_file_is_no_folder(tmp_path):

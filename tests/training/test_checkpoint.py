@@ -148,7 +148,7 @@ def test_a_damaged_one_is_named_and_the_one_before_is_used(state, tmp_path, how,
 def test_a_run_does_not_begin_anew_because_all_are_damaged(state, tmp_path):
     for step in (5, 10):
         damage(save_checkpoint(tmp_path, step, state, {}), "a bit")
-    with pytest.raises(KbertError, match=r"step-00000010 .*step-00000005 .*--overwrite"):
+    with pytest.raises(KbertError, match=r"step-00000010 .*step-00000005 .*overwrite=True"):
         find_checkpoint(tmp_path)
 
 
@@ -323,3 +323,23 @@ def test_hidden_files_of_others_are_left_alone(state, tmp_path):
         (tmp_path / "checkpoints" / name).mkdir()
     save_checkpoint(tmp_path, 5, state, {})
     assert names(tmp_path) == [".DS_Store", ".mine", "step-00000005"]
+
+
+def test_what_a_user_keeps_beside_the_checkpoints_stays_and_stops_nothing(state, tmp_path):
+    mine = ["step-best", "step-00000010-backup", "step-000000010", "step-1", ".step-note"]
+    mine += ["Step-00000001", ".old-step-mine", ".damaged-step-0000001"]
+    files = ["step-note.txt", "step-99999999", ".step-00000002", "notes.md"]
+    folder = tmp_path / "checkpoints"
+    for name in mine:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "kept").touch()
+    for name in files:
+        (folder / name).write_text("mine")
+    for step in (5, 10, 15):
+        fill(state, step)
+        save_checkpoint(tmp_path, step, state, {})
+    left = sorted([*mine, *files, "step-00000010", "step-00000015"])
+    assert names(tmp_path) == left
+    assert all((folder / name / "kept").exists() for name in mine)
+    found, problems = find_checkpoint(tmp_path)
+    assert (found.step, problems) == (15, [])

@@ -1,4 +1,6 @@
 import json
+import math
+import os
 
 import keras
 import numpy as np
@@ -97,7 +99,7 @@ def test_a_run_that_goes_on_keeps_means_and_seconds(tmp_path, clock):
     ]
 
 
-@pytest.mark.parametrize("rest", [b"", b'{"st', b'{"step": 3}\n', b"[]\n", b"\xff\n", b"{}\n"])
+@pytest.mark.parametrize("rest", [b"", b'{"st', b'{"step": 3}\n', b'{"step": 3}\n{"step": 1}\n'])
 def test_a_log_is_cut_off_where_it_is_no_longer_true(tmp_path, rest):
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"step": 1}\n{"step": 2}\n' + rest)
@@ -107,6 +109,97 @@ def test_a_log_is_cut_off_where_it_is_no_longer_true(tmp_path, rest):
     log.sync()
     log.close()
     assert path.read_bytes() == b'{"step": 1}\n{"step": 2}\n{"step": 3}\n'
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"garbage",
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"step": true}',
+        b'{"step": "2"}',
+        b'{"step": 2}',
+        b'{"step": 2, "loss": "a"}',
+        b'{"step": 2, "loss": NaN}',
+        b"\0" * 4096,
+        DEEP,
+    ],
+    ids=lambda garbage: garbage[:30],
+)
+def test_garbage_in_a_log_costs_that_line_alone_and_is_told(tmp_path, garbage):
+    path, said = tmp_path / "log.jsonl", []
+    lines = [b'{"step": %d, "loss": 0.5}\n' % step for step in (1, 2, 3, 4, 5)]
+    path.write_bytes(b"".join([lines[0], garbage, b"\n", *lines[1:], b'{"st']))
+    log = RunLog(path, last_step=4, window=9, numbers=["loss"], say=said.append)
+    assert [line["step"] for line in log.recent] == [1, 2, 3, 4]
+    log.write({"step": 5, "loss": 0.25})
+    log.close()
+    assert path.read_bytes() == b"".join(lines[:4]) + b'{"step": 5, "loss": 0.25}\n'
+    (told,) = said
+    assert "line 2, " in told and repr(garbage[:40]) in told and len(told) < 500
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log.jsonl"]
+    RunLog(path, last_step=5, numbers=["loss"], say=said.append).close()
+    assert len(said) == 1  # it is whole now
+
+
+def test_a_run_goes_on_with_a_log_that_is_garbage(tmp_path, clock, capsys):
+    log = tmp_path / "log.jsonl"
+    log.write_text('garbage\n{"step": 2}\n{"step": 3, "loss": 2.0, "seconds": 9}\n' + "x\n" * 5)
+    with TrainingProgress(Console(width=400), log, STAGES, first_step=3) as progress:
+        progress.interval(0)
+        assert progress.mean("loss") == 2.0 and math.isnan(progress.mean("mlm_accuracy"))
+        take(progress, clock, 1.0)
+        assert progress.mean("loss") == 1.5 and progress.mean("mlm_accuracy") == 0.25
+    told = capsys.readouterr().out.replace("\n", "")
+    assert "line 1, b'garbage" in told and "and 4 more" in told
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["step"], line["seconds"]) for line in lines] == [(3, 9), (4, 10.0)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size")
+def test_a_log_on_a_full_disk(tmp_path):
+    """A real refusal by the operating system, in the middle of a line."""
+    import resource
+
+    path = tmp_path / "log.jsonl"
+    log = RunLog(path, last_step=0)
+    log.write({"step": 1})
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, former[1]))
+    try:
+        with pytest.raises(KbertError, match=r"log.jsonl cannot be written: .*File too large"):
+            log.write({"step": 2})
+        log.close()  # which has nothing left to write
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert path.read_bytes() == b'{"step": 1}\n{"step":'
+    log = RunLog(path, last_step=1)
+    log.write({"step": 2})
+    log.close()
+    assert path.read_bytes() == b'{"step": 1}\n{"step": 2}\n'
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(KbertError, match=r"folder.jsonl cannot be written"):
+        RunLog(tmp_path / "folder.jsonl", last_step=1)
+
+
+def test_tensorboards_files_where_they_cannot_be(tmp_path):
+    pytest.importorskip("tensorboard")
+    (tmp_path / "file").touch()
+    with pytest.raises(KbertError, match="TensorBoard's files cannot be written"):
+        TensorBoardFiles(tmp_path / "file", 0)
+
+
+def test_time_left_counts_each_stage_once(tmp_path):
+    for step, left in ((0, 4 * 100 + 2 * 400), (3, 100 + 800), (4, 800), (5, 400), (6, 0)):
+        progress = TrainingProgress(Console(quiet=True), tmp_path / "log.jsonl", STAGES, step)
+        assert progress._tokens_left() == left
 
 
 def test_no_stage_has_a_step_behind_the_last():

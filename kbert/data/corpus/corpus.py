@@ -3,24 +3,26 @@
 .txt, .txt.gz, .txt.xz   a blank line ends a document; a line is a paragraph or a sentence
 .jsonl, .jsonl.gz, .jsonl.xz   a line is a document: {"text": "..."}
 .json                    모두의 말뭉치 or AI Hub, in one of the layouts of `json_corpora.py`
-.parquet                 a row is a document, its column "text" the text
+.csv, .tsv, .parquet     a row is a document, its column "text" the text
 a folder of `datasets`   the same, as `Dataset.save_to_disk` wrote it
 """
 
 import codecs
 import gzip
 import json
+import logging
 import lzma
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from kbert.data.corpus.json_corpora import json_documents
-from kbert.data.corpus.tables import is_saved_dataset, parquet_texts, saved_dataset_texts
+from kbert.data.corpus.tables import csv_texts, is_saved_dataset, parquet_texts, saved_dataset_texts
 from kbert.errors import KbertError
 from kbert.text.korean.sentences import split_sentences
 
-_KINDS = (".txt", ".jsonl", ".json", ".parquet")
+_KINDS = (".txt", ".jsonl", ".json", ".csv", ".tsv", ".parquet")
+_log = logging.getLogger("kbert")
 _OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 _MOST_CHARACTERS = 10_000_000  # of a document in a text file
 
@@ -40,11 +42,12 @@ def read_documents(
     given in parts); a thousand rows of a table; of 모두의 말뭉치 and AI Hub, a whole file.
 
     Args:
-        paths: files, or folders, of which every file of a known kind is read, in order of name.
+        paths: files, or folders, of which every file of a known kind is read, in order of name; a
+            warning of the logger "kbert" names the others.
         encoding: of the text files; `cp949` for older Korean ones.
         split: what makes sentences of a line; `split_sentences_by_kiwi`, or `str.splitlines` to
             leave lines as they are.
-        field: what .jsonl, .parquet and `datasets` call the text.
+        field: what .jsonl, .csv, .tsv, .parquet and `datasets` call the text.
 
     Yields:
         Documents, none empty.
@@ -93,6 +96,8 @@ def read_paragraphs(path: Path, encoding: str = "utf-8", field: str = "text") ->
             texts = saved_dataset_texts(path, field)
         elif kind == ".parquet":
             texts = parquet_texts(path, field)
+        elif kind in (".csv", ".tsv"):
+            texts = csv_texts(path, encoding, field)
         elif kind == ".jsonl":
             texts = _json_lines(path, encoding, field)
         elif kind == ".json":
@@ -117,6 +122,17 @@ def _files_in(folder: Path) -> Iterator[Path]:
     found = sorted(path for path in datasets | files if not datasets & {*path.parents})
     if not found:
         raise KbertError(f"{folder}: the folder has no file that ends in {_known()}")
+    left_out = [
+        path.relative_to(folder).as_posix()
+        for path in inside
+        if path.is_file() and path not in files and not datasets & {*path.parents}
+    ]
+    left_out = [name for name in left_out if not f"/{name}".count("/.")]  # no hidden ones
+    if left_out:
+        _log.warning(
+            "%s: %d files are not read, since no name of theirs ends in %s: %s",
+            *(folder, len(left_out), _known(), ", ".join(left_out[:5])),
+        )
     yield from found
 
 
@@ -179,5 +195,5 @@ def _not_decodable(path: Path, encoding: str) -> KbertError:
     try:
         data.decode("cp949")
     except UnicodeDecodeError:
-        return KbertError(f"{message}; name the right one with --encoding")
-    return KbertError(f"{message}; it reads as CP949, so try --encoding cp949")
+        return KbertError(f"{message}; pass the right one as encoding=...")
+    return KbertError(f"{message}; it reads as CP949, so try encoding='cp949'")

@@ -41,7 +41,7 @@ def konlpy_documents() -> list[Document]:
     if spec is None or not spec.submodule_search_locations:
         raise KbertError(
             f"the offline corpus comes with the konlpy package: {how_to_install('konlpy')}, "
-            "or name your own text with --corpus"
+            "or name files of your own"
         )
     folder = Path(spec.submodule_search_locations[0]) / "data" / "corpus"
     files = [*sorted(folder.glob("kolaw/*.txt")), *sorted(folder.glob("kobill/*.txt"))]

@@ -1,6 +1,6 @@
-"""Texts from tables: Parquet files, and datasets that Hugging Face's `datasets` saved on disk.
+"""Texts from tables: CSV, Parquet, and datasets that Hugging Face's `datasets` saved on disk.
 
-Both need the extra `data`, which is loaded when such a table is met.
+The last two need the extra `data`, which is loaded when such a table is met.
 """
 
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from kbert.data.labelled.table_rows import table_rows
 from kbert.errors import KbertError, how_to_install
 
 _ROWS_AT_ONCE = 1000
@@ -18,6 +19,20 @@ def is_saved_dataset(path: Path) -> bool:
     return (path / "dataset_dict.json").is_file() or (
         (path / "state.json").is_file() and (path / "dataset_info.json").is_file()
     )
+
+
+def csv_texts(path: Path, encoding: str, field: str) -> Iterator[str]:
+    """The column `field` of a CSV or TSV file, in order; empty ones are passed over.
+
+    Raises:
+        KbertError: if it is no table, not in that encoding, or has no such column.
+    """
+    marked = {"utf-8": "utf-8-sig", "utf8": "utf-8-sig"}  # Excel's files begin with a mark
+    _, rows = table_rows(path, marked.get(encoding.lower(), encoding), quotes=None)
+    for _, row in rows:
+        _check_field(path, field, list(row))
+        if row[field].strip():
+            yield row[field]
 
 
 def parquet_texts(path: Path, field: str) -> Iterator[str]:
@@ -69,7 +84,7 @@ def _texts(values: list[Any], path: Path, field: str) -> Iterator[str]:
 
 def _check_field(path: Path, field: str, names: list[str]) -> None:
     if field not in names:
-        raise KbertError(f"{path}: no column {field!r}; name one of {names} with --field")
+        raise KbertError(f"{path}: no column {field!r}; name one of {names} as field=...")
 
 
 def _import(module: str, where: str) -> Any:

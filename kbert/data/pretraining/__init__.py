@@ -10,5 +10,6 @@ masking.py            80/10/10, by token or whole word
 batches.py            instances -> masked batches, a keras.utils.PyDataset
 heldout.py            held-out text -> what a model is asked about it
 pseudo_perplexity.py  rows with one token masked at a time
+sample_pairs.py       some next-sentence pairs, made as in training
 baseline.py           the loss of guessing by frequency, to compare with
 """

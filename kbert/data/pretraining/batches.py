@@ -26,7 +26,7 @@ from kbert.text.tokenizer import Tokenizer
 
 try:
     import keras
-except ImportError:
+except (ImportError, ValueError):  # not installed, or no backend of Keras
     require_backend()  # its error says what to install, and Keras's own does not
     raise
 

@@ -52,7 +52,9 @@ def text_of_corpus(
     tokenizer: Tokenizer | None = None,
     *,
     vocab_size: int = 32000,
+    exact_vocab_size: bool = True,
     encoding: str = "utf-8",
+    field: str = "text",
     eojeols: bool = False,
     morphemes: Morphemes | None = None,
 ) -> TrainingText:
@@ -62,17 +64,22 @@ def text_of_corpus(
         paths: files and folders, as `read_documents` takes them; None means KoNLPy's two corpora.
         tokenizer: what makes the ids; None means that a vocabulary is trained on the text.
         vocab_size: of that.
+        exact_vocab_size: whether a text that gives fewer tokens is an error; else it gets as many
+            as it gives.
         encoding: of text files.
+        field: what tables and .jsonl call the text.
         eojeols: whether to mark the tokens that begin an eojeol, for masking whole ones.
         morphemes: an analyser, to mark those that begin a morpheme.
 
     Raises:
         KbertError: if there is no text, or it cannot be read.
     """
-    documents = list(read_documents(paths, encoding)) if paths else konlpy_documents()
+    documents = list(read_documents(paths, encoding, field=field)) if paths else konlpy_documents()
     if not documents:
         raise KbertError(f"the corpus is empty: {', '.join(map(str, paths or ()))}")
-    tokenizer = tokenizer or Tokenizer.train(chain.from_iterable(documents), vocab_size)
+    tokenizer = tokenizer or Tokenizer.train(
+        chain.from_iterable(documents), vocab_size, exact=exact_vocab_size
+    )
     shard = encode_documents(documents, tokenizer, eojeols=eojeols, morphemes=morphemes)
     return TrainingText(tokenizer, [Source([shard])], text_fingerprint(shard), documents)
 
@@ -104,7 +111,7 @@ def text_of_shards(
     if len(weights) != len(opened) or not set(unpaired) <= set(folders):
         raise KbertError(
             f"{len(opened)} folders of shards, {len(weights)} weights, unpaired {list(unpaired)}: "
-            "give each folder a weight, and name the unpaired as in --shards"
+            "give each folder a weight, and name the unpaired as the folders are named"
         )
     sources = [
         Source(folder.shards, weight, name not in unpaired, name)

@@ -42,6 +42,7 @@ def train_vocabulary(
     jamo_fallback: bool = False,
     unused: int = 0,
     special_tokens: Sequence[str] = SPECIAL_TOKENS,
+    exact: bool = True,
 ) -> list[str]:
     """Trains a WordPiece vocabulary on counted words.
 
@@ -63,6 +64,7 @@ def train_vocabulary(
         unused: how many tokens `[unused0]`, `[unused1]`, ... to keep free at the end, for words
             that a user adds later; KLUE-BERT has 500.
         special_tokens: the first tokens, in the order of their ids.
+        exact: whether fewer tokens than `vocab_size`, where the words give no more, are an error.
 
     Returns:
         The tokens in the order of their ids: special tokens, characters that begin a word,
@@ -100,7 +102,7 @@ def train_vocabulary(
     tokens = [*special_tokens, *map(_spell, places + merged)]
     tokens += [f"[unused{number}]" for number in range(unused)]
     check_unique(tokens, "the trained vocabulary")
-    if len(tokens) < vocab_size:
+    if exact and len(tokens) < vocab_size:
         raise KbertError(
             f"the corpus gives a vocabulary of {len(tokens)} tokens at the most, and {vocab_size} "
             f"were asked for: ask for {len(tokens)} or fewer, or train on more text"

@@ -35,7 +35,7 @@ def test_every_kind_of_file(tmp_path):
 def test_cp949_is_named_and_read(tmp_path):
     path = tmp_path / "옛글.txt"
     path.write_bytes(b"ascii " + "한글이다.\n".encode("cp949"))
-    with pytest.raises(KbertError, match=r"옛글.txt: not UTF-8 at byte 6 .*--encoding cp949"):
+    with pytest.raises(KbertError, match=r"옛글.txt: not UTF-8 at byte 6 .*encoding='cp949'"):
         list(read_documents([path]))
     assert list(read_documents([path], encoding="cp949")) == [["ascii 한글이다."]]
 
@@ -166,3 +166,35 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     with pytest.raises(KbertError, match=r"\[data\]\"` in a clone of kbert"):
         list(read_documents([tmp_path]))
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "as Excel writes it"])
+def test_tables_of_text_are_read_by_column(tmp_path, mark):
+    rows = '번호,글\n1,"첫 문장이다. 둘째, 문장이다.\n셋째 문장이다."\n2,\n3,다른 글이다.\n'
+    (tmp_path / "a.csv").write_bytes(mark + rows.encode())
+    assert list(read_documents([tmp_path / "a.csv"], field="글")) == [
+        ["첫 문장이다.", "둘째, 문장이다.", "셋째 문장이다."],
+        ["다른 글이다."],
+    ]
+    (tmp_path / "b.tsv").write_bytes('text\tlabel\n그는 "참 좋다.\t1\n'.encode("cp949"))
+    assert list(read_documents([tmp_path / "b.tsv"], "cp949")) == [['그는 "참 좋다.']]
+    with pytest.raises(KbertError, match=r"a.csv: no column 'text'; name one of \['번호', '글'\]"):
+        list(read_documents([tmp_path]))
+    with pytest.raises(KbertError, match=r"b.tsv"):
+        list(read_documents([tmp_path / "b.tsv"]))
+
+
+def test_what_is_not_read_of_a_folder_is_named(tmp_path, caplog):
+    for name in ("a.txt", "b.hwp", "c/d.docx", ".DS_Store", ".git/e.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("한 문장이다.", encoding="utf-8")
+    with caplog.at_level("WARNING", "kbert"):
+        assert list(read_documents([tmp_path])) == [["한 문장이다."]]
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{tmp_path}: 2 files are not read")
+    assert record.getMessage().endswith(": b.hwp, c/d.docx")
+    caplog.clear()
+    for name in ("b.hwp", "c/d.docx"):
+        (tmp_path / name).unlink()
+    list(read_documents([tmp_path]))
+    assert not caplog.records

@@ -1,9 +1,11 @@
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import pytest
 
 from kbert import BertForMaskedLM, BertForPreTraining, KbertError, NextSentence
-from kbert.pipelines.quiz import (
+from kbert.pipelines.sample_predictions import (
     Blank,
     Pair,
     ask_blanks,
@@ -15,7 +17,7 @@ from kbert.pipelines.quiz import (
 DOCUMENTS = [
     ["국회에 국민의 법률을 의결한다.", "축구는 정말 재미있다."],
     ["나 너 우리.", "국민의 경기에 우리.", "국회는 법률을 의결한다."],
-    ["경기를 한다."],
+    ["경기에 한다."],
 ]
 SENTENCES = [sentence for document in DOCUMENTS for sentence in document]
 
@@ -42,10 +44,11 @@ def test_a_blank_is_a_word_of_the_text(model, tokenizer):
 
 
 def test_what_cannot_be_blanked_is_left_out(small, tokenizer):
-    """No word of two syllables, a row that is too long, or a [MASK] that stands in the text."""
+    """No word of two syllables, a row that is too long, or [MASK] or [UNK] within."""
     model = BertForMaskedLM(**{**small, "max_position_embeddings": 8})
     model.tokenizer = tokenizer
     documents = [["나 너 우", "국민의 국회에 국민의 국회에 국민의.", "국회의 [MASK]을 의결."]]
+    documents.append(["쀍 국회에 나."])  # a word that the vocabulary does not know
     assert ask_blanks(model, documents, np.random.default_rng(0)) == []
     documents.append(["국회에 나."])
     (blank,) = ask_blanks(model, documents, np.random.default_rng(0))
@@ -72,12 +75,32 @@ def test_the_next_token_is_told_from_what_stands_before_it(small, tokenizer):
     assert ask_next_tokens(model, [["나 너 우"]], np.random.default_rng(0)) == []
 
 
+def test_a_row_of_the_table_without_a_token_is_no_answer(small, tokenizer):
+    model = BertForMaskedLM(**small)  # 40 rows for 29 tokens
+    model.tokenizer = tokenizer
+    (bias,) = [w for w in model.weights if tuple(w.shape) == (small["vocab_size"],)]
+    bias.assign(np.where(np.arange(small["vocab_size"]) < len(tokenizer), 0.0, 9.0))
+    for ask in (ask_next_tokens, ask_blanks):
+        blanks = ask(model, DOCUMENTS, np.random.default_rng(0))
+        assert len(blanks) > 3 and {blank.answer for blank in blanks} <= {*tokenizer.vocabulary}
+        assert all(0 < blank.score < 0.01 for blank in blanks)
+
+
 def test_what_is_shown_of_each_objective(model, small, tokenizer):
     rng = np.random.default_rng
     shown = what_it_learned(model, DOCUMENTS, rng(0)).splitlines()
     assert shown[0] == "Ten blanks from the training text:"
     assert shown[1:7] == [f"  {blank}" for blank in ask_blanks(model, DOCUMENTS, rng(0))]
-    assert "of 6 came back" in shown[7] and "Does the second sentence follow the first?" in shown
+    assert "of 6 came back" in shown[7] and len(shown) == 8
+    pairs = [
+        row_pair(model.tokenizer, "나", "너", True),
+        row_pair(model.tokenizer, "나", "국회", False),
+    ]
+    shown = what_it_learned(model, DOCUMENTS, rng(0), pairs).splitlines()[8:]
+    judged = ask_pairs(model, pairs)
+    assert shown[1] == "Does the second text follow the first? Pairs as in training:"
+    assert "\n".join(shown[2:-1]) == f"  {judged[0]}\n  {judged[1]}"
+    assert shown[-1] == f"{sum(pair.right for pair in judged)} of 2 were judged rightly."
     left_to_right = BertForMaskedLM(**small)
     left_to_right.tokenizer = tokenizer
     shown = what_it_learned(left_to_right, DOCUMENTS, rng(0), causal=True).splitlines()
@@ -85,30 +108,30 @@ def test_what_is_shown_of_each_objective(model, small, tokenizer):
     assert shown[0].startswith("Ten beginnings") and shown[1:-1] == asked != []
 
 
-def test_pairs_follow_and_do_not(model):
-    next_sentence, seen = NextSentence(model), set()
-    for seed in range(20):
-        pairs = ask_pairs(model, DOCUMENTS, np.random.default_rng(seed))
-        following, stranger = pairs
-        assert (following.follows, stranger.follows) == (True, False)
-        assert following.first == stranger.first
-        (document,) = [each for each in DOCUMENTS if following.first in each]
-        assert document[document.index(following.first) + 1] == following.second
-        assert stranger.second in SENTENCES and stranger.second not in document
-        for pair in pairs:
-            judged = next_sentence(pair.first, pair.second)
-            assert pair.score == pytest.approx(judged["next"])
-            assert pair.right == ((judged["next"] > 0.5) == pair.follows)
-        seen |= {pair.second for pair in pairs}
-    assert len(seen) > 3
+class RowPair(NamedTuple):
+    input_ids: np.ndarray
+    token_type_ids: np.ndarray
+    first: str
+    second: str
+    follows: bool
 
 
-@pytest.mark.parametrize(
-    "documents", [[], DOCUMENTS[:1], [["나 너"], ["우리"]], [["축구는 " * 9, "국회"], ["국민의"]]]
-)
-def test_where_there_are_no_pairs(model, documents):
-    """No text, one document, none with two sentences, none that fits into a row of 17."""
-    assert ask_pairs(model, documents, np.random.default_rng(0)) == []
+def row_pair(tokenizer, first, second, follows):
+    inputs = tokenizer(first, second)
+    return RowPair(inputs["input_ids"][0], inputs["token_type_ids"][0], first, second, follows)
+
+
+def test_pairs_are_judged_as_next_sentence_judges_them(model, tokenizer):
+    next_sentence = NextSentence(model)
+    texts = [("국회에 나", "너 우리."), ("나 너 우리", "국민의 경기."), ("법률을 의결한다.", "나")]
+    pairs = [row_pair(tokenizer, *text, follows=i != 1) for i, text in enumerate(texts)]
+    asked = ask_pairs(model, pairs)
+    assert [(pair.first, pair.second) for pair in asked] == texts
+    for i, pair in enumerate(asked):
+        score = next_sentence(*texts[i])["next"]
+        assert pair.score == pytest.approx(score, abs=1e-5)
+        assert pair.follows == (i != 1) and pair.right == ((score > 0.5) == pair.follows)
+    assert ask_pairs(model, []) == []
 
 
 def test_lines_to_show():

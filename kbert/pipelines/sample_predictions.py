@@ -1,22 +1,48 @@
-"""Asks a model about texts, and says what was right: blanks, next tokens, pairs of sentences.
+"""Sample predictions: blanks, next tokens and pairs from a text, and which were right.
 
 For a look at what a model has learned; for figures to compare, see `kbert/training/evaluation.py`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import keras
 import numpy as np
 
 from kbert.labels import IS_NEXT
 from kbert.models.base import KbertModel
-from kbert.models.pretraining import BertForPreTraining
-from kbert.pipelines.encode import tokenizer_of
+from kbert.pipelines.encode import Row, tokenizer_of
 from kbert.pipelines.fill_mask import FillMask
-from kbert.pipelines.next_sentence import NextSentence
+from kbert.pipelines.next_sentence import judge_rows
 
-_TRIES = 1000  # at drawing a pair that fits
+
+class PairToJudge(Protocol):
+    """A pair of texts as a row of ids; `kbert.data.pretraining.sample_pairs.SamplePair` is one."""
+
+    @property
+    def input_ids(self) -> np.ndarray:
+        """The row."""
+        ...
+
+    @property
+    def token_type_ids(self) -> np.ndarray:
+        """Its segments."""
+        ...
+
+    @property
+    def first(self) -> str:
+        """The first text, to be shown."""
+        ...
+
+    @property
+    def second(self) -> str:
+        """The second."""
+        ...
+
+    @property
+    def follows(self) -> bool:
+        """Whether it follows the first."""
+        ...
 
 
 class Blank(NamedTuple):
@@ -46,10 +72,10 @@ class Blank(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two sentences, and whether the model takes the second for the next.
+    """Two texts, and whether the model takes the second for the next.
 
     Attributes:
-        first: a sentence.
+        first: a text.
         second: the one that follows it, or one of another document.
         follows: which of the two it is.
         score: the probability that the model gives to its following.
@@ -63,7 +89,7 @@ class Pair(NamedTuple):
     right: bool
 
     def __str__(self) -> str:
-        """Three lines: verdict, and the two sentences."""
+        """Three lines: verdict, and the two texts."""
         return (
             f"{'right' if self.right else 'wrong'}: it "
             f"{'follows' if self.follows else 'does not'}; the model says "
@@ -116,7 +142,8 @@ def ask_next_tokens(
     x["attention_mask"] = np.tril(np.ones((len(drawn), length, length), np.int8))
     x["masked_lm_positions"] = lengths[:, None] - 2  # the token before [SEP]
     scores = keras.ops.softmax(model(x, training=False)[:, 0])  # (B, V)
-    probabilities = keras.ops.convert_to_numpy(scores)
+    # Rows of the table without a token are no answers, whatever their scores.
+    probabilities = keras.ops.convert_to_numpy(scores)[:, : len(tokenizer)]
     return [
         Blank(f"{text}{tokenizer.mask_token}", truth, tokenizer.token(int(best)), float(row[best]))
         for (text, truth), row, best in zip(
@@ -130,6 +157,8 @@ def draw_blanks(
 ) -> list[tuple[str, str]]:
     """Draws sentences, and blanks a word of two or more syllables that is one token in each.
 
+    Sentences with a word that the vocabulary does not know are left out.
+
     Returns:
         The text of each, and the word.
     """
@@ -140,79 +169,59 @@ def draw_blanks(
         sentence = sentences[index]
         encoded = tokenizer(sentence, return_offsets=True)
         ids = encoded["input_ids"][0].tolist()
-        places = [
+        words = [
             (start, end, token)
             for token, (start, end) in zip(
                 map(tokenizer.token, ids), encoded["offsets"][0].tolist(), strict=True
             )
             if len(token) >= 2 and all("가" <= character <= "힣" for character in token)
         ]
-        if places and len(ids) <= model.max_length and tokenizer.mask_id not in ids:
-            start, end, truth = places[rng.integers(len(places))]
+        unfit = {tokenizer.mask_id, tokenizer.unk_id} & {*ids}
+        if words and len(ids) <= model.max_length and not unfit:
+            start, end, truth = words[rng.integers(len(words))]
             blanks.append((sentence[:start] + tokenizer.mask_token + sentence[end:], truth))
         if len(blanks) == count:
             break
     return blanks
 
 
-def ask_pairs(
-    model: KbertModel, documents: Sequence[list[str]], rng: np.random.Generator
-) -> list[Pair]:
-    """Has the model judge a sentence with its next, and with one of another document.
+def ask_pairs(model: KbertModel, pairs: Sequence[PairToJudge]) -> list[Pair]:
+    """Has the model judge pairs.
 
     Args:
         model: a `BertForPreTraining` or `BertForNextSentencePrediction` with a tokenizer.
-        documents: lists of sentences.
-        rng: what draws.
-
-    Returns:
-        The two; none where no two documents have such sentences.
+        pairs: rows of its ids, as `kbert.data.pretraining.sample_pairs` draws them.
     """
-    next_sentence, pairs = NextSentence(model), []
-    for follows, first, second in draw_pairs(model, documents, rng):
-        judged = next_sentence(first, second)
-        right = (judged["label"] == IS_NEXT) == follows
-        pairs.append(Pair(first, second, follows, judged["next"], right))
-    return pairs
-
-
-def draw_pairs(
-    model: KbertModel, documents: Sequence[list[str]], rng: np.random.Generator
-) -> list[tuple[bool, str, str]]:
-    """A sentence and its next, and the same with one of another document; they fit into a row.
-
-    Returns:
-        Whether the second follows, the first, and the second; of both, or nothing.
-    """
-    tokenizer = tokenizer_of(model)
-
-    def fits(first: str, second: str) -> bool:
-        return len(tokenizer(first, second)["input_ids"][0]) <= model.max_length
-
-    for _ in range(_TRIES if len(documents) > 1 else 0):
-        index = int(rng.integers(len(documents)))
-        place = int(rng.integers(len(documents[index])))
-        first, second = [*documents[index][place : place + 2], ""][:2]
-        other = documents[(index + int(rng.integers(1, len(documents)))) % len(documents)]
-        stranger = other[int(rng.integers(len(other)))]
-        if second and fits(first, second) and fits(first, stranger):
-            return [(True, first, second), (False, first, stranger)]
-    return []
+    rows: list[Row] = [
+        {"input_ids": pair.input_ids, "token_type_ids": pair.token_type_ids} for pair in pairs
+    ]
+    return [
+        Pair(
+            pair.first,
+            pair.second,
+            pair.follows,
+            judged["next"],
+            (judged["label"] == IS_NEXT) == pair.follows,
+        )
+        for pair, judged in zip(pairs, judge_rows(model, rows), strict=True)
+    ]
 
 
 def what_it_learned(
     model: KbertModel,
     documents: Sequence[list[str]],
     rng: np.random.Generator,
+    pairs: Sequence[PairToJudge] = (),
     *,
     causal: bool = False,
 ) -> str:
-    """Lines to show: ten blanks, or next tokens, and two pairs where the model judges pairs.
+    """Lines to show: ten blanks, or next tokens, and pairs where there are any.
 
     Args:
         model: with a tokenizer.
         documents: lists of sentences.
         rng: what draws.
+        pairs: for `ask_pairs`; the first and the last are shown.
         causal: whether it was trained left to right, and so fills no blanks.
     """
     if causal:
@@ -223,7 +232,9 @@ def what_it_learned(
     lines += [f"  {blank}" for blank in blanks]
     right = sum(blank.right for blank in blanks)
     lines.append(f"{right} of {len(blanks)} came back (truth | answer | text).")
-    if isinstance(model, BertForPreTraining):
-        lines += ["", "Does the second sentence follow the first?"]
-        lines += [f"  {pair}" for pair in ask_pairs(model, documents, rng)]
+    judged = ask_pairs(model, pairs)
+    if judged:
+        lines += ["", "Does the second text follow the first? Pairs as in training:"]
+        lines += [f"  {pair}" for pair in (judged[0], judged[-1])]
+        lines.append(f"{sum(pair.right for pair in judged)} of {len(judged)} were judged rightly.")
     return "\n".join(lines)

@@ -1,0 +1,58 @@
+"""Which words of a text a model does not know: it reads [UNK] in their place."""
+
+import logging
+
+from kbert.pipelines.encode import Row
+from kbert.text.tokenizer import Tokenizer
+
+_log = logging.getLogger("kbert")
+_SHOWN = 5  # words that a warning names
+
+
+def unknown_words(tokenizer: Tokenizer, texts: list[str], most: int | None = None) -> list[str]:
+    """The words that become [UNK], each once, in the order of the texts.
+
+    Args:
+        tokenizer: the model's.
+        texts: the texts.
+        most: how many are looked for; None means all.
+
+    Example:
+        >>> tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##는".split())
+        >>> unknown_words(tokenizer, ["축구는 국회는", "[MASK] 축구는 쀍."])
+        ['축구는', '쀍', '.']
+    """
+    words: dict[str, None] = {}
+    for text in texts:
+        inputs = tokenizer(text, return_offsets=True)
+        for i in (inputs["input_ids"][0] == tokenizer.unk_id).nonzero()[0]:
+            start, end = inputs["offsets"][0, i].tolist()
+            if text[start:end] != tokenizer.special_tokens["unk"]:  # which somebody wrote
+                words[text[start:end]] = None
+        if most is not None and len(words) >= most:
+            break
+    return [*words][:most]
+
+
+def warn_of_unknown_words(tokenizer: Tokenizer, texts: list[str], rows: list[Row]) -> None:
+    """A warning of the logger "kbert" that names the first of them, if there are any.
+
+    Args:
+        tokenizer: the model's.
+        texts: the texts.
+        rows: of each text its row, or of the first texts of pairs the rows of the pairs.
+    """
+    holding = [i for i, row in enumerate(rows) if (row["input_ids"] == tokenizer.unk_id).any()]
+    if not holding:
+        return
+    pairs = len(texts) // len(rows)  # 1, or 2 where the second texts are behind the first
+    asked = [texts[i + k * len(rows)] for i in holding for k in range(pairs)]
+    words = unknown_words(tokenizer, asked, _SHOWN + 1)
+    if words:
+        more = ", ..." if len(words) > _SHOWN else ""
+        _log.warning(
+            "the vocabulary does not know %s%s: the model reads %s in their place",
+            ", ".join(map(repr, words[:_SHOWN])),
+            more,
+            tokenizer.special_tokens["unk"],
+        )

@@ -1,0 +1,49 @@
+import logging
+
+import pytest
+
+from kbert import BertForPreTraining, FillMask, NextSentence
+from kbert.pipelines import unknown_words as module
+from kbert.pipelines.unknown_words import unknown_words
+
+
+@pytest.fixture
+def model(small, tokenizer):
+    model = BertForPreTraining(**small)
+    model.tokenizer = tokenizer
+    return model
+
+
+def test_words_as_they_are_written_each_once(tokenizer):
+    texts = ["쀍은 국회에 뷁을, 쀍은", "[UNK] 국민", "뷁을 국민 세종대왕 [MASK]"]
+    assert unknown_words(tokenizer, texts) == ["쀍은", "뷁을", ",", "세종대왕"]
+    assert unknown_words(tokenizer, texts, most=2) == ["쀍은", "뷁을"]
+    assert unknown_words(tokenizer, ["국회에", "", "[UNK]"]) == []
+
+
+def test_a_pipeline_names_what_it_does_not_know(model, caplog):
+    def said(ask, *arguments) -> list[str]:
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "kbert"):
+            ask(*arguments)
+        return [record.getMessage() for record in caplog.records]
+
+    fill_mask, next_sentence = FillMask(model), NextSentence(model)
+    end = ": the model reads [UNK] in their place"
+    assert said(fill_mask, "축구는 정말 [MASK]") == []
+    (message,) = said(fill_mask, ["국회 [MASK]", "쀍은 [MASK]", "[MASK] 뷁"])
+    assert message == f"the vocabulary does not know '쀍은', '뷁'{end}"
+    assert said(fill_mask.together, "쀍은 [MASK]") == [f"the vocabulary does not know '쀍은'{end}"]
+    assert said(next_sentence, "국회", "국민") == []
+    for texts in (("쀍", "국민"), ("국민", "쀍"), (["나", "국민"], ["너", "쀍"])):
+        assert said(next_sentence, *texts) == [f"the vocabulary does not know '쀍'{end}"]
+    many = " ".join(f"{c}쀍" for c in "가나다라마바사")
+    (message,) = said(fill_mask, f"{many} [MASK]")
+    assert message == (
+        "the vocabulary does not know '가쀍', '나쀍', '다쀍', '라쀍', '마쀍', ..." + end
+    )
+
+
+def test_nothing_is_looked_for_where_all_is_known(model, monkeypatch):
+    monkeypatch.setattr(module, "unknown_words", lambda *_: pytest.fail("looked for"))
+    FillMask(model)(["국회 [MASK]"] * 3)
