@@ -44,7 +44,8 @@ class Watch:
     def data(self, x: Any, y: Any = None) -> Any:
         """Arrays, checked; or batches that will be."""
         if isinstance(x, keras.utils.PyDataset):
-            return _WatchedBatches(x, self)
+            batches = _WatchedBatches(x, self)
+            return _of_any_shape(batches) if keras.backend.backend() == "tensorflow" else batches
         if isinstance(x, GeneratorType):
             return self._each(x)
         if isinstance(x, Mapping | list | tuple | str) or x is None or hasattr(x, "shape"):
@@ -108,6 +109,38 @@ class _WatchedBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         self._batches.on_epoch_end()
+
+
+def _of_any_shape(batches: _WatchedBatches) -> Any:
+    """Batches as a TensorFlow dataset in which every axis may have any length.
+
+    Keras reads off the first two batches which axes do, and fails at the first that is longer where
+    these happened to be alike.
+    """
+    import tensorflow as tf
+
+    count = batches.num_batches
+    if not count:
+        return batches  # without an end, or empty: Keras says what is wrong
+
+    def epoch() -> Iterator[Any]:
+        batches.on_epoch_begin()
+        for index in range(count):
+            yield _standard(batches[index])
+        batches.on_epoch_end()
+
+    def spec(array: np.ndarray) -> Any:
+        return tf.TensorSpec([None] * array.ndim, array.dtype)
+
+    signature = keras.tree.map_structure(spec, _standard(batches[0]))
+    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+
+
+def _standard(batch: Any) -> Any:
+    """A batch as a tuple of arrays, as tf.data takes it."""
+    parts = batch if isinstance(batch, list | tuple) else (batch,)
+    return tuple(keras.tree.map_structure(np.asarray, part) for part in parts if part is not None)
 
 
 def check_labels(y: Any, limits: LabelLimits, length: int) -> None:

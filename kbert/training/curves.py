@@ -8,7 +8,13 @@ from kbert.errors import KbertError, how_to_install
 from kbert.training.run_log import log_lines
 
 WINDOW = 25  # steps that a line is the mean of
-_TASKS = {"mlm": "masked LM", "nsp": "next sentence", "next_token": "next token"}
+_TASKS = {
+    "mlm_": "masked LM",
+    "nsp_": "next sentence",
+    "next_token_": "next token",
+    "start_": "start",
+    "end_": "end",
+}
 
 
 def draw_curves(
@@ -40,9 +46,10 @@ def draw_curves(
     steps = np.array([line["step"] for line in lines])
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
-    for task, label in _TASKS.items():
+    known = {task: label for task, label in _TASKS.items() if f"{task}loss" in lines[-1]}
+    for task, label in (known or {"": "training"}).items():
         for axes, name, scale in ((losses, "loss", 1), (accuracies, "accuracy", 100)):
-            values = np.array([scale * line.get(f"{task}_{name}", np.nan) for line in lines])
+            values = np.array([scale * line.get(f"{task}{name}", np.nan) for line in lines])
             if not np.isnan(values).all():
                 means = np.convolve(values, np.ones(WINDOW) / WINDOW, mode="valid")
                 axes.plot(steps[WINDOW - 1 :], means, label=label)
@@ -50,17 +57,27 @@ def draw_curves(
     evaluations = [line for line in evaluations if isinstance(line.get("sources"), dict)]
     for source in evaluations[0]["sources"] if evaluations else ():
         figures = [(line["step"], line["sources"].get(source, {})) for line in evaluations]
-        task = "mlm" if "mlm_loss" in figures[0][1] else "next_token"
+        steps = [step for step, _ in figures]
+        task = next((task for task in known if f"{task}loss" in figures[0][1]), None)
+        if task is None:  # scores of what is fine-tuned
+            for name in figures[0][1]:
+                values = [100 * of_step.get(name, np.nan) for _, of_step in figures]
+                accuracies.plot(steps, values, ".:", linewidth=1, label=f"{name}, {source}")
+            continue
         for axes, name, scale in ((losses, "loss", 1), (accuracies, "accuracy", 100)):
-            values = [scale * of_step.get(f"{task}_{name}", np.nan) for _, of_step in figures]
-            steps = [step for step, _ in figures]
+            values = [scale * of_step.get(f"{task}{name}", np.nan) for _, of_step in figures]
             axes.plot(steps, values, ".:", linewidth=1, label=f"{_TASKS[task]}, {source}")
     if baseline:
         losses.axhline(baseline, color="grey", linestyle="--", label="unigram baseline")
     losses.set(xlabel="step", ylabel="loss (nats)", ylim=(0, None))
     accuracies.set(xlabel="step", ylabel="accuracy (%)", ylim=(0, 100))
-    handles, names = losses.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=8)
+    drawn: dict = {}  # a curve of both sides is told once
+    for axes in (losses, accuracies):
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            drawn.setdefault(name, handle)
+    figure.legend(
+        drawn.values(), drawn.keys(), loc="outside right upper", frameon=False, fontsize=8
+    )
     for axes in (losses, accuracies):
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"training, mean of {WINDOW} steps", fontsize=10)

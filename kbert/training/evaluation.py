@@ -32,22 +32,22 @@ class Heldout(Protocol):
 def of_heads(figures: Mapping[str, float]) -> dict[str, float]:
     """A step's figures by head, as `mlm_loss`.
 
-    Keras names no head where a model has one output only; of the models that are pretrained that is
-    the one of the masked LM, which is asked for masked words or, left to right, for the next token.
+    Keras names no head where a model has one output only; of the models that are pretrained the
+    accuracy says which it is. What is fine-tuned has no such name; its figures stay as they are.
 
     Example:
-        >>> of_heads({"loss": 2.0, "accuracy": 0.5})
-        {'loss': 2.0, 'mlm_loss': 2.0, 'mlm_accuracy': 0.5}
-        >>> of_heads({"loss": 2.0, "next_token_accuracy": 0.5})
-        {'loss': 2.0, 'next_token_loss': 2.0, 'next_token_accuracy': 0.5}
+        >>> of_heads({"loss": 2.0, "mlm_accuracy": 0.5})
+        {'loss': 2.0, 'mlm_accuracy': 0.5, 'mlm_loss': 2.0}
         >>> of_heads({"loss": 2.0, "mlm_loss": 1.5, "nsp_loss": 0.5})
         {'loss': 2.0, 'mlm_loss': 1.5, 'nsp_loss': 0.5}
+        >>> of_heads({"loss": 2.0, "accuracy": 0.5})
+        {'loss': 2.0, 'accuracy': 0.5}
     """
-    for metric, head in (("accuracy", "mlm"), ("next_token_accuracy", "next_token")):
-        if metric in figures:
-            loss = figures["loss"]
-            return {"loss": loss, f"{head}_loss": loss, f"{head}_accuracy": figures[metric]}
-    return dict(figures)
+    named = dict(figures)
+    for head in ("mlm", "next_token"):
+        if f"{head}_accuracy" in figures:
+            named.setdefault(f"{head}_loss", figures["loss"])
+    return named
 
 
 def mean_scores(model: keras.Model, batches: Batches) -> dict[str, float]:

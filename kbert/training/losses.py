@@ -292,7 +292,8 @@ def objective(
         metrics = {head: [Accuracy()] for head in _HEADS[name]}
     else:  # one output, which has no name; what is told of it must say what was asked
         loss = CrossEntropy(**settings)
-        metrics = [Accuracy("next_token_accuracy" if name == "causal" else "accuracy")]
+        named = {"masked-lm": "mlm_accuracy", "causal": "next_token_accuracy"}
+        metrics = [Accuracy(named.get(name, "accuracy"))]
     jit_compile = keras.backend.backend() != "torch"
     return {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}
 

@@ -15,7 +15,14 @@ from kbert.training.peak import Peak
 from kbert.training.run_log import RunLog
 from kbert.training.stages import Stage
 
-_ACCURACIES = {"mlm_accuracy": "MLM", "nsp_accuracy": "NSP", "next_token_accuracy": "next token"}
+_ACCURACIES = {
+    "mlm_accuracy": "MLM",
+    "nsp_accuracy": "NSP",
+    "next_token_accuracy": "next token",
+    "accuracy": "accuracy",
+    "start_accuracy": "start",
+    "end_accuracy": "end",
+}
 _EVERY_SECONDS = 10  # how often a line is shown where there is no terminal
 
 

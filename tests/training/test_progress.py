@@ -196,12 +196,6 @@ def test_tensorboards_files_where_they_cannot_be(tmp_path):
         TensorBoardFiles(tmp_path / "file", 0)
 
 
-def test_time_left_counts_each_stage_once(tmp_path):
-    for step, left in ((0, 4 * 100 + 2 * 400), (3, 100 + 800), (4, 800), (5, 400), (6, 0)):
-        progress = TrainingProgress(Console(quiet=True), tmp_path / "log.jsonl", STAGES, step)
-        assert progress._tokens_left() == left
-
-
 def test_no_stage_has_a_step_behind_the_last():
     assert [locate(STAGES, step) for step in (3, 4, 5)] == [(0, 3), (1, 0), (1, 1)]
     with pytest.raises(IndexError):

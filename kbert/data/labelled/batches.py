@@ -96,10 +96,6 @@ class LabelledBatches(keras.utils.PyDataset):
         self.steps = self.epochs * self.steps_per_epoch
         self.shapes = np.unique(self._lengths).tolist()
         self._epoch, self._plan = -1, np.zeros((0, 0), np.int64)
-        self._least_length = 0
-        first = {self._length(units) for units in self._batches_of(0)}
-        if len(first) == 1:  # what is said of the first two batches must hold for all
-            self._least_length = first.pop()
 
     def __len__(self) -> int:
         return self.steps
@@ -129,18 +125,12 @@ class LabelledBatches(keras.utils.PyDataset):
     def _batches_of(self, epoch: int) -> np.ndarray:
         """(steps, B) the rows of an epoch's batches; -1 fills the last row's batch up."""
         if epoch != self._epoch:
-            plan = _order(self._lengths, self.batch_size, [self.seed, epoch])
-            if epoch == 0 and len(plan) > 1:
-                # TensorFlow reads off the first two batches which axes are of any length.
-                lengths = [self._length(units) for units in plan]
-                ends = [int(np.argmin(lengths)), int(np.argmax(lengths))]
-                rest = [place for place in range(len(plan)) if place not in ends]
-                plan = plan[ends + rest] if ends[0] != ends[1] else plan
-            self._epoch, self._plan = epoch, plan
+            self._plan = _order(self._lengths, self.batch_size, [self.seed, epoch])
+            self._epoch = epoch
         return self._plan
 
     def _length(self, units: np.ndarray) -> int:
-        return max(self._least_length, int(self._lengths[units[units >= 0]].max()))
+        return int(self._lengths[units[units >= 0]].max())
 
 
 def fill(rows: LabelledRows, units: np.ndarray, length: int, tokenizer: Any) -> dict[str, Any]:
