@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 from finetune_options import parse_arguments
-from kbert.training.unfrozen import freeze, reinitialize_top
 from rich.console import Console
 
 import kbert
@@ -33,6 +32,7 @@ from kbert.data.labelled.overlap import overlap
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.evaluation.report import write_report
 from kbert.models.base import KbertModel
+from kbert.models.fine_tuning import freeze, reinitialize_top
 from kbert.runs.console import command, console, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import (
@@ -45,6 +45,7 @@ from kbert.runs.run_folder import (
 from kbert.tasks.published import published
 from kbert.tasks.read import read_task
 from kbert.tasks.score import best_by
+from kbert.tasks.sets import SETS
 from kbert.training.checkpoint import check_same
 from kbert.training.curves import draw_curves
 from kbert.training.loop import HELDOUT_LOG, resume, train
@@ -216,9 +217,14 @@ def print_published(evaluation: Evaluation, screen: Console) -> None:
     examples = evaluation.examples
     if examples.set_name is None:
         return
+    reasons = why_not_comparable(examples.set_name, examples.part or "", len(examples))
     for row in published(examples.set_name):
         scores = "  ".join(f"{name} {shown(name, value)}" for name, value in row.scores.items())
         screen.print(f"  {row.model}: {scores} ({row.split}, {row.source})")
+    if reasons and published(examples.set_name):
+        screen.print(f"  Not to be compared without a word: {'; '.join(reasons)}.")
+    if SETS[examples.set_name].note:
+        screen.print(f"  {SETS[examples.set_name].note}")
 
 
 def in_use(path: Path, examples: Examples) -> str:

@@ -49,6 +49,7 @@ class LabelledBatches(keras.utils.PyDataset):
     Attributes:
         steps: how many batches: epochs x ceil(rows / B).
         shapes: the lengths L that batches have, rounded up to 16, 32, 48, 64, 96, 128, 192, ...
+        mean_length: that of all rows, so rounded.
 
     Raises:
         KbertError: if an argument cannot be, there are no examples, their labels are not those of
@@ -95,6 +96,7 @@ class LabelledBatches(keras.utils.PyDataset):
         self.steps_per_epoch = math.ceil(len(self._lengths) / self.batch_size)
         self.steps = self.epochs * self.steps_per_epoch
         self.shapes = np.unique(self._lengths).tolist()
+        self.mean_length = int(self._lengths.mean())
         self._epoch, self._plan = -1, np.zeros((0, 0), np.int64)
 
     def __len__(self) -> int:

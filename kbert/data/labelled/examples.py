@@ -12,6 +12,8 @@ the task (and, for texts that get one of several labels, on `problem_type`):
                               from 1, and the root's head is 0
 """
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -136,6 +138,13 @@ class Examples:
         """Whether each text has one of several labels."""
         single = self.problem_type == "single_label_classification"
         return self.task == "sequence-classification" and single
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these examples from others: a hash of texts and labels, in their order."""
+        columns = [self.task, self.texts, self.pairs, self.labels, self.label_names]
+        text = json.dumps(columns, ensure_ascii=False, default=str)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def where(self, index: int) -> str:
         """Where an example is from, for messages: its file and row, or its place."""

@@ -1,0 +1,145 @@
+"""The options of finetune.py, and what they are where they are not given."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from kbert.data.labelled.read_table import read_table
+from kbert.evaluation.report import Language
+from kbert.runs.run_folder import next_folder
+from kbert.sizes.cost import Precision
+from kbert.tasks.files import find_file
+from kbert.tasks.sets import SETS
+
+# Where a set does not say otherwise: Devlin et al. 2018, A.3; warm-up by Mosbach et al. 2021.
+USUAL = {
+    "max_length": 128,
+    "batch_size": 32,
+    "epochs": 3,
+    "learning_rate": 5e-5,
+    "warmup_share": 0.1,
+    "weight_decay": 0.01,
+}
+# What a run that goes on must have in common with the one that began, beside its examples.
+FIXED = (
+    "model task batch_size epochs max_length learning_rate warmup_share weight_decay balanced "
+    "layerwise_decay label_smoothing freeze reinitialize precision evaluations"
+).split()
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Fine-tunes a model on labelled Korean text.")
+
+    add = parser.add_argument_group("a table of one's own").add_argument
+    add("--train", help=".csv, .tsv, .jsonl, .parquet or .xlsx, whose first row names the columns")
+    add("--dev", help="likewise, to choose the best weights by; else some of --train is held out")
+    add("--test", help="likewise, asked once at the end")
+    add("--text", help="the column of the texts")
+    add("--label", help="the column of the labels")
+    add("--pair", help="the column of the second texts")
+    add("--group", help="a column whose equal values stay together where --train is divided")
+    add("--spans", help="instead of --label: [[start, end, name], ...], for entities")
+    add(
+        "--kind", choices=list(_PROBLEMS), default="one", help="one label a text, several, a number"
+    )
+    add("--separator", default=",", help="between several labels")
+    add("--encoding", help="of the file; default: UTF-8, or else CP949")
+    add("--no-quotes", action="store_true", help="quotation marks in a .csv are text")
+    add("--drop-empty", action="store_true", help="leave rows without text out")
+
+    add = parser.add_argument_group("or an official set").add_argument
+    add("--task", choices=[name for name in SETS if SETS[name].task in _TASKS], metavar="SET")
+    add("--data", help="the folder of its files")
+
+    add = parser.add_argument_group("the model").add_argument
+    add("--model", required=True, help="as kbert.load takes it: klue/bert-base, a .keras file")
+    add("--freeze", type=int, help="leave the embeddings and so many layers as they are")
+    add("--reinitialize", type=int, help="begin so many of the top layers anew")
+    add("--precision", choices=get_args(Precision))
+
+    add = parser.add_argument_group(
+        "the steps (default: of the set, or the usual ones)"
+    ).add_argument
+    add("--epochs", type=int)
+    add("--batch-size", type=int, help="rows of a step")
+    add("--max-length", type=int, help="in tokens, special tokens included")
+    add("--learning-rate", type=float)
+    add("--warmup-share", type=float, help="share of the steps in which the rate rises")
+    add("--weight-decay", type=float)
+    add("--layerwise-decay", type=float, help="each layer's rate is this times that of the next")
+    add("--label-smoothing", type=float, default=0.0)
+    add("--balanced", action="store_true", help="rare labels weigh more")
+    add("--held-out", type=float, default=0.1, help="share of --train, where there is no --dev")
+    add("--limit", type=int, help="learn from so many examples only")
+
+    add = parser.add_argument_group("the run").add_argument
+    add("--seed", type=int, default=0)
+    add("--seeds", type=int, default=1, help="how many; figures are their mean and deviation")
+    add("--evaluations", type=int, default=16, help="how often the held-out examples are asked")
+    add("--language", choices=get_args(Language), default="ko", help="of the report")
+    add("--out", help="a folder: new, or a run to continue; default runs/finetune")
+    add("--overwrite", action="store_true", help="replace a former run in --out")
+
+    arguments = parser.parse_args()
+    if (arguments.train is None) == (arguments.task is None):
+        parser.error("name a table with --train, or a set with --task and --data")
+    if arguments.train and (not arguments.text or not (arguments.label or arguments.spans)):
+        parser.error("--train needs --text, and --label or --spans: the names of its columns")
+    if arguments.task and not arguments.data:
+        parser.error(f"--task {arguments.task} needs --data, the folder of its files")
+    for name in ("epochs", "batch_size", "seeds", "evaluations"):
+        if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} is a number from 1")
+    _fill_in(arguments)
+    return arguments
+
+
+_PROBLEMS = {
+    "one": "single_label_classification",
+    "several": "multi_label_classification",
+    "number": "regression",
+}
+_TASKS = ("sequence-classification", "token-classification", "question-answering")
+
+
+def _fill_in(arguments: argparse.Namespace) -> None:
+    """What is not given: of the set, or as usual; how a table is read; which parts there are."""
+    of_set = SETS[arguments.task] if arguments.task else None
+    settings = {
+        **USUAL,
+        **(of_set.batches if of_set else {}),
+        **(of_set.optimizer if of_set else {}),
+    }
+    for name in USUAL:
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, settings[name])
+    arguments.fixed = {name: getattr(arguments, name) for name in FIXED}
+    arguments.other_parts = []
+    if of_set:
+        folder = Path(arguments.data)
+        for part in ("dev", "test"):
+            if part in of_set.files and _is_there(folder, of_set.files[part]):
+                arguments.other_parts.append(part)
+    else:
+        arguments.read = partial(
+            read_table,
+            text=arguments.text,
+            label=arguments.label,
+            pair=arguments.pair,
+            group=arguments.group,
+            spans=arguments.spans,
+            problem_type=_PROBLEMS[arguments.kind],
+            separator=arguments.separator,
+            encoding=arguments.encoding,
+            quotes=False if arguments.no_quotes else None,
+            drop_empty=arguments.drop_empty,
+        )
+    arguments.out = arguments.out or str(next_folder("runs/finetune"))
+
+
+def _is_there(folder: Path, patterns: tuple[str, ...]) -> bool:
+    try:
+        return find_file(folder, patterns).is_file()
+    except ValueError:
+        return False
