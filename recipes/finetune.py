@@ -16,6 +16,7 @@ Source: Devlin et al. 2018, sections 4 and A.3; Mosbach et al. 2021 for warm-up 
 
 import csv
 import json
+import math
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -42,7 +43,7 @@ from kbert.runs.run_folder import (
     read_settings,
     write_settings,
 )
-from kbert.tasks.published import published
+from kbert.tasks.published import published, why_not_comparable
 from kbert.tasks.read import read_task
 from kbert.tasks.score import best_by
 from kbert.tasks.sets import SETS
@@ -136,7 +137,7 @@ def train_one(
     fixed = {**arguments.fixed, "seed": seed, "examples": learned.fingerprint}
     first_step = resume(model, place, fixed, screen.print)
     stages = [Stage(batches, batches.steps, arguments.batch_size, batches.mean_length)]
-    every = max(1, batches.steps // arguments.evaluations)
+    every = math.ceil(batches.steps / arguments.evaluations)
     with TrainingProgress(screen, place / "log.jsonl", stages, first_step) as progress:
         finished = train(
             model,

@@ -24,9 +24,14 @@ RUN_FILES = (
     "settings.json",
     "report.json",
     "report.png",
+    "best.keras",
+    "report.html",
+    "predictions.csv",
+    "scores.json",
     "checkpoints",
     "tensorboard",
 )
+_SEED = re.compile(r"seed-\d+")  # a folder for each of several runs that differ in nothing else
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -52,7 +57,7 @@ def check_folder(path: str | Path, overwrite: bool = False) -> None:
         raise KbertError(f"{folder} is a file; name a folder")
     inside = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
     inside = [name for name in inside if folder / name not in leftovers(folder)]
-    strangers = [name for name in inside if name not in (*RUN_FILES, LOCK)]
+    strangers = [name for name in inside if not _is_of_a_run(name)]
     if strangers:
         raise KbertError(
             f"the folder {folder} holds {strangers[0]!r}, which no run of kbert wrote; "
@@ -64,6 +69,10 @@ def check_folder(path: str | Path, overwrite: bool = False) -> None:
             f"the folder {folder} holds a former run ({', '.join(inside)}); name another folder, "
             "or replace it with overwrite=True"
         )
+
+
+def _is_of_a_run(name: str) -> bool:
+    return name in (*RUN_FILES, LOCK) or bool(_SEED.fullmatch(name))
 
 
 def claim_folder(path: str | Path, overwrite: bool = False) -> Path:
@@ -78,7 +87,8 @@ def claim_folder(path: str | Path, overwrite: bool = False) -> Path:
         leftover.unlink()
     # The settings say that a run was begun here, so they go first, and the model, which says that
     # it was finished, next.
-    for name in sorted(RUN_FILES, key=("settings.json", "model.keras").__contains__, reverse=True):
+    names = [*RUN_FILES, *(path.name for path in folder.iterdir() if _SEED.fullmatch(path.name))]
+    for name in sorted(names, key=("settings.json", "model.keras").__contains__, reverse=True):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
         (folder / name).unlink(missing_ok=True)
