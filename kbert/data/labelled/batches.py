@@ -158,7 +158,6 @@ def fill(rows: LabelledRows, units: np.ndarray, length: int, tokenizer: Any) -> 
         separators=tokenizer.separators,
         segments=not tokenizer.roberta_pairs,
     )
-    x.pop("offsets", None)
     if rows.choices > 1:
         x = {name: array.reshape(len(units), rows.choices, -1) for name, array in x.items()}
     return x

@@ -92,6 +92,9 @@ def label_rows(
     rows = LabelledRows(first, second, plan, row_lengths(plan, specials), choices)
     if examples.labels is not None:
         _set_targets(rows, examples, label_names, tokenizer)
+    for pieces in (first, second):
+        if pieces is not None:
+            pieces.places.pop("offsets", None)  # not asked any more
     return rows
 
 
