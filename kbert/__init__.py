@@ -30,6 +30,19 @@ _HOME = {
     "to_keras_hub": "formats.keras_hub",
     "FillMask": "pipelines.fill_mask",
     "NextSentence": "pipelines.next_sentence",
+    "Examples": "data.labelled.examples",
+    "LabelledBatches": "data.labelled.batches",
+    "read_table": "data.labelled.read_table",
+    "KeepBest": "evaluation.keep_best",
+    "evaluate": "evaluation.evaluate",
+    "write_report": "evaluation.report",
+    "TextClassifier": "pipelines.classify",
+    "TokenClassifier": "pipelines.tag",
+    "QuestionAnswering": "pipelines.answer",
+    "objective": "training.losses",
+    "adamw": "training.optimizers",
+    "freeze": "models.fine_tuning",
+    "reinitialize_top": "models.fine_tuning",
     "read_task": "tasks.read",
 }
 __all__ = [
@@ -41,22 +54,41 @@ __all__ = [
     "BertForQuestionAnswering",
     "BertForSequenceClassification",
     "BertForTokenClassification",
+    "Examples",
     "FillMask",
     "KbertError",
+    "KeepBest",
+    "LabelledBatches",
     "NextSentence",
+    "QuestionAnswering",
+    "TextClassifier",
+    "TokenClassifier",
     "Tokenizer",
+    "adamw",
+    "evaluate",
     "export_huggingface",
     "export_with_tokenizer",
     "extend_vocabulary",
+    "freeze",
     "from_keras_hub",
     "load",
+    "objective",
     "push_to_hub",
+    "read_table",
     "read_task",
+    "reinitialize_top",
     "to_keras_hub",
+    "write_report",
 ]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
+    from kbert.data.labelled.batches import LabelledBatches as LabelledBatches
+    from kbert.data.labelled.examples import Examples as Examples
+    from kbert.data.labelled.read_table import read_table as read_table
     from kbert.errors import KbertError as KbertError
+    from kbert.evaluation.evaluate import evaluate as evaluate
+    from kbert.evaluation.keep_best import KeepBest as KeepBest
+    from kbert.evaluation.report import write_report as write_report
     from kbert.formats.huggingface_export import export_huggingface as export_huggingface
     from kbert.formats.huggingface_export import push_to_hub as push_to_hub
     from kbert.formats.keras_hub import from_keras_hub as from_keras_hub
@@ -68,6 +100,8 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
         BertForSequenceClassification as BertForSequenceClassification,
     )
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
+    from kbert.models.fine_tuning import freeze as freeze
+    from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
     from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM
     from kbert.models.pretraining import (
         BertForNextSentencePrediction as BertForNextSentencePrediction,
@@ -77,11 +111,16 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
         BertForQuestionAnswering as BertForQuestionAnswering,
     )
     from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
+    from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
+    from kbert.pipelines.classify import TextClassifier as TextClassifier
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
+    from kbert.pipelines.tag import TokenClassifier as TokenClassifier
     from kbert.sizes import SIZES as SIZES
     from kbert.tasks.read import read_task as read_task
     from kbert.text.tokenizer import Tokenizer as Tokenizer
+    from kbert.training.losses import objective as objective
+    from kbert.training.optimizers import adamw as adamw
 
 
 def __getattr__(name: str):

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+import kbert
+from kbert import BertForSequenceClassification, Examples, KbertError
+from kbert.evaluation.evaluate import Evaluation, evaluate, shown
+from kbert.evaluation.predictions import Predictions, predict_examples
+from kbert.evaluation.report import write_report
+
+NAMES = ["부정", "긍정"]
+
+
+def evaluated(gold, said, scores=None, **settings) -> Evaluation:
+    examples = Examples(
+        settings.pop("task", "sequence-classification"),
+        [f"글 {i} <b>" for i in range(len(gold))],
+        labels=gold,
+        label_names=settings.pop("names", NAMES),
+        **settings,
+    )
+    return Evaluation({"accuracy": 0.5}, examples, Predictions(said, scores))
+
+
+def test_the_surest_mistakes_come_first():
+    scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.05, 0.95], [0.7, 0.3]])
+    found = evaluated(["긍정", "부정", "부정", "부정"], ["부정", "긍정", "긍정", "부정"], scores)
+    wrong = found.errors()
+    assert [each["where"] for each in wrong] == ["example 2", "example 0", "example 1"]
+    assert wrong[0] == {
+        "where": "example 2",
+        "text": "글 2 <b>",
+        "label": "부정",
+        "predicted": "긍정",
+        "score": pytest.approx(0.95),
+    }
+    assert len(found.errors(1)) == 1
+    assert found.confusion().tolist() == [[1, 2], [1, 0]]
+
+
+def test_what_is_wrong_depends_on_the_task():
+    several = evaluated(
+        [["가", "나"], ["가"]],
+        [["나", "가"], []],
+        np.array([[0.9, 0.8], [0.1, 0.2]]),
+        problem_type="multi_label_classification",
+        names=["가", "나"],
+    )
+    assert [each["where"] for each in several.errors()] == ["example 1"]
+    numbers = evaluated([1.0, 5.0], [1.5, 2.0], problem_type="regression", names=["점수"])
+    assert [each["score"] for each in numbers.errors()] == [3.0, 0.5]
+    answers = evaluated(
+        [[(0, "글"), (0, "글 0")], [], [(0, "글")]],
+        ["글 0", "", ""],
+        np.array([0.5, 0.5, 0.25]),
+        task="question-answering",
+        pairs=["글 0", "글", "글"],
+        names=[],
+    )
+    assert [each["where"] for each in answers.errors()] == ["example 2"]
+    for found in (several, numbers, answers):
+        with pytest.raises(KbertError, match="a confusion matrix is of texts"):
+            found.confusion()
+
+
+def test_scores_are_shown_for_people():
+    found = evaluated(["긍정"], ["긍정"])
+    assert str(found) == "accuracy 50.0%"
+    assert shown("mean_squared_error", 0.25) == "0.250"
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_report_is_one_page_without_foreign_code(tmp_path, language):
+    scores = np.array([[0.9, 0.1], [0.4, 0.6]])
+    examples = evaluated(["긍정", "긍정"], ["부정", "긍정"], scores)
+    examples.examples.texts[0] = "<script>alert(1)</script>"
+    write_report(examples, tmp_path / "r.html", language)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<script" not in page and "&lt;script&gt;alert(1)" in page
+    assert "http" not in page and "<b>50.0%</b>" in page and ">90%<" in page
+    assert ("정답" in page) == (language == "ko")
+    with pytest.raises(KbertError, match="language is one of ko, en"):
+        write_report(examples, tmp_path / "r.html", "fr")
+
+
+def test_reports_of_other_tasks(tmp_path):
+    spans = evaluated(
+        [[(0, 1, "PS")]], [[(0, 3, "PS")]], task="token-classification", names=["O", "B-PS", "I-PS"]
+    )
+    write_report(spans, tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "글 (PS)" in page and "글 0 (PS)" in page
+    numbers = evaluated([1.0, 5.0], [1.5, 2.0], problem_type="regression", names=["점수"])
+    write_report(numbers, tmp_path / "r.html")
+    assert "3.00" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_evaluate_is_what_the_model_says(small, tokenizer):
+    model = BertForSequenceClassification(labels=NAMES, **small)
+    model.tokenizer = tokenizer
+    texts = ["국회", "축구는 정말", "나 너 우리", "경기"]
+    said = [each["label"] for each in kbert.TextClassifier(model)(texts)]
+    assert evaluate(model, (texts, said))["accuracy"] == 1.0
+    other = [NAMES[1 - NAMES.index(name)] for name in said]
+    mixed = said[:3] + other[3:]
+    found = evaluate(model, (texts, mixed))
+    assert found["accuracy"] == 0.75 and [each["text"] for each in found.errors()] == ["경기"]
+    assert evaluate(model, (texts, [NAMES.index(name) for name in mixed])) == found
+
+
+def test_what_cannot_be_evaluated_is_refused(small, tokenizer):
+    model = BertForSequenceClassification(labels=NAMES, **small)
+    with pytest.raises(KbertError, match="the model has no vocabulary"):
+        evaluate(model, (["국회"], ["긍정"]))
+    model.tokenizer = tokenizer
+    with pytest.raises(KbertError, match="examples need labels"):
+        evaluate(model, ["국회"])
+    with pytest.raises(KbertError, match="load the model with task='question-answering'"):
+        predict_examples(model, Examples("question-answering", ["가"], pairs=["나"]))
