@@ -9,8 +9,9 @@ from keras import ops
 
 import kbert
 from kbert import KbertError
+from kbert.training.layerwise_rates import layer_scales
 from kbert.training.losses import objective
-from kbert.training.optimizers import AdamW, LinearWarmupDecay, adamw, layer_scales
+from kbert.training.optimizers import AdamW, LinearWarmupDecay, adamw
 
 IDS = np.array([[2, 5, 6, 3], [2, 7, 3, 0]], "int32")
 LABELS = np.array([0, 1])
