@@ -91,7 +91,7 @@ def test_a_step_with_rates_by_layer(model, amsgrad):
 
 
 def test_rates_by_layer_are_the_same_everywhere(model):
-    """Three steps of `adamw` by hand, on a weight of each layer; 0.6 squared is the embeddings'."""
+    """Three steps on a weight of each layer. Adam makes as much of a gradient that is rounding."""
     model.compile(adamw(1e-2, 10, layerwise_decay=0.6), **objective(model))  # compiled everywhere
     for _ in range(3):
         model.train_on_batch(IDS, LABELS)
@@ -105,7 +105,7 @@ def test_rates_by_layer_are_the_same_everywhere(model):
             model.classifier.dense.kernel,
         )
     ]
-    np.testing.assert_allclose(found, SUMS, rtol=2e-5)
+    np.testing.assert_allclose(found, SUMS, rtol=1e-4)
 
 
 # Regression values: as kbert computed them on PyTorch, by the fused kernel.
