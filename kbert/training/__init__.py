@@ -3,6 +3,8 @@
 losses.py             what to pass to `compile`
 cross_entropy.py      over a vocabulary, with its gradient spelled out
 torch_cross_entropy.py    the same for PyTorch, a few rows at a time
+binary_cross_entropy.py   of labels that each hold or not
+layerwise_rates.py    how much slower lower layers are trained
 optimizers.py         AdamW, warm-up and decay, presets of a run
 loop.py               one `fit` an interval: save, evaluate, continue
 checkpoint.py         a run's state: whole or not there

@@ -5,8 +5,6 @@ pretraining, and rates by layer, Sun et al. 2019, "How to Fine-Tune BERT for Tex
 """
 
 import logging
-import re
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -14,6 +12,7 @@ import keras
 from keras import ops
 
 from kbert.errors import KbertError, number_from_zero, whole_number
+from kbert.training.layerwise_rates import layer_scales
 
 _log = logging.getLogger("kbert")
 
@@ -251,39 +250,6 @@ def _after(gradients) -> AbstractContextManager[Any]:
     import tensorflow as tf
 
     return tf.control_dependencies([each for each in gradients if each is not None])
-
-
-def layer_scales(paths: Sequence[str], decay: float) -> list[float]:
-    """What the rate of each weight is multiplied by: decay^(layers - l) in encoder layer l.
-
-    Layers are counted from 1 at the bottom, so the top layer and what stands on it (pooler, head)
-    have 1, and the embeddings, layer 0, the least. (ELECTRA's code counts the head as a layer, and
-    one more: there the top layer has decay^2.)
-
-    Args:
-        paths: of the weights, as Keras names them.
-        decay: in (0, 1].
-
-    Raises:
-        KbertError: if none is of an encoder layer.
-
-    Example:
-        >>> names = ["bert/embeddings/token_table", "bert/encoder_layer_0/kernel",
-        ...          "bert/encoder_layer_1/kernel", "classifier/dense/kernel"]
-        >>> layer_scales(names, 0.5)
-        [0.25, 0.5, 1.0, 1.0]
-
-    Source: Sun et al. 2019, section 3.3 (xi of 0.95); Clark et al. 2020 (ELECTRA), appendix B.
-    """
-    found = [re.search(r"(?:^|/)encoder_layer_(\d+)/", path) for path in paths]
-    layers = max((int(match[1]) + 1 for match in found if match), default=0)
-    if not layers:
-        raise KbertError("layerwise_decay is for models with encoder layers, and there are none")
-    embeddings = [re.search(r"(?:^|/)embeddings/", path) is not None for path in paths]
-    return [
-        decay ** (layers - int(match[1]) - 1) if match else decay**layers if below else 1.0
-        for match, below in zip(found, embeddings, strict=True)
-    ]
 
 
 def adamw(

@@ -7,7 +7,8 @@ from keras import ops
 
 import kbert
 from kbert import KbertError
-from kbert.training.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, is_right, objective
+from kbert.training.binary_cross_entropy import BinaryCrossEntropy
+from kbert.training.losses import Accuracy, CrossEntropy, is_right, objective
 from kbert.training.optimizers import adamw
 
 IDS = np.array([[2, 5, 6, 3], [2, 7, 3, 0], [2, 8, 9, 3]], "int32")
