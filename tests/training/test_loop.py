@@ -438,13 +438,3 @@ def test_a_budget_of_time_goes_on_where_its_checkpoint_was(timed, tmp_path):
     # It is over: nothing is trained again.
     clock, (finished, first_step, _) = timed(tmp_path, 2.0)
     assert (finished, first_step, clock.rates) == (True, 50, [])
-
-
-def test_going_on_where_it_evaluated_adds_no_second_line(stages, tmp_path):
-    """Killed behind the evaluation of the step that it goes on from, and before the next save."""
-    options = {"save_every": 3, "evaluate": lambda model: {"text": {}}, "evaluate_every": 3}
-    with pytest.raises(KilledError):
-        run(compiled(), stages, tmp_path, also=[After(4, killed)], **options)
-    assert run(compiled(), stages, tmp_path, **options) == (True, 3, [])
-    lines = [json.loads(line) for line in (tmp_path / "heldout.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [3, 6, 9, 12]
