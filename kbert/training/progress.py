@@ -103,7 +103,7 @@ class TrainingProgress:
         self._task = self._progress.add_task(
             "compiling",
             total=self.budget.seconds if self.budget else self.total_steps,
-            completed=self._done(),
+            completed=int(self._done()),
         )
         self._progress.start()
         self._begin = time.perf_counter() - before
