@@ -2,6 +2,7 @@
 
     python recipes/pretrain_ko.py
     python recipes/pretrain_ko.py --corpus texts/ --size mini
+    python recipes/pretrain_ko.py --corpus texts/ --size mini --hours 0.5
 
 Without --corpus it takes KoNLPy's two small corpora (the extra `konlpy`) and size tiny:
 some 4 minutes on 2 cores with JAX. Expect an MLM loss far below the unigram baseline's 6.5 and half
@@ -25,7 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from pretrain_options import FIXED, parse_arguments, source_name
+from pretrain_options import FIXED, parse_arguments, size_arguments, source_name
 from rich.console import Console
 
 import kbert
@@ -71,6 +72,7 @@ from kbert.training.peak import Peak
 from kbert.training.progress import TrainingProgress
 from kbert.training.stages import Stage
 from kbert.training.tensorboard import TensorBoardFiles
+from kbert.training.time_budget import TimeBudget
 
 # Whose head an objective takes; a model with that of masked words also learns left to right.
 TASK = {"pretraining": "pretraining", "masked-lm": "masked-lm", "causal": "masked-lm"}
@@ -80,11 +82,11 @@ def main() -> None:
     keep_freed_memory()
     arguments = parse_arguments()
     join_hosts(arguments.coordinator, arguments.num_hosts, arguments.host)
-    place, screen = locked_folder(arguments.out), console()
+    run_folder, screen = locked_folder(arguments.out), console()
     if this_host() > 0:  # only the first host shows anything, and keeps the run's files
-        place, screen = TemporaryDirectory(), Console(quiet=True)
+        run_folder, screen = TemporaryDirectory(), Console(quiet=True)
     with ExitStack() as stack:
-        folder = Path(on_every_host(lambda: stack.enter_context(place)))
+        folder = Path(on_every_host(lambda: stack.enter_context(run_folder)))
         with data_parallel():
             run = pretrain(arguments, folder, screen)
         if run is not None and this_host() == 0:
@@ -101,9 +103,11 @@ def pretrain(
     fixed = {name: getattr(arguments, name) for name in FIXED}
     former = on_first_host(lambda: former_run(arguments, folder, fixed))
     if former is not None and former["finished"]:
+        hours = f"after {arguments.hours} hours"
+        length = hours if arguments.hours else f"with {arguments.steps:,} steps"
         screen.print(
-            f"The run in {folder} is finished, with {arguments.steps:,} steps. Name another "
-            "--out for a new one, or pass --overwrite to replace it."
+            f"The run in {folder} is finished, {length}. Name another --out for a new one, or pass "
+            "--overwrite to replace it."
         )
         return None
 
@@ -141,10 +145,13 @@ def pretrain(
         model = new_model(arguments, text.tokenizer, longest)
     optimizer = adamw(
         arguments.learning_rate,
-        arguments.steps,
+        None if arguments.hours else arguments.steps,
         warmup_steps=arguments.warmup_steps,
         weight_decay=arguments.weight_decay,
         micro_batches=arguments.micro_batches,
+    )
+    budget = (
+        TimeBudget(3600 * arguments.hours, arguments.learning_rate) if arguments.hours else None
     )
     model.compile(optimizer, **objective(arguments.objective, arguments.micro_batches))
 
@@ -174,6 +181,7 @@ def pretrain(
         first_step,
         peak=Peak(model.bert.get_config(), stages, model.compute_dtype, scored),
         also=also,
+        budget=budget,
     )
     with progress:
         finished = train(
@@ -186,6 +194,7 @@ def pretrain(
             evaluate=partial(source_figures, heldout, screen.print) if heldout else None,
             evaluate_every=arguments.evaluate_every,
             micro_batches=arguments.micro_batches,
+            budget=budget,
         )
     if not finished:
         screen.print(
@@ -311,7 +320,7 @@ def new_model(arguments: Namespace, tokenizer: kbert.Tokenizer, longest: int) ->
     BERT's 0.02 is for its width of 768; a narrower one starts with larger weights, so that what
     goes through a layer keeps its size. (Without this, tiny learns later.)
     """
-    size = kbert.SIZES[arguments.size]
+    size = size_arguments(arguments)
     model = TASKS[TASK[arguments.objective]](
         vocab_size=len(tokenizer),
         **size,

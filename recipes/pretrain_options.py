@@ -1,6 +1,7 @@
 """The options of pretrain_ko.py, and what they are where they are not given."""
 
 import argparse
+import math
 from collections import Counter
 from pathlib import Path
 from typing import get_args
@@ -16,10 +17,16 @@ from kbert.training.stages import stage_shape
 # vocabulary count by what is in them, not by where they are.
 FIXED = (
     "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
-    "objective masking mask_rate weights unpaired init precision remat"
+    "objective masking mask_rate weights unpaired init precision remat hours num_hidden_layers "
+    "hidden_size num_attention_heads intermediate_size embedding_size"
 ).split()
 
+SIZE_OPTIONS = (
+    "num_hidden_layers hidden_size num_attention_heads intermediate_size embedding_size"
+).split()
+MOST_STEPS = 99_999_999  # of a run that ends by the clock
 LEAST = {
+    **dict.fromkeys(SIZE_OPTIONS, 1),
     "steps": 1,
     "batch_size": 1,
     "sequence_length": 1,
@@ -63,6 +70,11 @@ def parse_arguments() -> argparse.Namespace:
 
     add = parser.add_argument_group("the model").add_argument
     add("--size", choices=sorted(kbert.SIZES), default="tiny")
+    add("--num-hidden-layers", type=int, help="another number than that of the size")
+    add("--hidden-size", type=int, help="another; with it come heads of 64, and 4 times the width")
+    add("--num-attention-heads", type=int, help="another")
+    add("--intermediate-size", type=int, help="another")
+    add("--embedding-size", type=int, help="of the tables, as ALBERT and ELECTRA have it smaller")
     add("--init", help="a model to train further, as kbert.load takes it; with its tokenizer")
     add("--add-tokens", help="a file of tokens that it gets besides, one a line")
     add("--dropout", type=float, help="that of the preset; with --init, of the model")
@@ -82,6 +94,11 @@ def parse_arguments() -> argparse.Namespace:
         "with --init, bert as the paper has it",
     )
     add("--steps", type=int)
+    add(
+        "--hours",
+        type=float,
+        help="instead of --steps: train for so long; the rate rises and falls by the clock",
+    )
     add("--batch-size", type=int, help="rows of a step")
     add("--sequence-length", type=int, help="in tokens, special tokens included")
     add(
@@ -113,6 +130,14 @@ def parse_arguments() -> argparse.Namespace:
     shape = (arguments.sequence_length, arguments.batch_size, arguments.steps)
     if arguments.stages and any(each is not None for each in shape):
         parser.error("--stages stands for --sequence-length, --batch-size and --steps")
+    if arguments.hours is not None:
+        if not 0 < arguments.hours < math.inf:
+            parser.error(f"--hours is a number above 0, not {arguments.hours}")
+        if arguments.stages or arguments.steps is not None or arguments.warmup_steps is not None:
+            parser.error("--hours stands for --steps, --stages and --warmup-steps")
+        arguments.steps, arguments.warmup_steps = MOST_STEPS, 0
+    if arguments.init and any(getattr(arguments, name) for name in SIZE_OPTIONS):
+        parser.error("--init brings its own size: leave the options of the size out")
     if arguments.preset is None:
         own_text = arguments.corpus or arguments.shards
         arguments.preset = "further" if arguments.init else "corpus" if own_text else "quick"
@@ -147,6 +172,16 @@ def parse_arguments() -> argparse.Namespace:
         arguments.warmup_steps = min(arguments.warmup_steps, arguments.steps // 10)
     arguments.out = arguments.out or str(next_folder("runs/quickstart"))
     return arguments
+
+
+def size_arguments(arguments: argparse.Namespace) -> dict[str, int]:
+    """The model's size: that of --size, with what is given otherwise."""
+    size = dict(kbert.SIZES[arguments.size])
+    if arguments.hidden_size is not None:  # in all sizes a head has 64 of the width
+        heads = max(1, arguments.hidden_size // 64)
+        size |= {"num_attention_heads": heads, "intermediate_size": 4 * arguments.hidden_size}
+    given = {name: getattr(arguments, name) for name in SIZE_OPTIONS}
+    return size | {name: value for name, value in given.items() if value is not None}
 
 
 def source_name(path: str) -> str:

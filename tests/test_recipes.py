@@ -151,6 +151,42 @@ def test_evaluate_prints_a_row_for_each_model_and_file(corpus, tokenizer, monkey
         )
 
 
+def test_a_run_by_the_clock_of_a_size_of_its_own(corpus, monkeypatch, capsys):
+    """--hours, and the options beside --size."""
+    folder = corpus.parent / "run"
+    settings = ["--corpus", corpus, "--hours", 0.001, "--batch-size", 4, "--sequence-length", 16]
+    settings += ["--num-hidden-layers", 1, "--hidden-size", 24, "--embedding-size", 8]
+    settings += ["--num-attention-heads", 3, "--out", folder]
+    recipe_main(monkeypatch, "pretrain_ko.py", *settings)
+    shown = capsys.readouterr().out
+    assert "step 1  loss" in shown and "99999999" not in shown.replace(",", "")
+    config = kbert.load(folder / "model.keras").bert.get_config()
+    sizes = "num_hidden_layers hidden_size num_attention_heads intermediate_size embedding_size"
+    assert [config[name] for name in sizes.split()] == [1, 24, 3, 96, 8]
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["seconds"] >= 3.6
+    recipe_main(monkeypatch, "pretrain_ko.py", *settings)
+    assert "is finished, after 0.001 hours" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes"),
+    [
+        ([], (2, 128, 2, 512)),
+        (["--num-hidden-layers", "6"], (6, 128, 2, 512)),
+        (["--hidden-size", "384"], (2, 384, 6, 1536)),
+        (["--size", "base", "--hidden-size", "384", "--num-attention-heads", "12"],
+         (12, 384, 12, 1536)),
+        (["--hidden-size", "32", "--intermediate-size", "50"], (2, 32, 1, 50)),
+    ],
+)  # fmt: skip
+def test_options_beside_the_size(monkeypatch, options, sizes):
+    recipe = loaded_recipe(monkeypatch, "pretrain_ko.py", *options)
+    found = recipe.size_arguments(recipe.parse_arguments())
+    names = "num_hidden_layers hidden_size num_attention_heads intermediate_size"
+    assert found == dict(zip(names.split(), sizes, strict=True))
+
+
 def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):
     """For a run that is not finished, and before anything is trained; both values are named."""
     folder = corpus.parent / "실행"
@@ -253,6 +289,13 @@ def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
         (["--save-every", "0"], "--save-every is a number from 1, not 0"),
         (["--evaluate-every", "0"], "--evaluate-every is a number from 1, not 0"),
         (["--preset", "further"], "name it with --init"),
+        (["--hours", "0"], "--hours is a number above 0, not 0.0"),
+        (["--hours", "nan"], "--hours is a number above 0"),
+        (["--hours", "1", "--steps", "9"], "--hours stands for"),
+        (["--hours", "1", "--stages", "128:8:9"], "--hours stands for"),
+        (["--hours", "1", "--warmup-steps", "9"], "--hours stands for"),
+        (["--num-hidden-layers", "0"], "--num-hidden-layers is a number from 1, not 0"),
+        (["--init", "model.keras", "--hidden-size", "64"], "--init brings its own size"),
         (["--objective", "causal", "--masking", "eojeol"], "causal masks nothing"),
         (["--objective", "causal", "--mask-rate", "0.3"], "causal masks nothing"),
         (["--init", "model.keras", "--vocab", "vocab.txt"], "--init brings its own vocabulary"),

@@ -8,6 +8,7 @@ layerwise_rates.py    how much slower lower layers are trained
 optimizers.py         AdamW, warm-up and decay, presets of a run
 loop.py               one `fit` an interval: save, evaluate, continue
 checkpoint.py         a run's state: whole or not there
+time_budget.py        a run that ends by the clock
 stages.py             lengths one after the other; micro-batches
 distribution.py       many devices and hosts; what processes agree on
 evaluation.py         figures of held-out text

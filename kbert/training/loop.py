@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,10 @@ from kbert.training.evaluation import of_heads
 from kbert.training.progress import TrainingProgress
 from kbert.training.run_log import RunLog
 from kbert.training.stages import Interval, Stage, locate
+from kbert.training.time_budget import TimeBudget
 
 HELDOUT_LOG = "heldout.jsonl"
+_SECONDS = "seconds"  # in a checkpoint: of a time budget, how many were used
 # JAX returns before a step is computed. Its figures are read when the next one is on its way, so
 # that the device need not wait for the host.
 _STEPS_AHEAD = 1 if keras.backend.backend() == "jax" else 0
@@ -92,6 +95,7 @@ def train(
     evaluate: Evaluation | None = None,
     evaluate_every: int = 1000,
     micro_batches: int = 1,
+    budget: TimeBudget | None = None,
 ) -> bool:
     """Trains from the step where `progress` stands to the last.
 
@@ -109,9 +113,11 @@ def train(
         evaluate: gives figures of held-out text by source, which become a line of `heldout.jsonl`.
         evaluate_every: steps between evaluations; there is one at the end, too.
         micro_batches: in how many parts a step is computed; see `Interval`.
+        budget: ends the run when the time is over, and sets the rate of an optimizer without a
+            schedule.
 
     Returns:
-        Whether the last step was reached; if not, a signal ended the run.
+        Whether the last step was reached, or the time is over; if not, a signal ended the run.
 
     Raises:
         KbertError: if a loss is not finite, a checkpoint or a log cannot be written, or devices
@@ -125,23 +131,31 @@ def train(
         check_rows(stage.rows, micro_batches)
     total = sum(stage.steps for stage in stages)
     state = state_of(model)
+    if budget is not None:
+        budget.start(on_first_host(lambda: _seconds_used(folder, progress.step)))
     every = [save_every] + [evaluate_every] * (evaluate is not None)
     with _signals() as signals, _heldout_log(folder, progress) as heldout:
         while True:
             step = progress.step
+            used = on_first_host(budget.used) if budget else 0.0
+            ended = step == total or (budget is not None and used >= budget.seconds)
             # After the checkpoint, so that a run that is ended here does it when it goes on.
-            due = step and (step % evaluate_every == 0 or step == total)
+            due = step and (step % evaluate_every == 0 or ended)
             if evaluate is not None and due and on_first_host(heldout.last_step) < step:
                 heldout.write({"step": step, "sources": evaluate(model)})
-            if step == total:
+            if ended:
                 return True
-            index, place = locate(stages, step)
+            index, of_stage = locate(stages, step)
             stage = stages[index]
             watch = _Watch(progress, micro_batches, signals)
             progress.interval(index)
-            steps = min(stage.steps - place, *(each - step % each for each in every))
+            steps = min(stage.steps - of_stage, *(each - step % each for each in every))
+            if budget is not None:
+                fitting, rate = budget.interval(used)
+                steps = min(steps, fitting)
+                model.optimizer.learning_rate = rate
             model.fit(
-                Interval(stage.batches, place, steps, micro_batches),
+                Interval(stage.batches, of_stage, steps, micro_batches),
                 epochs=1,
                 shuffle=False,
                 verbose=0,
@@ -149,12 +163,24 @@ def train(
             )
             if watch.bad_loss is not None:
                 raise _not_finite(watch.bad_loss, progress.step, index, folder, stages)
-            asked = any_host(bool(signals))
-            if asked or progress.step % save_every == 0 or progress.step == total:
+            asked, over = any_host(bool(signals)), progress.step == total
+            saved = dict(settings)
+            if budget is not None:
+                now = on_first_host(budget.used)
+                budget.took(progress.step - step, now - used)
+                over, saved[_SECONDS] = over or now >= budget.seconds, now
+            if asked or progress.step % save_every == 0 or over:
                 progress.sync()
-                on_first_host(lambda: str(save_checkpoint(folder, progress.step, state, settings)))
-                if any_host(bool(signals)) and progress.step < total:  # or just now
+                save = partial(save_checkpoint, folder, progress.step, state, saved)
+                on_first_host(lambda save=save: str(save()))
+                if any_host(bool(signals)) and not over:  # or just now
                     return False
+
+
+def _seconds_used(folder: str | Path, step: int) -> float:
+    """Of a time budget, when the checkpoint of a step was written."""
+    checkpoint = find_checkpoint(folder)[0] if step else None
+    return float(checkpoint.settings.get(_SECONDS, 0.0)) if checkpoint else 0.0
 
 
 class _Watch(keras.callbacks.Callback):

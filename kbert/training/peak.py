@@ -33,7 +33,7 @@ class Peak:
         config: of the `Bert` that is trained.
         stages: the run's.
         dtype: of the products.
-        scored: the share of a row's places whose tokens are told: the mask rate, or 1.
+        scored: the share of a row's positions whose tokens are told: the mask rate, or 1.
 
     Attributes:
         rate: operations a second of the product, on all devices; 0 until it is measured.

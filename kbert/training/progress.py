@@ -9,11 +9,18 @@ from types import TracebackType
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+)
 
 from kbert.training.peak import Peak
 from kbert.training.run_log import RunLog
 from kbert.training.stages import Stage
+from kbert.training.time_budget import TimeBudget
 
 _ACCURACIES = {
     "mlm_accuracy": "MLM",
@@ -53,6 +60,7 @@ class TrainingProgress:
         peak: measures again before each interval what the device reaches at best, and tells the
             tokens a second of each stage at that; None where no share of it is to be shown.
         also: takes the figures, too.
+        budget: of a run that ends by the clock: how far it is, is told by its time.
     """
 
     def __init__(
@@ -64,10 +72,12 @@ class TrainingProgress:
         window: int = 50,
         peak: Peak | None = None,
         also: Sequence[Figures] = (),
+        budget: TimeBudget | None = None,
     ):
         self.console, self.log_file = console, log_file
         self.stages, self.window, self.peak, self.also = stages, window, peak, also
         self.step, self.total_steps = first_step, sum(stage.steps for stage in stages)
+        self.budget = budget
         self._timed: deque[tuple[int, float]] = deque(maxlen=window)  # tokens, seconds
         self._stage = -1
 
@@ -84,14 +94,16 @@ class TrainingProgress:
         before = self._recent[-1]["seconds"] if self._recent else 0.0
         self._progress = Progress(
             BarColumn(30),
-            MofNCompleteColumn(),
+            TaskProgressColumn() if self.budget else MofNCompleteColumn(),
             TextColumn("{task.description}"),
             console=self.console,
             disable=not self.console.is_terminal,
             refresh_per_second=2,
         )
         self._task = self._progress.add_task(
-            "compiling", total=self.total_steps, completed=self.step
+            "compiling",
+            total=self.budget.seconds if self.budget else self.total_steps,
+            completed=int(self._done()),
         )
         self._progress.start()
         self._begin = time.perf_counter() - before
@@ -133,10 +145,11 @@ class TrainingProgress:
         for each in self.also:
             each.write(self.step, figures)
         if self.console.is_terminal:
-            self._progress.update(self._task, completed=self.step, description=self._describe())
+            self._progress.update(self._task, completed=self._done(), description=self._describe())
         elif now - self._shown > _EVERY_SECONDS or self.step in (1, self.total_steps):
             self._shown = now
-            self.console.print(f"step {self.step}/{self.total_steps}  {self._describe()}")
+            of = "" if self.budget else f"/{self.total_steps}"
+            self.console.print(f"step {self.step}{of}  {self._describe()}")
 
     def sync(self) -> None:
         """Forces the log to the disk."""
@@ -162,9 +175,18 @@ class TrainingProgress:
             share = ""
             if self.peak:
                 share = f" ({100 * speed / self.peak.tokens_per_second(self._stage):.0f}% of peak)"
-            left = _clock(self._tokens_left() / speed)
+            left = _clock(self._seconds_left(speed))
             shown += [f"{speed:,.0f} tokens/s{share}", f"{left} left"]
         return "  ".join(shown)
+
+    def _done(self) -> float:
+        """How far the run is: steps, or seconds of a budget."""
+        return min(self.budget.used(), self.budget.seconds) if self.budget else self.step
+
+    def _seconds_left(self, speed: float) -> float:
+        if self.budget:
+            return max(0.0, self.budget.seconds - self.budget.used())
+        return self._tokens_left() / speed
 
     def _tokens_left(self) -> int:
         end, left = 0, 0

@@ -59,7 +59,7 @@ def stage_shape(text: str) -> tuple[int, int, int]:
 
 
 def locate(stages: Sequence[Stage], step: int) -> tuple[int, int]:
-    """The stage of a step, and the step's place within; both and the step count from 0.
+    """The stage of a step, and which of the stage's steps it is; all are counted from 0.
 
     Example:
         >>> stages = [Stage(None, 90, 8, 128), Stage(None, 10, 2, 512)]

@@ -12,6 +12,7 @@ from rich.console import Console
 from kbert import BertForPreTraining, KbertError, Tokenizer
 from kbert.data.pretraining.batches import PretrainingBatches
 from kbert.data.shards.shards import encode_documents
+from kbert.training import time_budget
 from kbert.training.checkpoint import state_of
 from kbert.training.evaluation import mean_scores
 from kbert.training.loop import resume, train
@@ -19,6 +20,7 @@ from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 from kbert.training.progress import TrainingProgress
 from kbert.training.stages import Interval, Stage
+from kbert.training.time_budget import TimeBudget
 from tests.conftest import SMALL, WORDS
 
 SETTINGS = {"seed": 1}
@@ -72,7 +74,8 @@ def stages(make_batches):
 def compiled(steps=12, micro_batches=1, rate=1e-2, **changes):
     """With dropout, unless it is changed: the random numbers are part of the state."""
     model = BertForPreTraining(**{**SMALL, "num_hidden_layers": 1, **changes})
-    optimizer = adamw(rate, steps, warmup_steps=2, micro_batches=micro_batches)
+    warmup_steps = 0 if steps is None else 2
+    optimizer = adamw(rate, steps, warmup_steps=warmup_steps, micro_batches=micro_batches)
     arguments = objective("pretraining", micro_batches)
     if keras.backend.backend() == "tensorflow":
         arguments["jit_compile"] = False  # XLA takes long; the killed processes have it
@@ -116,6 +119,25 @@ def losses(folder):
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
     return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+class Clock:
+    """A clock that a device moves, by so much a step, and that notes the rates."""
+
+    def __init__(self, model, seconds_per_step, now=500.0):
+        self.model, self.seconds_per_step, self.now, self.begin = model, seconds_per_step, now, now
+        self.rates = []  # (seconds that are gone, rate)
+
+    def perf_counter(self):
+        return self.now
+
+    def write(self, step, figures):
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self.rates.append((self.now - self.begin, rate))
+        self.now += self.seconds_per_step
+
+    def close(self):
+        pass
 
 
 class KilledError(Exception):
@@ -367,3 +389,52 @@ def test_a_signal_in_the_last_step_ends_nothing_early(make_batches, tmp_path):
     stages = [Stage(make_batches(12), 4, 4, 12)]
     done = run(compiled(), stages, tmp_path, also=[asked], evaluate=evaluate)
     assert done == (True, 0, []) and evaluated == [1]
+
+
+@pytest.fixture
+def timed(make_batches, monkeypatch):
+    """A function that trains for 100 seconds of a clock: the clock, and what `run` gives."""
+    stages = [Stage(make_batches(12, 4, 10**6), 10**6, 4, 12)]
+
+    def made(folder, seconds_per_step, *, also=(), now=500.0, **options):
+        model = compiled(steps=None)
+        clock = Clock(model, seconds_per_step, now)
+        monkeypatch.setattr(time_budget, "time", clock)
+        options = {"budget": TimeBudget(100.0, peak=0.5), "save_every": 7, **options}
+        return clock, run(model, stages, folder, also=[clock, *also], **options)
+
+    return made
+
+
+@pytest.mark.parametrize("seconds_per_step", [0.5, 2.0, 30.0])
+def test_the_end_of_the_time_is_the_end_of_the_schedule(timed, tmp_path, seconds_per_step):
+    """Whatever the speed: the rate of each step is that of the formula at its time, nearly."""
+    clock, (finished, _, _) = timed(tmp_path, seconds_per_step)
+    assert finished
+    used = clock.now - clock.begin
+    assert 100 <= used < 100 + 2 * seconds_per_step  # a step is not cut in two
+    assert len(clock.rates) == used / seconds_per_step
+    for seconds, rate in clock.rates:
+        share = seconds / 100
+        due = 0.5 * max(0.0, min(share / 0.1, (1 - share) / 0.9))
+        assert rate == pytest.approx(due, abs=0.02)
+    if seconds_per_step < 30:
+        assert max(rate for _, rate in clock.rates) == pytest.approx(0.5, abs=0.02)
+        assert clock.rates[-1][1] < 0.02
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, len(clock.rates) + 1))
+    assert (tmp_path / f"checkpoints/step-{len(lines):08d}").is_dir()
+
+
+def test_a_budget_of_time_goes_on_where_its_checkpoint_was(timed, tmp_path):
+    """The clock stands while the run does not run; behind the checkpoint time is used again."""
+    with pytest.raises(KilledError):
+        timed(tmp_path, 2.0, also=[After(24, killed)])  # saved at step 21, with 42 seconds
+    clock, (finished, first_step, _) = timed(tmp_path, 2.0, now=9000.0)
+    assert (finished, first_step) == (True, 21)
+    assert len(clock.rates) == 50 - 21
+    for seconds, rate in clock.rates:
+        assert rate == pytest.approx(0.5 * (1 - (42 + seconds) / 100) / 0.9, abs=0.02)
+    # It is over: nothing is trained again.
+    clock, (finished, first_step, _) = timed(tmp_path, 2.0)
+    assert (finished, first_step, clock.rates) == (True, 50, [])

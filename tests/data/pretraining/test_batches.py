@@ -6,6 +6,7 @@ import pytest
 from kbert import KbertError, Tokenizer
 from kbert.data.corpus.corpus import read_documents
 from kbert.data.pretraining.batches import PretrainingBatches
+from kbert.data.pretraining.rows import check_shard
 from kbert.data.pretraining.sources import Source
 from kbert.data.shards.shards import EOJEOL, MORPHEME, Shard, encode_documents
 
@@ -103,6 +104,13 @@ def test_no_batches(made):
 def test_a_tokenizer_that_did_not_make_the_shard(made):
     with pytest.raises(KbertError, match="did not make this shard"):
         PretrainingBatches(made[0], Tokenizer(WORDS[:20]), **SETTINGS)
+
+
+def test_the_id_just_behind_the_vocabulary_is_refused(tokenizer):
+    starts = np.array([0, 1])
+    check_shard(Shard(np.array([len(tokenizer) - 1], np.uint16), starts, starts), tokenizer)
+    with pytest.raises(KbertError, match="did not make this shard"):
+        check_shard(Shard(np.array([len(tokenizer)], np.uint16), starts, starts), tokenizer)
 
 
 @pytest.mark.parametrize("roberta_pairs", [False, True])
