@@ -4,7 +4,6 @@ A vocabulary says neither. BERT spells them [PAD] [UNK] [CLS] [SEP] [MASK], XLM-
 <s> </s> <mask>; and their ids are anywhere: [CLS] is 0 in KLUE-RoBERTa, [UNK] is 0 in KoBERT.
 """
 
-import re
 from collections.abc import Collection, Mapping
 
 from kbert.errors import KbertError
@@ -55,16 +54,6 @@ def check_present(
     unknown = [token for token in added_tokens if not token or token not in vocabulary]
     if unknown:
         raise KbertError(f"the vocabulary lacks the added tokens {unknown!r:.80}")
-
-
-def any_of(tokens: Collection[str]) -> str:
-    r"""A regular expression of any of some tokens; of two at one place it finds the longer.
-
-    Example:
-        >>> any_of(["[E1]", "[E1]s"])
-        '\\[E1\\]s|\\[E1\\]'
-    """
-    return "|".join(map(re.escape, sorted(tokens, key=len, reverse=True)))
 
 
 def guess(vocabulary: Collection[str]) -> dict[str, str]:

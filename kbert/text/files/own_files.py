@@ -8,15 +8,19 @@ unigram.json              the scores and the table of normalisation of a unigram
 import base64
 import binascii
 import json
+import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kbert.errors import KbertError
+from kbert.files.atomic_files import sync_folder, write_through
 from kbert.files.json_file import read_json_object
 from kbert.files.stored_zip import open_stored_zip
-from kbert.text.vocabulary import parse_vocabulary, write_vocabulary
+from kbert.text.files.added_tokens import parse_added
+from kbert.text.vocabulary import parse_vocabulary, vocabulary_bytes
 
 VOCABULARY_FILE = "vocab.txt"
 SETTINGS_FILE = "tokenizer_settings.json"
@@ -44,21 +48,59 @@ def write_folder(
     scores: list[float] | None,
     charsmap: bytes,
 ) -> None:
-    """Writes a tokenizer's files into a folder, which is made if need be."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_vocabulary(vocabulary, folder / VOCABULARY_FILE)
-    write_json(folder / SETTINGS_FILE, settings)
-    (folder / UNIGRAM_FILE).unlink(missing_ok=True)  # of a tokenizer that stood here before
+    """Writes a tokenizer's files into a folder, which is made if need be: all of them, or none."""
+    files = {
+        VOCABULARY_FILE: vocabulary_bytes(vocabulary, str(Path(folder, VOCABULARY_FILE))),
+        SETTINGS_FILE: json_bytes(settings),
+    }
     if scores is not None:
         table = base64.b64encode(charsmap).decode()
-        write_json(folder / UNIGRAM_FILE, {"scores": scores, "charsmap": table})
+        files[UNIGRAM_FILE] = json_bytes({"scores": scores, "charsmap": table})
+    write_together(Path(folder), files, instead_of=TOKENIZER_FILES)
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Writes JSON that a person can read, with Unix line ends on every system."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
+def json_bytes(value: dict[str, Any]) -> bytes:
+    """JSON that a person can read, with Unix line ends on every system."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def write_together(
+    folder: Path, files: Mapping[str, bytes], instead_of: Collection[str] = ()
+) -> None:
+    """Writes files into a folder: whole beside the former ones first, and then renamed.
+
+    Where there is no room for all, the former ones are as they were. (A process that is killed
+    between two of the renames leaves files of both.) What a killed one left behind goes.
+
+    Args:
+        folder: made if need be.
+        files: name -> bytes.
+        instead_of: the names that go if they are none of `files`, of a tokenizer that stood there.
+
+    Raises:
+        KbertError: if the files cannot be written.
+    """
+    written: dict[Path, Path] = {}  # where each stands for now, and the name that it gets
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            path = folder / name
+            for left in folder.glob(f".{path.stem}-{'[0-9a-f]' * 8}{path.suffix}"):
+                left.unlink()
+            temporary = folder / f".{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+            written[temporary] = path
+            write_through(temporary, [data])
+        for temporary, path in written.items():
+            temporary.replace(path)
+        for name in set(instead_of) - set(files):
+            (folder / name).unlink(missing_ok=True)
+        sync_folder(folder)
+    except OSError as error:
+        raise KbertError(f"{folder}: the tokenizer could not be written: {error}") from error
+    finally:
+        for temporary in written:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def read_folder(folder: Path) -> dict[str, Any]:
@@ -124,8 +166,9 @@ def parse_settings(data: bytes, where: str) -> dict[str, Any]:
             raise KbertError(f"{where}: expected some of {sorted(_SETTINGS)}, got {name!r:.40}")
         inner = value.values() if isinstance(value, dict) else value
         texts = not isinstance(value, dict | list) or all(isinstance(i, str) for i in inner)
-        if not isinstance(value, _SETTINGS[name]) or not texts:
+        if not isinstance(value, _SETTINGS[name]) or not (texts or name == "added_tokens"):
             raise KbertError(f"{where}: {name} cannot be {value!r:.80}")
+    parse_added(settings.get("added_tokens", []), f"{where}: added_tokens")
     return settings
 
 
