@@ -20,7 +20,7 @@ from kbert.text.encoding.pieces import Pieces, concatenate, taken
 from kbert.text.encoding.rust import Model, pieces_of
 from kbert.text.korean.normalize import Form, check_text, normalize, replacements_of
 
-BULK_FROM = 1 << 11  # characters: on fewer, numpy's start costs more than the work
+BULK_FROM = 1 << 10  # characters: on fewer, numpy's start costs more than the work
 MAKE_BULK_FROM = 1 << 14  # characters: for fewer, its trie is not built (0.2 s)
 
 
@@ -153,6 +153,8 @@ class Encoder:
             replaced = text.translate(self._replacements) if self._replacements else text
             if form != replaced:
                 changed.append((i, replaced))
+        if not changed:
+            return
         places = alignment("\n".join(text for _, text in changed), self._form)
         before, formed = 0, 0  # characters of the texts and of their forms before this one
         for i, text in changed:

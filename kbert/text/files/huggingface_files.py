@@ -29,6 +29,7 @@ from kbert.text.files.added_tokens import (
 )
 from kbert.text.files.own_files import (
     MOST_BYTES,
+    VOCABULARY_FILE,
     json_bytes,
     read_bytes,
     write_together,
@@ -47,6 +48,9 @@ FILES = (  # all that is read of a folder
     *(TOKENIZER_FILE, CONFIG_FILE, SPECIALS_FILE, ADDED_FILE, "vocab.txt"),
     *SENTENCEPIECE_FILES,
 )
+
+_MOST_SAID = 1 << 24  # bytes of a file that says something about a vocabulary
+_MOST_OF_MODEL = 1 << 24  # bytes of a SentencePiece model; XLM-RoBERTa's has 5 MB
 
 _XLNET_CLASSES = ("XLNet", "KoBert", "KoBERT")  # KoBERT's tokenizers are made of XLNet's
 _KNOWN_CLASSES = ("XLMRoberta", "Bert", "Electra", "DistilBert", *_XLNET_CLASSES)
@@ -144,11 +148,11 @@ def _add_what_is_said(
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    return read_json_object(read_bytes(path), str(path), max_bytes=MOST_BYTES)
+    return read_json_object(read_bytes(path, _MOST_SAID), str(path), max_bytes=_MOST_SAID)
 
 
 def _read_vocabulary(path: Path) -> list[str]:
-    return parse_vocabulary(read_bytes(path), str(path))
+    return parse_vocabulary(read_bytes(path, MOST_BYTES[VOCABULARY_FILE]), str(path))
 
 
 def read_sentencepiece(path: Path) -> Arguments:
@@ -163,7 +167,7 @@ def read_sentencepiece(path: Path) -> Arguments:
 
 def _parse_sentencepiece(path: Path) -> Arguments:
     """The same, but for `added_tokens`, which holds all by their texts, those with a role too."""
-    model = parse_model(read_bytes(path), str(path))
+    model = parse_model(read_bytes(path, _MOST_OF_MODEL), str(path))
     vocabulary, scores = model.pieces, model.scores
     fairseq = path.name == FAIRSEQ_FILE
     if fairseq:

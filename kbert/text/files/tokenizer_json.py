@@ -11,9 +11,11 @@ from kbert.errors import KbertError
 from kbert.files.json_file import read_json_object
 from kbert.text import special_tokens
 from kbert.text.files.added_tokens import Arguments, add_tokens, beyond_roles, read_added, read_flag
-from kbert.text.files.own_files import MOST_BYTES, decode_charsmap, read_bytes
+from kbert.text.files.own_files import decode_charsmap, read_bytes
 from kbert.text.korean.normalize import RULES, replacements_of
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
+
+_MOST_BYTES = 20 << 20  # XLM-RoBERTa's has 9 MB, and as many again where it is indented
 
 
 def read_tokenizer_json(path: Path) -> Arguments:
@@ -29,7 +31,7 @@ def read_tokenizer_json(path: Path) -> Arguments:
 def parse_tokenizer_json(path: Path) -> Arguments:
     """The same, but for `added_tokens`, which holds all by their texts, those with a role too."""
     where = str(path)
-    whole = read_json_object(read_bytes(path), where, max_bytes=MOST_BYTES)
+    whole = read_json_object(read_bytes(path, _MOST_BYTES), where, max_bytes=_MOST_BYTES)
     model = _object(whole.get("model"), "model", where)
     kind = model.get("type", "Unigram" if "unk_id" in model else "WordPiece")
     if kind == "WordPiece":

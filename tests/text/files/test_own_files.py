@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kbert import KbertError, Tokenizer
+from kbert.text.files import own_files
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "format-1.keras"
 NAMES = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
@@ -39,6 +40,21 @@ def test_a_plain_bert_is_written_as_before(tmp_path, tokenizer):
     assert {path.name for path in tmp_path.iterdir()} == {"vocab.txt", "tokenizer_settings.json"}
     saved = json.loads((tmp_path / "tokenizer_settings.json").read_text(encoding="utf-8"))
     assert saved == {"lowercase": False, "strip_accents": False, "split_cjk": True}
+
+
+@pytest.mark.parametrize("name", own_files.TOKENIZER_FILES)
+def test_files_that_are_too_large(tmp_path, name):
+    Tokenizer([*NAMES.values()], special_tokens=NAMES, scores=[0.0] * 5).save(tmp_path / "a")
+    most = own_files.MOST_BYTES[name]
+    assert most <= 1 << 24
+    (tmp_path / "a" / name).write_bytes(b" " * (most + 1))
+    with pytest.raises(KbertError, match=f"{name} has more than {most:,} bytes"):
+        Tokenizer.from_file(tmp_path / "a")
+    path = tmp_path / "x.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"assets/{name}", b" " * (most + 1))
+    with pytest.raises(KbertError, match=f"{name} is larger than {most:,} bytes"):
+        Tokenizer.from_file(path)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

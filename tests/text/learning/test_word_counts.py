@@ -35,8 +35,9 @@ def test_words_are_those_of_bert(lowercase):
 
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_each_character_is_treated_as_bert_treats_it(lowercase):
-    """All of Unicode: what a character is, the engine says."""
-    codes = [*range(0xD800), *range(0xE000, 0x110000)]
+    """All that Unicode has assigned, and some of what is private: the engine says what each is."""
+    codes = [*range(0xD800), *range(0xE000, 0x33500), *range(0xE0000, 0xE0200)]
+    codes += [*range(0xEFF00, 0xF0100), *range(0x10FF00, 0x110000)]
     text = "\n".join(f"가{chr(code)}나" for code in codes)
     assert count_words([text], lowercase=lowercase) == as_bert([text], lowercase)
 
