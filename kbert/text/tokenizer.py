@@ -126,7 +126,8 @@ class Tokenizer:
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = special_ids
         self.special_ids = tuple(special_ids)
         self.lowercase, self.strip_accents, self.split_cjk = lowercase, strip_accents, split_cjk
-        self.roberta_pairs, self.form = roberta_pairs, form
+        self.roberta_pairs = roberta_pairs
+        self.form: Form = form
         self.scores = None if scores is None else list(scores)
         self.charsmap = charsmap
         self.jamo_fallback = jamo_fallback

@@ -41,7 +41,7 @@ class _Part(NamedTuple):
 
     text: str  # as it is written
     form: str  # normalised; of a token a single character, which its code is written over
-    token: int | None = None  # its number
+    token: int = -1  # its number
     is_theirs: bool = False  # the engine's, not numpy's
 
 
@@ -176,7 +176,7 @@ class BulkUnigram:
         codes = np.frombuffer(joined.encode("utf-32-le"), "<i4").astype(np.int32)  # (C,)
         lengths = np.array([len(part.form) for part in parts], np.int64)
         part_starts = np.concatenate([[0], np.cumsum(lengths + 1)])
-        tokens = [i for i, part in enumerate(parts) if part.token is not None]
+        tokens = [i for i, part in enumerate(parts) if part.token >= 0]
         where = part_starts[tokens]
         codes[where] = [_CODES + parts[i].token for i in tokens]
         sizes = np.array([len(parts[i].text) for i in tokens], np.int64)

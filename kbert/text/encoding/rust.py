@@ -102,7 +102,7 @@ def build_engine(
             lowercase=lowercase,
             strip_accents=bool(strip_accents),
         )
-    engine.add_tokens(whole_tokens)
+    engine.add_tokens(list(whole_tokens))
     return engine
 
 

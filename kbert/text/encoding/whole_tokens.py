@@ -48,7 +48,7 @@ class WholeTokens:
         self.has_normalized = bool(self.firsts_normalized)
         if self.has_normalized:
             self._engine.normalizer = normalizer
-        self._engine.add_tokens(tokens)  # they get the numbers from 1 on
+        self._engine.add_tokens(list(tokens))  # they get the numbers from 1 on
         self._numbers = {token.content: number for number, token in enumerate(tokens)}
         self._pattern = None
         plain = [t.content for t in tokens if written_as_is(t)]
