@@ -492,7 +492,7 @@ class Tokenizer:
             KbertError: if it has no such token.
         """
         if token not in self._ids:
-            raise KbertError(f"the vocabulary has no token {token!r}")
+            raise KbertError(f"the vocabulary has no token {token!r:.80}")
         return self._ids[token]
 
 

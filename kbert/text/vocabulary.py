@@ -83,7 +83,7 @@ def check_unique(tokens: list[str], where: str) -> None:
     for index, token in enumerate(tokens):
         if first.setdefault(token, index) != index:
             raise KbertError(
-                f"{where}: the token {token!r} stands twice, as ids {first[token]} and {index}"
+                f"{where}: the token {token!r:.80} stands twice, as ids {first[token]} and {index}"
             )
 
 

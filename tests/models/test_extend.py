@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from kbert.text.jamo import JAMO_TOKENS
+from kbert.text.korean.jamo import JAMO_TOKENS
 from keras import ops
 
 import kbert

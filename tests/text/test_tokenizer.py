@@ -505,6 +505,26 @@ def test_random_strings_have_offsets_in_order(tokenizer, random_strings):
         assert (np.diff(spans[:, 0]) >= 0).all()
 
 
+def test_messages_of_what_a_file_holds_are_short_and_printable():
+    bad = "\x1b[2J" + "국" * 10_000
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK]".split()
+    for call in (
+        lambda: Tokenizer(words, special_tokens={"mask": bad}),
+        lambda: Tokenizer(words, special_tokens={"mask": bad, "sep": bad}),
+        lambda: Tokenizer(words, special_tokens={bad: "a"}),
+        lambda: Tokenizer([*words, bad, bad]),
+        lambda: Tokenizer(words, added_tokens=[bad]),
+        lambda: Tokenizer(words, added_tokens=[{"content": "a", bad: 1}]),
+        lambda: Tokenizer(words, form=bad),
+        lambda: Tokenizer(words).id(bad),
+        lambda: Tokenizer([*words, bad + "\n"]).save("nowhere"),
+    ):
+        with pytest.raises(KbertError) as found:
+            call()
+        message = str(found.value)
+        assert len(message) < 700 and message.isprintable(), message
+
+
 def test_arguments_of_the_wrong_kind(tokenizer):
     with pytest.raises(KbertError, match="added_tokens is a list of tokens, not the text 'ab'"):
         Tokenizer(tokenizer.vocabulary, added_tokens="ab")
