@@ -70,8 +70,7 @@ def in_bulk(monkeypatch):
 
 
 @pytest.mark.usefixtures("in_bulk")
-@pytest.mark.parametrize("strip_accents", [False, None])
-@pytest.mark.parametrize("lowercase", [False, True])
+@pytest.mark.parametrize(("lowercase", "strip_accents"), [(False, False), (True, None)])
 @pytest.mark.parametrize(
     "flags", EVERY_FLAG, ids=lambda flags: "-".join(f for f in FLAGS if flags[f])
 )
