@@ -6,8 +6,7 @@ Encodes `pretrain/kowiki.txt.xz` with KLUE-BERT's vocabulary, line by line as th
 does, on one core. Each round runs every contestant once, in turn; the medians of their CPU time are
 compared, and the ids must be the same. "Cold" makes the tokenizer anew; "warm" has used it.
 Ordinary calls give the three padded numpy arrays that a BERT takes, for sentences of the held-out
-Wikipedia: "again" has seen the sentences, "running" begins without a known eojeol, and to "unseen"
-every eojeol of every call is new.
+Wikipedia; with offsets they also say where each token stands.
 """
 
 import argparse
@@ -136,23 +135,9 @@ def main() -> None:
     print("sentences a call: microseconds a call, and the times of tokenizers and transformers")
     for size in (1, 2, 4, 8, 16, 32, 64, 256):
         batches = [sentences[i : i + size] for i in range(0, len(sentences), size)]
-        fresh = kbert.Tokenizer.from_file(vocabulary)
-        fresh.encode(sentences)  # what numpy needs is made once
-        forget = fresh._encoder._few._eojeols.clear
 
-        def unseen(batches=batches, fresh=fresh, forget=forget):
-            found = []
-            for batch in batches:
-                forget()  # so that each eojeol of each call is new
-                found.append(fresh(batch, max_length=MAX_LENGTH))
-            return found
-
-        def running(batches=batches, fresh=fresh, forget=forget):
-            forget()
-            return [fresh(batch, max_length=MAX_LENGTH) for batch in batches]
-
-        def again(batches=batches):
-            return [tokenizer(batch, max_length=MAX_LENGTH) for batch in batches]
+        def by_kbert(batches=batches, **asked):
+            return [tokenizer(batch, max_length=MAX_LENGTH, **asked) for batch in batches]
 
         def by_transformers(batches=batches):
             return [theirs(batch, **settings, return_tensors="np") for batch in batches]
@@ -160,24 +145,23 @@ def main() -> None:
         def by_tokenizers(batches=batches):
             return [padded_arrays(engine.encode_batch(batch)) for batch in batches]
 
-        again()
+        by_kbert()
         contestants = {
             "tokenizers": by_tokenizers,
             "transformers": by_transformers,
-            "again": again,
-            "running": running,
-            "unseen": unseen,
+            "kbert": by_kbert,
+            "with offsets": lambda by_kbert=by_kbert: by_kbert(return_offsets=True),
         }
         seconds, results = contest(contestants, arguments.rounds)
         same = all(
             np.array_equal(ours[name], other[name])
-            for one in ("again", "running", "unseen")
+            for one in ("kbert", "with offsets")
             for two in ("tokenizers", "transformers")
             for ours, other in zip(results[one], results[two], strict=True)
             for name in ARRAYS
         )
         print(f"{size:5}: tokenizers {seconds['tokenizers'] / len(batches) * 1e6:7.0f} us", end="")
-        for name in ("again", "running", "unseen"):
+        for name in ("kbert", "with offsets"):
             ratios = (seconds[peer] / seconds[name] for peer in ("tokenizers", "transformers"))
             each = seconds[name] / len(batches) * 1e6
             print(f"; {name} {each:7.0f} us", *(f"{ratio:5.2f}x" for ratio in ratios), end="")

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "text.korean": set(),
     "text.encoding": {"text", "text.korean"},
     "text.files": {"text", "text.korean"},
-    "text.learning": {"text", "text.korean"},
+    "text.learning": {"text", "text.korean", "text.encoding"},
     "text.tokenizer": {"text", "text.korean", "text.encoding", "text.files", "text.learning"},
     "text.reports": {"text", "text.tokenizer"},
     "data": set(),

@@ -42,8 +42,8 @@ class GraphTokenizer:
         max_length: the most tokens of a row, special tokens included; the longer text is cut.
 
     Raises:
-        KbertError: if tensorflow-text is not installed, the tokenizer is a unigram model, or
-            `max_length` leaves no room.
+        KbertError: if tensorflow-text is not installed, the tokenizer is a unigram model or has an
+            added token with flags that are none in the graph, or `max_length` leaves no room.
 
     Example, where tensorflow-text is installed::
 
@@ -58,6 +58,13 @@ class GraphTokenizer:
                 "a unigram (SentencePiece) tokenizer has no form in the graph, only WordPiece has: "
                 "export the model without it, and make ids of texts before"
             )
+        for token in tokenizer.whole_tokens:
+            changes = token.normalized and (tokenizer.lowercase or tokenizer.strip_accents)
+            if token.single_word or (changes and token.content.upper() != token.content.lower()):
+                raise KbertError(
+                    f"the added token {token.content!r:.40} has no form in the graph, where tokens "
+                    "are found as they are written: not single words, nor what cleaning leaves"
+                )
         self._tokenizer, self._max_length = tokenizer, max_length
         self._room(specials=2, texts=1)
         unk_token = tokenizer.special_tokens["unk"]
@@ -68,7 +75,7 @@ class GraphTokenizer:
             strip_accents=tokenizer.strip_accents,
             split_cjk=tokenizer.split_cjk,
         )
-        whole = [*tokenizer.special_tokens.values(), *tokenizer.added_tokens]
+        whole = [token.content for token in tokenizer.whole_tokens]
         marks = {token: chr(_FIRST_MARK + number) for number, token in enumerate(whole)}
         self._marks = sorted(marks.items(), key=lambda item: -len(item[0]))
         self._unk_mark = marks[unk_token]

@@ -16,8 +16,9 @@ from kbert.errors import KbertError
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 from kbert.models.bert import Bert
+from kbert.text.korean.normalize import normalize
 from kbert.text.tokenizer import Tokenizer
-from kbert.text.vocabulary import CONTINUATION
+from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
 
 
 def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
@@ -26,16 +27,22 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
     The new tokens get the ids behind the tokenizer's last; rows of the model's tables that had no
     token are used first. Nothing else changes, and the model that was given not at all.
 
+    WordPiece never sees more than a word, cut at spaces and punctuation. So what is more than one,
+    such as a marker of entities (`[E1]`, `<subj>`) or `COVID-19`, becomes an added token, which is
+    cut out of a text wherever it stands.
+
     Args:
         model: any of kbert's, with a WordPiece tokenizer.
-        tokens: new ones, as they stand in a `vocab.txt`: words, or rests of words with `##`.
+        tokens: new ones, as they stand in a `vocab.txt`: words, rests of words with `##`, or what
+            is to be cut out whole.
 
     Returns:
         A model of the same class, with a tokenizer of the longer vocabulary.
 
     Raises:
         KbertError: if the model has no tokenizer, or one that is no WordPiece; or a token is
-            empty, there already, or given twice.
+            empty, there already, or given twice, or could never occur, for the tokenizer reads it
+            as something else (`COVID` where text is lowercased).
 
     Example:
         >>> from kbert.models import BertForMaskedLM
@@ -45,12 +52,15 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
         >>> longer = extend_vocabulary(model, ["국회"])
         >>> longer.vocab_size, longer.tokenizer.tokenize("국회")
         (8, ['국회'])
+        >>> extend_vocabulary(model, ["[E1]"]).tokenizer.tokenize("[E1]국회")
+        ['[E1]', '국', '##회']
     """
     tokenizer = model.tokenizer
     if tokenizer is None or tokenizer.scores is not None:
         raise KbertError("the model has no WordPiece tokenizer, so its vocabulary cannot be longer")
     _check(tokens, tokenizer)
-    longer = Tokenizer([*tokenizer.vocabulary, *tokens], **tokenizer.settings)
+    tokens = [normalize(token, tokenizer.form) for token in tokens]
+    longer = _longer(tokenizer, tokens)
     size = max(model.vocab_size, len(longer))
     with starting_at_zero():
         other = type(model).from_config({**model.get_config(), "vocab_size": size})
@@ -72,9 +82,32 @@ def _check(tokens: Sequence[str], tokenizer: Tokenizer) -> None:
     for token in tokens:
         if not isinstance(token, str) or not token.removeprefix(CONTINUATION).strip():
             raise KbertError(f"a token is a text that is not empty, not {token!r:.40}")
-        if token in known:
+        composed = normalize(token, tokenizer.form)
+        if composed in known:
             raise KbertError(f"the token {token!r:.40} is there already, or given twice")
-        known.add(token)
+        known.add(composed)
+
+
+def _longer(tokenizer: Tokenizer, tokens: Sequence[str]) -> Tokenizer:
+    """The tokenizer with more tokens, each of which it finds in a text."""
+    vocabulary, settings = [*tokenizer.vocabulary, *tokens], tokenizer.settings
+    longer = Tokenizer(vocabulary, **settings)
+    added = []
+    for token in tokens:
+        word = token.removeprefix(CONTINUATION)
+        words = longer.words(word)
+        if words == [word] and len(word) <= MAX_WORD_LENGTH:
+            continue
+        if len(words) < 2 or word != token:
+            raise KbertError(
+                f"the token {token!r:.40} could never occur: the tokenizer reads it as the words "
+                f"{words!r:.80}, of at most {MAX_WORD_LENGTH} characters each; give what it reads"
+            )
+        added.append(token)
+    if not added:
+        return longer
+    settings["added_tokens"] = [*settings.get("added_tokens", []), *added]
+    return Tokenizer(vocabulary, **settings)
 
 
 def _tables(model: KbertModel) -> list:

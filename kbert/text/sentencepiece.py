@@ -22,7 +22,7 @@ import tokenizers
 from kbert.errors import KbertError
 
 SPACE = "▁"  # U+2581, how a piece spells the space before it
-_MOST_PIECES = 1 << 21
+_MOST_PIECES = 1 << 19  # twice what any published model has
 _NORMAL, _USER_DEFINED, _BYTE = 1, 4, 6  # types of pieces
 
 

@@ -4,8 +4,7 @@ A vocabulary says neither. BERT spells them [PAD] [UNK] [CLS] [SEP] [MASK], XLM-
 <s> </s> <mask>; and their ids are anywhere: [CLS] is 0 in KLUE-RoBERTa, [UNK] is 0 in KoBERT.
 """
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from kbert.errors import KbertError
 from kbert.text.vocabulary import SPECIAL_TOKENS
@@ -27,12 +26,12 @@ def complete(special_tokens: Mapping[str, str] | None) -> dict[str, str]:
     """
     given = dict(special_tokens or {})
     if set(given) - set(ROLES):
-        raise KbertError(f"special tokens have the roles {', '.join(ROLES)}, not {sorted(given)}")
+        raise KbertError(f"special tokens have the roles {', '.join(ROLES)}, not {sorted(given)!r:.80}")
     tokens = {**BERT, **given}
     if not all(isinstance(token, str) and token for token in tokens.values()):
-        raise KbertError(f"a special token is a text that is not empty, not as in {tokens}")
+        raise KbertError(f"a special token is a text that is not empty, not as in {tokens!r:.200}")
     if len(set(tokens.values())) < len(ROLES):
-        raise KbertError(f"each special token has one role, not as in {tokens}")
+        raise KbertError(f"each special token has one role, not as in {tokens!r:.200}")
     return tokens
 
 
@@ -49,22 +48,18 @@ def check_present(
     missing = [token for token in special_tokens.values() if token not in vocabulary]
     if missing:
         raise KbertError(
-            f"the vocabulary has no {', '.join(missing)}; a vocabulary of {len(vocabulary)} "
-            f"tokens needs all of {' '.join(special_tokens.values())}"
+            f"the vocabulary has no {_shown(missing, ', ')}; a vocabulary of {len(vocabulary)} "
+            f"tokens needs all of {_shown(special_tokens.values(), ' ')}"
         )
     unknown = [token for token in added_tokens if not token or token not in vocabulary]
     if unknown:
         raise KbertError(f"the vocabulary lacks the added tokens {unknown!r:.80}")
 
 
-def any_of(tokens: Collection[str]) -> str:
-    r"""A regular expression of any of some tokens; of two at one place it finds the longer.
-
-    Example:
-        >>> any_of(["[E1]", "[E1]s"])
-        '\\[E1\\]s|\\[E1\\]'
-    """
-    return "|".join(map(re.escape, sorted(tokens, key=len, reverse=True)))
+def _shown(tokens: Iterable[str], between: str) -> str:
+    """Tokens as they are, if a terminal can show them, and no more than a line or two."""
+    shown = between.join(tokens)
+    return f"{shown if shown.isprintable() else ascii(shown):.200}"
 
 
 def guess(vocabulary: Collection[str]) -> dict[str, str]:

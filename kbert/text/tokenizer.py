@@ -13,7 +13,7 @@ Source: google-research/bert, tokenization.py; Wu et al. 2016, section 4.1 (Word
 from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Never
 
 import numpy as np
 import tokenizers
@@ -22,20 +22,43 @@ from kbert.errors import KbertError
 from kbert.text import special_tokens as roles
 from kbert.text.encoding.decoder import Decoder
 from kbert.text.encoding.encoder import Encoder
-from kbert.text.encoding.few_rows import make_few_rows
 from kbert.text.encoding.pieces import Pieces
 from kbert.text.encoding.rows import RowForm, make_rows
 from kbert.text.encoding.rust import Model, build_engine
+from kbert.text.encoding.whole_tokens import check_findable
 from kbert.text.files import huggingface_files, own_files
+from kbert.text.files.added_tokens import Entry, parse_added, with_roles, written_added
 from kbert.text.files.reader import read_tokenizer
 from kbert.text.korean.jamo import fallback_spellings
 from kbert.text.korean.morphemes import Analyser
-from kbert.text.korean.normalize import Form, check_settings, nfc, several
+from kbert.text.korean.normalize import (
+    Form,
+    check_settings,
+    nfc,
+    normalize,
+    replacements_of,
+    several,
+)
 from kbert.text.learning.vocabulary_trainer import train_vocabulary
 from kbert.text.learning.word_counts import count_words
 from kbert.text.vocabulary import numbered
 
 Texts = str | list[str]
+
+_THEIRS = {  # arguments of transformers' tokenizers -> what kbert has instead
+    "padding": ": rows are padded to the longest; pad_to_length=128 pads all to one length",
+    "return_tensors": ": the arrays are numpy's, which models take on every backend",
+    "text_pair": ": the second texts are pair=",
+    "add_special_tokens": ": ids without [CLS] and [SEP] are tokenizer.encode([text])",
+    "return_offsets_mapping": ": it is return_offsets=True",
+    "return_overflowing_tokens": ": with a stride= all windows of a text are given",
+    "return_special_tokens_mask": ": the ids of special tokens are tokenizer.special_ids",
+    "return_attention_mask": ": it is always given",
+    "return_token_type_ids": ": they are always given",
+    "is_split_into_words": (
+        ": join the words with spaces; return_eojeol_ids=True then tells which a token is of"
+    ),
+}
 
 
 class Tokenizer:
@@ -51,7 +74,9 @@ class Tokenizer:
         split_cjk: whether each Chinese character (hanja) is a word of its own (WordPiece only).
         special_tokens: how the vocabulary spells the roles "pad", "unk", "cls", "sep", "mask";
             BERT's [PAD] and so on where a role is left out.
-        added_tokens: other tokens of the vocabulary that are cut out of a text as they stand.
+        added_tokens: other tokens of the vocabulary that are cut out of a text whole: texts, or
+            `tokenizers.AddedToken`s, or objects such as `{"content": "<e>", "lstrip": True}`; with
+            the flags of a token that has a role, too. See `text/added_tokens.py`.
         roberta_pairs: whether two texts are joined as RoBERTa joins them, without segments:
             `<s> A </s></s> B </s>`.
         form: "NFC", or "NFKD" for a vocabulary of jamo.
@@ -62,8 +87,8 @@ class Tokenizer:
         charsmap: a unigram model's own table of normalisation.
 
     Raises:
-        KbertError: if the vocabulary lacks a special token or has a token twice, or a setting is
-            none of those named.
+        KbertError: if the vocabulary lacks a special or added token or has a token twice, or a
+            setting is none of those named.
 
     Example:
         >>> tokenizer = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국회", "##에"])
@@ -81,7 +106,7 @@ class Tokenizer:
         strip_accents: bool | None = False,
         split_cjk: bool = True,
         special_tokens: Mapping[str, str] | None = None,
-        added_tokens: Iterable[str] = (),
+        added_tokens: Iterable[Entry] = (),
         roberta_pairs: bool = False,
         form: Form = "NFC",
         rules: Iterable[str] = (),
@@ -89,19 +114,20 @@ class Tokenizer:
         scores: Iterable[float] | None = None,
         charsmap: bytes = b"",
     ):
-        if isinstance(added_tokens, str):
-            raise KbertError(f"added_tokens is a list of tokens, not the text {added_tokens!r:.80}")
         self.vocabulary = list(vocabulary)
         self._ids = numbered(self.vocabulary)
         self.special_tokens = roles.complete(special_tokens)
-        self.added_tokens, self.rules = tuple(added_tokens), tuple(rules)
+        self._added = parse_added(added_tokens)
+        self.added_tokens, self.rules = tuple(t.content for t in self._added), tuple(rules)
         roles.check_present(self._ids, self.special_tokens, self.added_tokens)
+        self.whole_tokens = with_roles(self.special_tokens, self._added)
         check_settings(form, self.rules)
         special_ids = [self._ids[token] for token in self.special_tokens.values()]
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = special_ids
         self.special_ids = tuple(special_ids)
         self.lowercase, self.strip_accents, self.split_cjk = lowercase, strip_accents, split_cjk
-        self.roberta_pairs, self.form = roberta_pairs, form
+        self.roberta_pairs = roberta_pairs
+        self.form: Form = form
         self.scores = None if scores is None else list(scores)
         self.charsmap = charsmap
         self.jamo_fallback = jamo_fallback
@@ -110,13 +136,16 @@ class Tokenizer:
             fallback_spellings(self._ids, self.added_tokens, composed) if jamo_fallback else {}
         )
         self._engine = self._build_engine()
-        self._decoder = Decoder(self._engine, self.token)
+        check_findable(self.whole_tokens, self._engine.normalizer)
+        normalized = [self._ids[t.content] for t in self.whole_tokens if t.normalized]
+        self._decoder = Decoder(self._engine, self.token, normalized)
+        self._silent_ids = [self._ids[t.content] for t in self.whole_tokens if t.special]
         model = Model(
             engine=self._engine,
             ids=self._ids,
             scores=self.scores,
             unk_id=self.unk_id,
-            whole_tokens=[*self.special_tokens.values(), *self.added_tokens],
+            whole_tokens=self.whole_tokens,
             spellings=self.spellings,
         )
         self._encoder = Encoder(model, self.mask_id, form, self.rules)
@@ -130,8 +159,7 @@ class Tokenizer:
             lowercase=self.lowercase,
             strip_accents=self.strip_accents,
             split_cjk=self.split_cjk,
-            special_tokens=[*self.special_tokens.values()],
-            added_tokens=self.added_tokens,
+            whole_tokens=self.whole_tokens,
         )
 
     @property
@@ -258,7 +286,7 @@ class Tokenizer:
         if self.form != "NFC":
             settings["form"] = self.form
         given = {
-            "added_tokens": list(self.added_tokens),
+            "added_tokens": [*map(written_added, self._added)],
             "rules": list(self.rules),
             "roberta_pairs": self.roberta_pairs,
             "jamo_fallback": self.jamo_fallback,
@@ -277,6 +305,18 @@ class Tokenizer:
     def tokenize(self, text: str) -> list[str]:
         """Cuts a text into tokens, without [CLS] and [SEP]."""
         return [self.vocabulary[i] for i in self.encode([text])[0]]
+
+    def words(self, text: str) -> list[str]:
+        """Cleans a text and cuts it into words, which pieces never cross; nothing is cut out whole.
+
+        Example:
+            >>> tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK]".split(), lowercase=True)
+            >>> tokenizer.words("국회에 COVID-19")
+            ['국회에', 'covid', '-', '19']
+        """
+        text = normalize(text, self.form, replacements_of(self.rules)).translate(self.spellings)
+        cleaned = self._engine.normalizer.normalize_str(text)
+        return [word for word, _ in self._engine.pre_tokenizer.pre_tokenize_str(cleaned)]
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Turns texts into lists of ids, without [CLS] and [SEP]."""
@@ -329,6 +369,7 @@ class Tokenizer:
         return_offsets: bool = False,
         return_word_ids: bool = False,
         return_eojeol_ids: bool = False,
+        **others: Never,
     ) -> dict[str, np.ndarray]:
         """Turns texts, or pairs of texts, into the arrays that a BERT takes.
 
@@ -350,6 +391,7 @@ class Tokenizer:
             return_offsets: whether to add `offsets`.
             return_word_ids: whether to add `word_ids`.
             return_eojeol_ids: whether to add `eojeol_ids`.
+            **others: none. Those of transformers' tokenizers are refused with kbert's own.
 
         Returns:
             `input_ids`, `token_type_ids` (0 first text, 1 second, 0 padding) and `attention_mask`
@@ -361,7 +403,7 @@ class Tokenizer:
             special tokens and padding have (0, 0) and -1.
 
         Raises:
-            TypeError: if a text is not a string.
+            TypeError: if a text is not a string, or an argument is none of these.
             KbertError: if the two lists differ in length, `max_length` leaves no room, or a row
                 that may not be cut is longer.
 
@@ -376,6 +418,11 @@ class Tokenizer:
             array([[2, 7, 5, 3],
                    [2, 5, 7, 3]], dtype=int32)
         """
+        for name in others:
+            raise TypeError(
+                f"a Tokenizer takes no {name}={others[name]!r:.40}"
+                f"{_THEIRS.get(name, ': see help(Tokenizer.__call__)')}"
+            )
         texts, seconds = _as_list(text), None if pair is None else _as_list(pair)
         if seconds is not None and len(seconds) != len(texts):
             raise KbertError(
@@ -400,14 +447,10 @@ class Tokenizer:
             "eojeol_ids": return_eojeol_ids,
         }
         names = [name for name, wanted in asked.items() if wanted]
-        if not names and stride is None and glued_to_mask == "word":
-            few = self._encoder.few(texts if seconds is None else [*texts, *seconds])
-            if few is not None:
-                count = len(texts)
-                return make_few_rows(form, few[:count], None if seconds is None else few[count:])
-        first = self._encoder.pieces(texts, names, glued_to_mask)
-        second = None if seconds is None else self._encoder.pieces(seconds, names, glued_to_mask)
-        return make_rows(form, first, second)
+        first = self._encoder.pieces(texts, names, glued_to_mask, "text")
+        if seconds is None:
+            return make_rows(form, first, None)
+        return make_rows(form, first, self._encoder.pieces(seconds, names, glued_to_mask, "pair"))
 
     # Ids to text.
 
@@ -423,7 +466,15 @@ class Tokenizer:
             >>> tokenizer.decode([2, 5, 6, 7, 3])
             '국회에.'
         """
-        text = self._decoder.decode(ids, self.special_ids if skip_special_tokens else ())
+        if isinstance(ids, int) or not isinstance(ids, Iterable):
+            raise TypeError(f"expected the ids of a text, got {type(ids).__name__}: {ids!r:.80}")
+        ids = list(ids)
+        if ids and isinstance(ids[0], Iterable) and not isinstance(ids[0], str):
+            raise TypeError(
+                "expected the ids of one text, got those of several: "
+                "[tokenizer.decode(row) for row in ids]"
+            )
+        text = self._decoder.decode(ids, self._silent_ids if skip_special_tokens else ())
         return nfc(text) if self.jamo_fallback else text
 
     def token(self, index: int) -> str:
@@ -441,7 +492,7 @@ class Tokenizer:
             KbertError: if it has no such token.
         """
         if token not in self._ids:
-            raise KbertError(f"the vocabulary has no token {token!r}")
+            raise KbertError(f"the vocabulary has no token {token!r:.80}")
         return self._ids[token]
 
 

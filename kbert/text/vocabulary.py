@@ -6,6 +6,7 @@ Source: google-research/bert, tokenization.py; the published `vocab.txt` files.
 from pathlib import Path
 
 from kbert.errors import KbertError
+from kbert.files.atomic_files import written_beside
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
@@ -40,12 +41,24 @@ def write_vocabulary(tokens: list[str], path: str | Path) -> None:
     """Writes a `vocab.txt`, one token a line, with Unix line ends on every system.
 
     Raises:
-        KbertError: if a token holds a line break, so that it would come back as two.
+        KbertError: if a token holds a line break, so that it would come back as two, or the file
+            cannot be written; then a former one is as it was.
     """
+    path = Path(path)
+    data = vocabulary_bytes(tokens, str(path))
+    try:
+        with written_beside(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise KbertError(f"{path}: the vocabulary could not be written: {error}") from error
+
+
+def vocabulary_bytes(tokens: list[str], where: str) -> bytes:
+    """The bytes of a `vocab.txt`; `where` they go is named in errors."""
     broken = [token for token in tokens if "\n" in token or token.endswith("\r")]
     if broken:
-        raise KbertError(f"{path}: the token {broken[0]!r:.80} holds a line break; leave it out")
-    Path(path).write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8", newline="\n")
+        raise KbertError(f"{where}: the token {broken[0]!r:.80} holds a line break; leave it out")
+    return "".join(f"{token}\n" for token in tokens).encode()
 
 
 def numbered(tokens: list[str]) -> dict[str, int]:
@@ -70,7 +83,7 @@ def check_unique(tokens: list[str], where: str) -> None:
     for index, token in enumerate(tokens):
         if first.setdefault(token, index) != index:
             raise KbertError(
-                f"{where}: the token {token!r} stands twice, as ids {first[token]} and {index}"
+                f"{where}: the token {token!r:.80} stands twice, as ids {first[token]} and {index}"
             )
 
 

@@ -102,6 +102,10 @@ def test_what_has_no_form_in_the_graph(tokenizer, small, tmp_path, monkeypatch):
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "▁국회"]
     with pytest.raises(KbertError, match="unigram"):
         GraphTokenizer(Tokenizer(pieces, scores=[0.0] * 6))
+    words = [*tokenizer.vocabulary, "COVID-19"]
+    for token in ("COVID-19", {"content": "COVID-19", "normalized": False, "single_word": True}):
+        with pytest.raises(KbertError, match="'COVID-19' has no form in the graph"):
+            GraphTokenizer(Tokenizer(words, lowercase=True, added_tokens=[token]))
     with pytest.raises(KbertError, match="max_length 2 leaves no room"):
         GraphTokenizer(tokenizer, 2)
     with pytest.raises(KbertError, match="max_length 4 leaves no room"):

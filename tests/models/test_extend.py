@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from kbert.text.korean.jamo import JAMO_TOKENS
 from keras import ops
 
 import kbert
@@ -11,6 +12,7 @@ from kbert import (
     Tokenizer,
     extend_vocabulary,
 )
+from kbert.formats.huggingface_export import export_huggingface
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] 국 ##회 ##민 정 ##부".split()
 NEW = ["국회", "정부", "##회정", "뷁"]
@@ -75,6 +77,11 @@ def test_an_encoder_alone(small):
     [
         (["국"], "'국' is there already"),
         (["국민", "국민"], "given twice"),
+        (["국민", "\u1100\u116e\u11a8\u1106\u1175\u11ab"], "given twice"),  # decomposed
+        (["국" * 101], "could never occur: .* at most 100 characters"),
+        (["##회, 국"], r"could never occur: .* \['회', ',', '국'\]"),
+        (["\u200b"], r"could never occur: the tokenizer reads it as the words \[\]"),
+        (["국\u200b정"], r"words \['국정'\]"),
         (["##"], "not empty"),
         ([5], "not 5"),
         ("국민", "not the text"),
@@ -88,3 +95,56 @@ def test_bad_tokens(model, tokens, message):
 def test_without_a_tokenizer(small):
     with pytest.raises(KbertError, match="no WordPiece tokenizer"):
         extend_vocabulary(Bert(**small), ["국민"])
+
+
+MARKERS = ["[E1]", "[/E1]", "<subj>", "COVID-19", "國會"]
+MARKED = "[E1]국회[/E1] 정부<subj>정부 COVID-19국 국회COVID-19  國會정부[E1][E1]"
+
+
+def test_markers_of_entities_from_end_to_end(model, tmp_path):
+    """Added, saved, loaded, exported and read by transformers and by kbert: the same ids."""
+    longer = extend_vocabulary(model, [*MARKERS, "정부"])
+    tokens = [
+        *["[E1]", "국", "##회", "[/E1]", "정부", "<subj>", "정부", "COVID-19", "국"],
+        *["국", "##회", "COVID-19", "國會", "정부", "[E1]", "[E1]"],
+    ]
+    assert longer.tokenizer.tokenize(MARKED) == tokens
+    ids = [longer.tokenizer.id(token) for token in tokens]
+    assert longer.tokenizer.encode([MARKED] * 500)[-1] == ids
+    old = number(model.bert.embeddings.token_table)
+    new = number(longer.bert.embeddings.token_table)
+    np.testing.assert_allclose(new[10:15], [old.mean(axis=0)] * 5, atol=1e-6)  # [ E 1 ] are [UNK]
+    longer.save(tmp_path / "longer.keras")
+    assert kbert.load(tmp_path / "longer.keras").tokenizer.encode([MARKED]) == [ids]
+    export_huggingface(longer, tmp_path / "hf")
+    again = kbert.load(tmp_path / "hf")
+    assert again.tokenizer.encode([MARKED]) == [ids]
+    np.testing.assert_array_equal(number(again.bert.embeddings.token_table), new)
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    assert theirs(MARKED, add_special_tokens=False)["input_ids"] == ids
+    theirs.save_pretrained(tmp_path / "theirs")
+    assert Tokenizer.from_file(tmp_path / "theirs").encode([MARKED]) == [ids]
+    even_longer = extend_vocabulary(again, ["[E2]"])
+    assert even_longer.tokenizer.encode([MARKED, "[E2]"]) == [ids, [len(longer.tokenizer)]]
+
+
+def test_what_an_uncased_tokenizer_reads(model):
+    model.tokenizer = Tokenizer(WORDS, lowercase=True)
+    longer = extend_vocabulary(model, ["COVID-19", "covid", "\u1100\u116e\u11a8\u1112\u116c"])
+    tokens = longer.tokenizer.tokenize("Covid-19 covid-19 COVID 국회")
+    assert tokens == ["COVID-19", "COVID-19", "covid", "국회"]
+    for token, words in (("COVID", "covid"), ("##A", "a")):
+        with pytest.raises(KbertError, match=rf"'{token}' could never occur: .* \['{words}'\]"):
+            extend_vocabulary(model, [token])
+
+
+def test_syllables_that_are_spelt(small):
+    """A syllable is spelt until the vocabulary has it in both places."""
+    words = list(dict.fromkeys([*WORDS, *JAMO_TOKENS]))
+    model = Bert(**{**small, "vocab_size": len(words)})
+    model.tokenizer = Tokenizer(words, jamo_fallback=True)
+    longer = extend_vocabulary(model, ["뷁", "##뷁"])
+    assert longer.tokenizer.tokenize("뷁뷁") == ["뷁", "##뷁"]
+    with pytest.raises(KbertError, match="'뷁' could never occur"):
+        extend_vocabulary(model, ["뷁"])

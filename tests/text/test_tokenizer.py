@@ -253,6 +253,21 @@ def test_offsets_of_what_is_not_as_it_looks(copies):
     assert batch["input_ids"][-1].tolist() == [2, 1, 9, 3]
 
 
+@pytest.mark.parametrize("copies", [1, 5000])
+@pytest.mark.parametrize(
+    ("form", "mark"), [("NFC", "\u0344"), ("NFC", "\u0f73"), ("NFKD", "\uff9e")]
+)
+def test_offsets_of_marks_behind_white_space(form, mark, copies):
+    """They compose with nothing, and become several characters or another."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "가", "\u1100", "##\u1161"]
+    text = f" {mark} {mark}\u0323\u3000{mark}a \n{mark}"
+    asked = {"return_offsets": True, "return_eojeol_ids": True}
+    batch = Tokenizer(words, form=form)([text] * copies, **asked)
+    slices = [text[a:b] for a, b in batch["offsets"][-1].tolist()[1:-1]]
+    assert slices == [mark, f"{mark}\u0323", f"{mark}a", mark]
+    assert batch["eojeol_ids"][-1].tolist() == [-1, 0, 1, 2, 3, -1]
+
+
 def test_rules():
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 · 정부 ㅋㅋ ABC".split()
     text = "국회ㆍ정부 국회‧정부 국회․정부 국회∙정부 국회\u3164정부 ＡＢＣ ﾻﾻ"
@@ -423,6 +438,53 @@ def test_a_text_is_no_list_of_texts(tokenizer):
         Tokenizer.train("국회는 법률을 의결한다.", 20)
 
 
+@pytest.mark.parametrize("size", [1, 20_000])  # by the engine, and by numpy
+def test_which_of_the_texts_is_none(tokenizer, size):
+    """What an empty cell of a table is: NaN, None; and what was read with the wrong encoding."""
+    texts = ["나" * size, "너", float("nan"), None]
+    for call, name in (
+        (tokenizer, "text"),
+        (tokenizer.encode, "texts"),
+        (tokenizer.encode_flat, "texts"),
+        (lambda texts: tokenizer(["나"] * 4, texts, return_offsets=True), "pair"),
+        (lambda texts: tokenizer(texts, glued_to_mask="continuation"), "text"),
+        (lambda texts: Tokenizer.train(texts, 9), "texts"),
+    ):
+        with pytest.raises(
+            TypeError, match=rf"^{name}\[2\]: .* got float: nan; leave such rows out"
+        ):
+            call(texts)
+        with pytest.raises(KbertError, match=rf"^{name}\[1\]: .* lone surrogate .* character 1"):
+            call([texts[0], "나\ud800", None, None])
+
+
+def test_habits_from_other_libraries(tokenizer, tmp_path):
+    for name, value, message in (
+        ("padding", True, "pads? to the longest|padded to the longest"),
+        ("padding", "max_length", "pad_to_length=128"),
+        ("return_tensors", "np", "numpy's"),
+        ("text_pair", "나", "pair="),
+        ("return_offsets_mapping", True, "return_offsets=True"),
+        ("return_overflowing_tokens", True, "stride="),
+        ("add_special_tokens", False, r"encode\(\[text\]\)"),
+        ("maximum", 5, "no maximum=5: see help"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            tokenizer("나", **{name: value})
+    with pytest.raises(KbertError, match=r"what is done where nothing is said.* not True"):
+        tokenizer("나", truncation=True)
+    for path in (tmp_path / "a.txt", "a.txt"):
+        with pytest.raises(TypeError, match=r"lines of .*file.* open"):
+            Tokenizer.train(path, 20)
+    rows = tokenizer(["나", "너 우리"])["input_ids"]
+    for several in (rows, rows.tolist(), [*rows]):
+        with pytest.raises(TypeError, match=r"several: \[tokenizer.decode\(row\) for row in ids\]"):
+            tokenizer.decode(several)
+    assert [tokenizer.decode(row) for row in rows] == ["나", "너 우리"]
+    with pytest.raises(TypeError, match="expected the ids of a text, got int: 5"):
+        tokenizer.decode(5)
+
+
 @pytest.mark.parametrize("before", ["", "a" * 20_000])
 def test_texts_at_the_edges(tokenizer, before):
     assert tokenizer([])["input_ids"].shape == (0, 0)
@@ -441,6 +503,26 @@ def test_random_strings_have_offsets_in_order(tokenizer, random_strings):
         assert (spans[:, 0] < spans[:, 1]).all()
         assert (spans <= len(decomposed)).all()
         assert (np.diff(spans[:, 0]) >= 0).all()
+
+
+def test_messages_of_what_a_file_holds_are_short_and_printable():
+    bad = "\x1b[2J" + "국" * 10_000
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK]".split()
+    for call in (
+        lambda: Tokenizer(words, special_tokens={"mask": bad}),
+        lambda: Tokenizer(words, special_tokens={"mask": bad, "sep": bad}),
+        lambda: Tokenizer(words, special_tokens={bad: "a"}),
+        lambda: Tokenizer([*words, bad, bad]),
+        lambda: Tokenizer(words, added_tokens=[bad]),
+        lambda: Tokenizer(words, added_tokens=[{"content": "a", bad: 1}]),
+        lambda: Tokenizer(words, form=bad),
+        lambda: Tokenizer(words).id(bad),
+        lambda: Tokenizer([*words, bad + "\n"]).save("nowhere"),
+    ):
+        with pytest.raises(KbertError) as found:
+            call()
+        message = str(found.value)
+        assert len(message) < 700 and message.isprintable(), message
 
 
 def test_arguments_of_the_wrong_kind(tokenizer):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kbert.errors import KbertError
-from kbert.text.encoding.rows import ranges
+from kbert.text.encoding.pieces import ranges
 from kbert.text.tokenizer import Tokenizer
 
 

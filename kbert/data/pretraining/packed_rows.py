@@ -22,7 +22,7 @@ import numpy as np
 from kbert.data.pretraining.sentence_pairs import visited
 from kbert.data.shards.shards import Shard
 from kbert.errors import KbertError
-from kbert.text.encoding.rows import ranges
+from kbert.text.encoding.pieces import ranges
 
 SPECIAL_TOKENS_IN_ROW = 2  # [CLS] text [SEP]
 

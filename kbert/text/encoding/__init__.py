@@ -6,8 +6,7 @@ characters.py         what that engine makes of single characters
 numpy_wordpiece.py    WordPiece of many texts at once
 numpy_unigram.py      unigram models of many texts at once
 trie.py               a trie that many words walk through together
-few_texts.py          WordPiece of a few texts, looked up or cut in Python
-few_rows.py           rows of a few texts, in Python
+whole_tokens.py       where special and added tokens stand
 alignment.py          from a Unicode form back to the original string
 after_mask.py         what stands behind a [MASK] without a space
 pieces.py             the pieces of many texts, as arrays

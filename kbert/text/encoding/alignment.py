@@ -1,8 +1,9 @@
 """The way back from a Unicode form of a text to the text itself, in numpy.
 
 A unit is a run of characters that compose or reorder together: a decomposed syllable, a letter and
-its accents. To normalise a text is to normalise its units, so all are normalised at once, each
-on a line of its own, and what came out of each is counted.
+its accents, or accents behind white space, which composes with nothing. To normalise a text is to
+normalise its units, so all are normalised at once, each on a line of its own, and what came out of
+each is counted.
 
 Shapes: C characters of the text, U units, K characters of the form.
 Source: Unicode, section 3.11 (normalization forms), 3.12 (conjoining jamo behavior).
@@ -13,13 +14,24 @@ from functools import cache
 
 import numpy as np
 
-from kbert.text.encoding.rows import ranges
+from kbert.text.encoding.pieces import ranges
 from kbert.text.korean.jamo import FIRST_SYLLABLE, SYLLABLES
 from kbert.text.korean.normalize import Form, decomposes_into_marks
 
 _BREAK, _INERT = 0xA, 0xD  # line breaks, to which nothing is joined
 _CODES = 0x20000  # what joins others lies before
 _STARTER, _MARK, _VOWEL, _FINAL, _SECOND = range(5)
+_IS_SPACE = np.array([chr(code).isspace() for code in range(0x3002)])  # none stands behind U+3000
+
+
+def is_space(codes: np.ndarray) -> np.ndarray:
+    """Whether each code point is white space.
+
+    Example:
+        >>> is_space(np.array([0x20, 0x3000, 0xAC00])).tolist()
+        [True, True, False]
+    """
+    return _IS_SPACE[np.minimum(codes, len(_IS_SPACE) - 1)]
 
 
 def alignment(text: str, form: Form = "NFC") -> np.ndarray:
@@ -85,6 +97,7 @@ def _joins(codes: np.ndarray, form: Form) -> np.ndarray:
     """(C,) whether each character belongs to the unit of the one before it."""
     kinds = _kinds(form)[np.minimum(codes, _CODES - 1)]
     joins = kinds == _MARK
+    joins[1:] &= ~is_space(codes[:-1])
     for kind in (_VOWEL, _SECOND):
         at = np.flatnonzero(kinds[1:] == kind) + 1
         joins[at] = _composes(codes[at - 1], codes[at], kind)

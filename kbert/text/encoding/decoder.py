@@ -17,11 +17,19 @@ class Decoder(dict[int, str]):
     Args:
         engine: one with a decoder.
         token: id -> token; it raises what is to be raised where there is none.
+        normalized: the ids of the added tokens that are written as cleaning leaves them.
     """
 
-    def __init__(self, engine: tokenizers.Tokenizer, token: Callable[[int], str]):
+    def __init__(
+        self, engine: tokenizers.Tokenizer, token: Callable[[int], str], normalized: Iterable[int]
+    ):
         super().__init__()
-        self._decoder, self._token = engine.decoder, token
+        self._decoder, self._vocabulary = engine.decoder, token
+        clean = engine.normalizer.normalize_str
+        self._cleaned = {number: clean(token(number)) for number in normalized}
+
+    def _token(self, number: int) -> str:
+        return self._cleaned.get(number) or self._vocabulary(number)
 
     def __missing__(self, number: int) -> str:
         self[number] = self._decoder.decode(["a", self._token(number)])[1:]

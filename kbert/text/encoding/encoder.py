@@ -1,36 +1,27 @@
 """Texts into pieces, by the engine that fits: ids, and where each piece comes from.
 
-WordPiece of a few texts is looked up (`few_texts.py`), that of many is numpy's
-(`numpy_wordpiece.py`). Where a few texts' pieces stand, unigram models and what is glued to a
-[MASK] are the part of Hugging Face's `tokenizers` (Rust). All give the same. Composition comes
-before, and the way back to the original string behind.
+Two engines give the same. Hugging Face's `tokenizers` (Rust) knows all that there is, and is quick
+to start: it is the reference, and takes few texts. Many are numpy's (`numpy_wordpiece.py`,
+`numpy_unigram.py`), several times as fast. `Encoder._by_numpy` chooses. Composition comes before,
+and the way back to the original string behind.
 """
 
 from collections.abc import Collection
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 
 from kbert.errors import KbertError
-from kbert.text.encoding.after_mask import continue_masks
-from kbert.text.encoding.alignment import alignment
-from kbert.text.encoding.few_texts import FewWordPiece
+from kbert.text.encoding.after_mask import GluedToMask
+from kbert.text.encoding.alignment import alignment, is_space
 from kbert.text.encoding.numpy_unigram import BulkUnigram
 from kbert.text.encoding.numpy_wordpiece import BulkWordPiece
-from kbert.text.encoding.pieces import Pieces
+from kbert.text.encoding.pieces import Pieces, concatenate, taken
 from kbert.text.encoding.rust import Model, pieces_of
-from kbert.text.korean.normalize import (
-    Form,
-    decomposes_into_marks,
-    may_compose,
-    normalize,
-    replacements_of,
-)
+from kbert.text.korean.normalize import Form, check_text, normalize, replacements_of
 
-BULK_FROM = 1 << 11  # characters: on fewer, numpy's start costs more than the work
+BULK_FROM = 1 << 10  # characters: on fewer, numpy's start costs more than the work
 MAKE_BULK_FROM = 1 << 14  # characters: for fewer, its trie is not built (0.2 s)
-_IS_SPACE = np.array([chr(code).isspace() for code in range(0x3002)])  # none stands behind U+3000
 
 
 class Encoder:
@@ -51,7 +42,11 @@ class Encoder:
         self._replacements = replacements_of(rules)
 
     def pieces(
-        self, texts: list[str], places: Collection[str] = (), glued_to_mask: str = "word"
+        self,
+        texts: list[str],
+        places: Collection[str] = (),
+        glued_to_mask: str = "word",
+        called: str = "texts",
     ) -> Pieces:
         """The pieces of each text.
 
@@ -59,6 +54,10 @@ class Encoder:
             texts: any number.
             places: which of "offsets", "word_ids" and "eojeol_ids" to give.
             glued_to_mask: "word" or "continuation".
+            called: what the caller calls the texts, for errors.
+
+        Raises:
+            TypeError, KbertError: as `check_text`, which names the text.
         """
         if glued_to_mask not in ("word", "continuation"):
             raise KbertError(f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r}")
@@ -66,39 +65,32 @@ class Encoder:
         if unknown:
             raise KbertError(f"places are offsets, word_ids and eojeol_ids, not {unknown[0]!r}")
         wanted = set(places) - {"eojeol_ids"} | ({"offsets"} if "eojeol_ids" in places else set())
-        few = self.few(texts) if glued_to_mask == "word" and not wanted else None
-        if few is not None:
-            starts = np.cumsum([0, *map(len, few)], dtype=np.int64)
-            return Pieces(np.array([*chain.from_iterable(few)], np.int32), starts)
-        if glued_to_mask == "word" and self._in_bulk(texts):
-            pieces, normal = self._encode_in_bulk(texts, wanted)
-        else:
-            pieces, normal = self._encode_by_engine(texts, wanted, glued_to_mask)
+        try:
+            if self._by_numpy(texts, glued_to_mask):
+                pieces, normal = self._encode_in_bulk(texts, wanted)
+            else:
+                pieces, normal = self._encode_by_engine(texts, wanted, glued_to_mask)
+        except (TypeError, KbertError):
+            for number, text in enumerate(texts):
+                check_text(text, f"{called}[{number}]")
+            raise
         if "offsets" in wanted:
             self._point_into_originals(pieces, texts, normal)
         if "eojeol_ids" in places:
             pieces.places["eojeol_ids"] = eojeol_ids(texts, pieces)
         return Pieces(pieces.ids, pieces.starts, {name: pieces.places[name] for name in places})
 
-    def few(self, texts: list[str]) -> list[list[int]] | None:
-        """The ids of each text in lists; None if they are too many, or not WordPiece's."""
-        if not self._is_wordpiece or self._are_many(texts):
-            return None
-        return [self._few.encode(self._normalize(text)) for text in texts]
-
-    def _are_many(self, texts: list[str]) -> bool:
-        """Whether numpy's start, or Rust's, is worth it."""
+    def _by_numpy(self, texts: list[str], glued_to_mask: str) -> bool:
+        """Whether numpy encodes these texts, or the engine."""
+        if glued_to_mask != "word":
+            return False
         is_there = "_bulk" in vars(self) or "_bulk_unigram" in vars(self)
         least = BULK_FROM if is_there else MAKE_BULK_FROM
         return sum(len(text) for text in texts if isinstance(text, str)) >= least
 
-    def _in_bulk(self, texts: list[str]) -> bool:
-        """Whether numpy can do it, and is worth its start."""
-        return self._are_many(texts) and (not self._is_wordpiece or self._model.breaks_at_lines)
-
     @cached_property
-    def _few(self) -> FewWordPiece:
-        return FewWordPiece(self._model)
+    def _glued(self) -> GluedToMask:
+        return GluedToMask(self._model, self._mask_id)
 
     @cached_property
     def _bulk(self) -> BulkWordPiece:
@@ -112,9 +104,15 @@ class Encoder:
         composes = self._is_wordpiece and self._form == "NFC" and not self._replacements
         if not composes:
             texts = [self._normalize(text) for text in texts]
-        if self._is_wordpiece:
-            return self._bulk.encode(texts, places, compose=composes)
-        return self._bulk_unigram.encode(texts, places), texts
+        if not self._is_wordpiece:
+            return self._bulk_unigram.encode(texts, places), texts
+        pieces, normal, others = self._bulk.encode(texts, places, compose=composes)
+        if others:
+            theirs, _ = self._encode_by_engine([texts[i] for i in others], places, "word")
+            row = np.arange(len(texts))
+            row[others] = len(texts) + np.arange(len(others))
+            pieces = taken(concatenate([pieces, theirs]), row)
+        return pieces, normal
 
     def _encode_by_engine(
         self, texts: list[str], places: set[str], glued_to_mask: str
@@ -129,11 +127,7 @@ class Encoder:
         else:
             found = self._model.encode_with_places(normal)
         if glued_to_mask == "continuation":
-            ids = self._model.ids if self._is_wordpiece else None
-            found = [
-                continue_masks(*each, self._mask_id, self._engine, ids, self._model.unk_id)
-                for each in zip(normal, found, strict=True)
-            ]
+            found = [self._glued(*each) for each in zip(normal, found, strict=True)]
         pieces = pieces_of(found, places)
         if self._spellings and "offsets" in places:
             self._point_to_syllables(pieces, composed)
@@ -154,21 +148,20 @@ class Encoder:
     def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
         """Turns offsets in the normal forms into offsets in the texts themselves."""
         spans = pieces.places["offsets"]
-        together, alone = [], []  # the texts that change; marks at the beginning would join others
-        marks = decomposes_into_marks(self._form)
+        changed = []
         for i, (text, form) in enumerate(zip(texts, normal, strict=True)):
             replaced = text.translate(self._replacements) if self._replacements else text
             if form != replaced:
-                joins = may_compose(replaced[0]) or ord(replaced[0]) in marks
-                (alone if joins else together).append((i, replaced))
-        for group in [together, *([each] for each in alone)]:
-            places = alignment("\n".join(text for _, text in group), self._form)
-            before, formed = 0, 0  # characters of the texts and of their forms before this one
-            for i, text in group:
-                mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
-                begins, ends = mine[:, 0] + formed, mine[:, 1] + formed - 1
-                mine[:] = np.stack([places[begins, 0], places[ends, 1]], axis=1) - before
-                before, formed = before + len(text) + 1, formed + len(normal[i]) + 1
+                changed.append((i, replaced))
+        if not changed:
+            return
+        places = alignment("\n".join(text for _, text in changed), self._form)
+        before, formed = 0, 0  # characters of the texts and of their forms before this one
+        for i, text in changed:
+            mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
+            begins, ends = mine[:, 0] + formed, mine[:, 1] + formed - 1
+            mine[:] = np.stack([places[begins, 0], places[ends, 1]], axis=1) - before
+            before, formed = before + len(text) + 1, formed + len(normal[i]) + 1
 
 
 def eojeol_ids(texts: list[str], pieces: Pieces) -> np.ndarray:
@@ -180,12 +173,15 @@ def eojeol_ids(texts: list[str], pieces: Pieces) -> np.ndarray:
         array([0, 0, 1, 0], dtype=int32)
     """
     codes = np.frombuffer("\n".join([*texts, ""]).encode("utf-32-le", "surrogatepass"), "<u4")
-    space = _IS_SPACE[np.minimum(codes, len(_IS_SPACE) - 1)]
+    space = is_space(codes)
     space_before = np.concatenate([[True], space[:-1]])
     eojeols = np.cumsum(~space & space_before, dtype=np.int32)  # begun up to each character
     sizes = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
     starts = np.cumsum(sizes) - sizes  # of the texts
     before = eojeols[starts - 1] if len(starts) else eojeols
     before[:1] = 0  # nothing has begun before the first text
-    begins = np.repeat(starts, pieces.lengths) + pieces.places["offsets"][:, 0]
-    return eojeols[begins] - np.repeat(before, pieces.lengths) - 1
+    begins, ends = (np.repeat(starts, pieces.lengths) + pieces.places["offsets"].T).astype(np.int64)
+    # A token may take the white space before it along, or be nothing else.
+    letters = np.append(np.flatnonzero(~space), len(codes))
+    begins = np.minimum(letters[np.searchsorted(letters, begins)], ends - 1)
+    return np.maximum(eojeols[begins] - np.repeat(before, pieces.lengths) - 1, 0)

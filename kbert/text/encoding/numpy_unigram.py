@@ -8,8 +8,8 @@ before it are, and each piece that begins there may make a later place better.
                 0 1 2 3 4   best:  0 -7.9 -9.0 -7.1 -11.3, the last from place 3
 
 Of equals the path stays that was found first, in the engine's order, and sums are its sums. What
-numpy is no good at is the engine's, too: words without end, texts with a ▁ of their own, and where
-pieces stand in what normalisation changed.
+numpy is no good at is the engine's, too: words without end, texts with a ▁ of their own, tokens
+that are looked for behind normalisation, and where pieces stand in what that changed.
 
 Shapes: C characters of all texts, S those of words with a ▁ each, W words, T tokens, N texts.
 Source: Kudo 2018, "Subword Regularization", section 3.2; Viterbi 1967.
@@ -17,16 +17,16 @@ Source: Kudo 2018, "Subword Regularization", section 3.2; Viterbi 1967.
 
 import re
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import tokenizers
 
-from kbert.text.encoding.pieces import Pieces, concatenate, in_blocks
-from kbert.text.encoding.rows import ranges
+from kbert.text.encoding.pieces import Pieces, concatenate, in_blocks, taken
 from kbert.text.encoding.rust import Model, pieces_of
 from kbert.text.encoding.trie import Trie
+from kbert.text.encoding.whole_tokens import WholeTokens
 from kbert.text.sentencepiece import SPACE
-from kbert.text.special_tokens import any_of
 
 _CODES = 0x110000  # Unicode's code points; special tokens are numbered from here on
 _LONGEST = 64  # characters of a word: each takes a step of all words, so long ones go alone
@@ -34,6 +34,15 @@ _UNKNOWN = 10.0  # how much worse than the worst piece a character is that no pi
 _CERTAIN = 1e30  # what special tokens score
 _LINE_END = re.compile(r"(?<=[^\r]\n)")  # a \r\n may become something else
 _BEGIN = 1  # the number of the ▁ before a word
+
+
+class _Part(NamedTuple):
+    """A part of a text: a whole token, or what is between two."""
+
+    text: str  # as it is written
+    form: str  # normalised; of a token a single character, which its code is written over
+    token: int = -1  # its number
+    is_theirs: bool = False  # the engine's, not numpy's
 
 
 class BulkUnigram:
@@ -44,12 +53,14 @@ class BulkUnigram:
     """
 
     def __init__(self, model: Model):
-        ids, tokens, scores = model.ids, model.whole_tokens, model.scores or []
+        ids, scores = model.ids, model.scores or []
+        tokens = [token.content for token in model.whole_tokens]
         engine = model.engine
         self._model, self._unk_id = model, model.unk_id
         self._normalize = engine.normalizer.normalize_str
         self._unigram = tokenizers.Tokenizer(engine.model)  # for a word as it is
-        self._pattern = re.compile(f"({any_of(tokens)})")
+        self._whole = WholeTokens(model.whole_tokens, engine.normalizer)
+        self._is_normalized = [token.normalized for token in model.whole_tokens]
         self._spaces = [
             code
             for code in range(0x3001)
@@ -59,7 +70,6 @@ class BulkUnigram:
         numbers = {letter: number for number, letter in enumerate(letters, start=_BEGIN + 1)}
         self._chars = np.zeros(_CODES + len(tokens), np.int32)
         self._chars[[*map(ord, letters)]] = [*numbers.values()]
-        self._codes = {token: _CODES + number for number, token in enumerate(tokens)}
         own = len(letters) + _BEGIN + 1  # the first special token's number
         self._chars[_CODES:] = np.arange(own, own + len(tokens))
         pieces = [token for token in ids if token]
@@ -89,20 +99,16 @@ class BulkUnigram:
         return concatenate([self._encode_block(block, places) for block in in_blocks(texts)])
 
     def _encode_block(self, texts: list[str], places: set[str]) -> Pieces:
-        lists = [self._parts(text, "offsets" in places) for text in texts]
+        lists = self._parts(texts, "offsets" in places)
         parts = [*chain.from_iterable(lists)]
-        asked = [not is_ours for _, _, is_ours in parts]
-        ours = [(part, form) for part, form, is_ours in parts if is_ours]
-        theirs = [part for part, _, is_ours in parts if not is_ours]
-        found = self._model.encode_with_places(theirs)
+        theirs = np.array([part.is_theirs for part in parts], bool)
+        asked = [part.text for part in parts if part.is_theirs]
+        found = self._model.encode_with_places(asked)
+        ours = [part for part in parts if not part.is_theirs]
         both = concatenate([self._cut(ours, places), pieces_of(found, places)])
-
-        # From ours and theirs back into the parts' order, and from parts to texts.
-        row = np.argsort(np.argsort(asked, kind="stable"), kind="stable")  # (parts,)
-        sizes = both.lengths[row]
-        order = ranges(both.starts[row], sizes)  # (T,)
-        ends = np.concatenate([[0], np.cumsum(sizes)])
-        columns = {name: column[order] for name, column in both.places.items()}
+        row = np.argsort(np.argsort(theirs, kind="stable"), kind="stable")  # (parts,)
+        pieces = taken(both, row)
+        sizes, ends, columns = pieces.lengths, pieces.starts, pieces.places
         counts = np.fromiter(map(len, lists), np.int64, len(lists))  # (N,) parts of each text
         firsts = np.concatenate([[0], np.cumsum(counts)])
 
@@ -112,51 +118,68 @@ class BulkUnigram:
             return np.repeat(total[:-1] - np.repeat(total[firsts[:-1]], counts), sizes)[:, None]
 
         if "offsets" in places:
-            lengths = np.array([len(part) for part, _, _ in parts], np.int64)
+            lengths = np.array([len(part.text) for part in parts], np.int64)
             columns["offsets"] += before(lengths).astype(np.int32)
         if "word_ids" in places:
             words = np.zeros(len(parts), np.int64)
             full = sizes > 0
             words[full] = columns["word_ids"][ends[1:][full] - 1] + 1
             columns["word_ids"] += before(words)[:, 0].astype(np.int32)
-        return Pieces(both.ids[order], ends[firsts], columns)
+        return Pieces(pieces.ids, ends[firsts], columns)
 
-    def _parts(self, text: str, exactly: bool) -> list[tuple[str, str, bool]]:
-        """Special tokens and what is between them, the form of each, and whether it is ours.
+    def _parts(self, texts: list[str], exactly: bool) -> list[list[_Part]]:
+        """Whole tokens and what is between them.
 
         Args:
-            text: any.
+            texts: any.
             exactly: whether it is asked where pieces stand. Then a part of which normalisation
                 moves characters is the engine's; line by line, for few may be so.
         """
-        found = []
-        for part in self._pattern.split(text):
-            form = part if part in self._codes else self._normalize(part)
-            is_ours = part in self._codes or self._is_ours(part, form, exactly)
-            if is_ours or not exactly or not self._model.breaks_at_lines:
-                found.append((part, form, is_ours))
+        lists: list[list[_Part]] = [[] for _ in texts]
+        may_have = [i for i, text in enumerate(texts) if self._may_have_token(text)]
+        tokens = dict(zip(may_have, self._whole.find([texts[i] for i in may_have]), strict=True))
+        for i, (text, parts) in enumerate(zip(texts, lists, strict=True)):
+            found = tokens.get(i, [])
+            if found is None or any(self._is_normalized[number] for _, _, number in found):
+                parts.append(_Part(text, "", is_theirs=True))
                 continue
-            for line in _LINE_END.split(part):
-                form = self._normalize(line)
-                found.append((line, form, self._is_ours(line, form, exactly)))
-        return found
+            end = 0
+            for start, stop, number in found:
+                parts += self._between(text[end:start], exactly)
+                parts.append(_Part(text[start:stop], "\n", token=number))
+                end = stop
+            parts += self._between(text[end:], exactly)
+        return lists
 
-    def _is_ours(self, part: str, form: str, exactly: bool) -> bool:
-        """Whether normalised text need not go to the engine."""
-        if SPACE in form or self._score_of_unknown > 0:
-            return False
-        return not exactly or form in (part, part.replace("\n", " "))
+    def _may_have_token(self, text: str) -> bool:
+        if not self._whole.firsts.isdisjoint(text):
+            return True
+        cleaned = self._whole.firsts_normalized
+        return bool(cleaned) and not cleaned.isdisjoint(self._normalize(text))
 
-    def _cut(self, parts: list[tuple[str, str]], places: set[str]) -> Pieces:
-        """The pieces of parts and their forms: special tokens, and texts without a ▁."""
-        joined = "".join(f"{form}\n" for _, form in parts)
+    def _between(self, text: str, exactly: bool) -> list[_Part]:
+        """The parts of a text without whole tokens."""
+        part = self._part(text, exactly)
+        if not part.is_theirs or not exactly or not self._model.breaks_at_lines:
+            return [part]
+        return [self._part(line, exactly) for line in _LINE_END.split(text)]
+
+    def _part(self, text: str, exactly: bool) -> _Part:
+        form = self._normalize(text)
+        theirs = SPACE in form or self._score_of_unknown > 0
+        moves = exactly and form not in (text, text.replace("\n", " "))
+        return _Part(text, form, is_theirs=theirs or moves)
+
+    def _cut(self, parts: list[_Part], places: set[str]) -> Pieces:
+        """The pieces of parts without a ▁: whole tokens, and what is between them."""
+        joined = "".join(f"{part.form}\n" for part in parts)
         codes = np.frombuffer(joined.encode("utf-32-le"), "<i4").astype(np.int32)  # (C,)
-        lengths = np.array([len(form) for _, form in parts], np.int64)
+        lengths = np.array([len(part.form) for part in parts], np.int64)
         part_starts = np.concatenate([[0], np.cumsum(lengths + 1)])
-        tokens = np.flatnonzero([part in self._codes for part, _ in parts])
-        where, sizes = part_starts[tokens], lengths[tokens]
-        codes[ranges(where, sizes)] = ord("\n")
-        codes[where] = [self._codes[parts[i][0]] for i in tokens.tolist()]
+        tokens = [i for i, part in enumerate(parts) if part.token >= 0]
+        where = part_starts[tokens]
+        codes[where] = [_CODES + parts[i].token for i in tokens]
+        sizes = np.array([len(parts[i].text) for i in tokens], np.int64)
         letter = ~np.isin(codes, self._spaces)
         begin = letter.copy()
         begin[1:] &= ~letter[:-1]

@@ -14,18 +14,17 @@ once, when the character is first met. So there is no table of Unicode here that
 Shapes: C characters of all texts, S those within words, W words, T tokens.
 """
 
-import re
 from itertools import chain
 
 import numpy as np
 
+from kbert.errors import KbertError
 from kbert.text.encoding.characters import written_out
-from kbert.text.encoding.pieces import Pieces, concatenate, in_blocks
-from kbert.text.encoding.rows import ranges
+from kbert.text.encoding.pieces import Pieces, concatenate, in_blocks, ranges
 from kbert.text.encoding.rust import Model
 from kbert.text.encoding.trie import Trie
+from kbert.text.encoding.whole_tokens import WholeTokens
 from kbert.text.korean.normalize import may_compose, nfc
-from kbert.text.special_tokens import any_of
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
 
 _UNMET, _LETTER, _ALONE, _SPACE, _DELETED, _SEVERAL = range(6)  # what a character is
@@ -40,19 +39,19 @@ class BulkWordPiece:
     """
 
     def __init__(self, model: Model):
-        ids, tokens = model.ids, model.whole_tokens
-        self._engine, self._unk_id, self._tokens = model.engine, model.unk_id, tokens
+        ids, tokens = model.ids, [token.content for token in model.whole_tokens]
+        self._engine, self._unk_id = model.engine, model.unk_id
         self._spellings = model.spellings
-        self._pattern = re.compile(any_of(tokens))
-        self._token_codes = {token: _CODES + number for number, token in enumerate(tokens)}
+        self._whole = WholeTokens(model.whole_tokens, model.engine.normalizer)
         letters = sorted({*chain.from_iterable(ids), *tokens})  # the characters of paths
         self._numbers = {letter: number for number, letter in enumerate(letters, start=1)}
         self._mark = len(letters) + 1  # added to the number of a word's first character
         self._kinds = np.zeros(_CODES + len(tokens), np.uint8)
         self._chars = np.zeros(_CODES + len(tokens), np.int32)
-        self._may_compose = np.zeros(_CODES + len(tokens), bool)
-        for token, code in self._token_codes.items():
-            self._kinds[code], self._chars[code] = _ALONE, self._numbers[token]
+        self._may_compose = np.zeros(_CODES, bool)
+        self._may_begin_token = np.zeros(_CODES, bool)
+        self._kinds[_CODES:] = _ALONE
+        self._chars[_CODES:] = [self._numbers[token] for token in tokens]
         self._several: dict[int, list[tuple[int, int]]] = {}  # the kinds and chars one becomes
 
         self._trie = Trie(
@@ -71,7 +70,7 @@ class BulkWordPiece:
 
     def encode(
         self, texts: list[str], places: set[str], *, compose: bool = True
-    ) -> tuple[Pieces, list[str]]:
+    ) -> tuple[Pieces, list[str], list[int]]:
         """The pieces of texts, half a million characters at a time.
 
         Memory: some 60 bytes a character, of at least one whole text.
@@ -82,22 +81,24 @@ class BulkWordPiece:
             compose: whether to bring texts into NFC first.
 
         Returns:
-            The pieces, and the texts that offsets point into, composed if asked.
+            The pieces; the texts that offsets point into, composed if asked; and which of them are
+            for the engine, for the pieces of these are wrong (see `WholeTokens.find`).
 
         Raises:
-            TypeError, KbertError: as `nfc`, if something is no text or cannot be one.
+            TypeError, KbertError: if something is no text or cannot be one.
         """
-        blocks, normal = [], []
+        blocks, normal, others = [], [], []
         for block in in_blocks(texts):
-            pieces, composed = self._encode_block(block, places, compose)
+            pieces, composed, left = self._encode_block(block, places, compose)
             blocks.append(pieces)
+            others += [len(normal) + i for i in left]
             normal += composed
-        return concatenate(blocks), normal
+        return concatenate(blocks), normal, others
 
     def _encode_block(
         self, texts: list[str], places: set[str], compose: bool
-    ) -> tuple[Pieces, list[str]]:
-        joined, text_starts, codes = _join(texts)
+    ) -> tuple[Pieces, list[str], list[int]]:
+        text_starts, codes = _join(texts)
         kinds = self._kinds_of(codes)
         doubtful = np.flatnonzero(self._may_compose[codes])
         if compose and len(doubtful):
@@ -105,9 +106,9 @@ class BulkWordPiece:
             composed = {i: nfc(texts[i]) for i in which}
             if any(text != texts[i] for i, text in composed.items()):
                 texts = [composed.get(i, text) for i, text in enumerate(texts)]
-                joined, text_starts, codes = _join(texts)
+                text_starts, codes = _join(texts)
                 kinds = self._kinds_of(codes)
-        token_places, token_lengths = self._cut_tokens(joined, codes)
+        token_places, token_lengths, others = self._cut_tokens(texts, text_starts, codes)
         if len(token_places):
             kinds = self._kinds_of(codes)
         chars = self._chars[codes]
@@ -140,7 +141,7 @@ class BulkWordPiece:
             word = np.searchsorted(words, starts, side="right") - 1
             first = np.searchsorted(source[words], text_starts[:-1])
             columns["word_ids"] = (word - np.repeat(first, np.diff(text_of_token))).astype(np.int32)
-        return Pieces(ids[starts], text_of_token.astype(np.int64), columns), texts
+        return Pieces(ids[starts], text_of_token.astype(np.int64), columns), texts, others
 
     def _kinds_of(self, codes: np.ndarray) -> np.ndarray:
         """(C,) what each character is."""
@@ -150,17 +151,27 @@ class BulkWordPiece:
         self._meet(np.unique(codes[kinds == _UNMET]))
         return self._kinds[codes]
 
-    def _cut_tokens(self, joined: str, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Writes each special token's code over it; returns the tokens' places and lengths."""
-        found = []
-        if any(token in joined for token in self._tokens):
-            found = [
-                (*m.span(), self._token_codes[m.group()]) for m in self._pattern.finditer(joined)
-            ]
+    def _cut_tokens(
+        self, texts: list[str], text_starts: np.ndarray, codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, list[int]]:
+        """Writes each whole token's code over it.
+
+        Returns:
+            Where the tokens begin, their lengths, and the texts whose tokens cannot be cut out.
+        """
+        doubtful = np.flatnonzero(self._may_begin_token[codes])
+        which = np.unique(np.searchsorted(text_starts, doubtful, side="right") - 1).tolist()
+        found, others = [], []
+        for i, tokens in zip(which, self._whole.find([texts[i] for i in which]), strict=True):
+            if tokens is None:
+                others.append(i)
+            else:
+                before = int(text_starts[i])
+                found += [(before + a, before + b, _CODES + number) for a, b, number in tokens]
         starts, ends, tokens = np.array(found, np.int64).reshape(-1, 3).T
         codes[ranges(starts, ends - starts)] = 0  # a NUL is deleted
         codes[starts] = tokens
-        return starts, ends - starts
+        return starts, ends - starts, others
 
     def _match(self, chars: np.ndarray, words: np.ndarray) -> np.ndarray:
         """(S,) at each place where a piece begins its id, and -1 elsewhere."""
@@ -204,8 +215,10 @@ class BulkWordPiece:
     def _meet(self, codes: np.ndarray) -> None:
         """Asks the engine what it makes of characters."""
         characters = [*map(chr, codes.tolist())]
-        kinds, chars = [], []
+        kinds, chars, may_begin = [], [], []
+        raw, cleaned = self._whole.firsts, self._whole.firsts_normalized
         for character, written in written_out(self._engine, characters).items():
+            may_begin.append(character in raw or not cleaned.isdisjoint(written))
             written = self._spellings.get(ord(character), written)
             if written == character != " ":
                 found = [(_LETTER, self._numbers.get(written, 0))]
@@ -221,18 +234,16 @@ class BulkWordPiece:
             kinds.append(kind)
             chars.append(char)
         self._chars[codes] = chars
+        self._may_begin_token[codes] = may_begin
         self._may_compose[codes] = [*map(may_compose, characters)]
         self._kinds[codes] = kinds  # last: another thread that sees them finds the rest
 
 
-def _join(texts: list[str]) -> tuple[str, np.ndarray, np.ndarray]:
-    """The texts in one, where each begins and where the last ends (N + 1,), the codes (C,)."""
+def _join(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Where each text begins and where the last ends (N + 1,), and the codes of all (C,)."""
     try:
-        joined = "\n".join([*texts, ""])
-        codes = np.frombuffer(joined.encode("utf-32-le"), "<i4").astype(np.int32)
-    except (TypeError, UnicodeEncodeError):
-        for text in texts:
-            nfc(text)  # says what is wrong
-        raise
+        codes = np.frombuffer("\n".join([*texts, ""]).encode("utf-32-le"), "<i4").astype(np.int32)
+    except UnicodeEncodeError as error:
+        raise KbertError(f"a text holds a lone surrogate ({error})") from None
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    return joined, np.concatenate([[0], np.cumsum(lengths + 1)]), codes
+    return np.concatenate([[0], np.cumsum(lengths + 1)]), codes

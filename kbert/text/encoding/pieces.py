@@ -59,3 +59,32 @@ def concatenate(blocks: list[Pieces]) -> Pieces:
         np.cumsum(np.concatenate(lengths)),
         {name: np.concatenate([block.places[name] for block in blocks]) for name in names},
     )
+
+
+def taken(pieces: Pieces, texts: np.ndarray) -> Pieces:
+    """The pieces of some texts, in the order in which these are named.
+
+    Args:
+        pieces: of any number of texts.
+        texts: (M,) which.
+
+    Example:
+        >>> both = Pieces(np.array([5, 6, 7]), np.array([0, 2, 3]))
+        >>> taken(both, np.array([1, 0])).ids.tolist()
+        [7, 5, 6]
+    """
+    sizes = pieces.lengths[texts]
+    order = ranges(pieces.starts[texts], sizes)
+    columns = {name: column[order] for name, column in pieces.places.items()}
+    return Pieces(pieces.ids[order], np.concatenate([[0], np.cumsum(sizes)]), columns)
+
+
+def ranges(begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The numbers of several ranges, one behind the other.
+
+    Example:
+        >>> ranges(np.array([3, 10]), np.array([2, 3])).tolist()
+        [3, 4, 10, 11, 12]
+    """
+    before = np.cumsum(sizes) - sizes
+    return np.repeat(begins - before, sizes) + np.arange(int(sizes.sum()))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kbert.errors import KbertError, whole_number
-from kbert.text.encoding.pieces import Pieces
+from kbert.text.encoding.pieces import Pieces, ranges
 
 TRUNCATIONS = ("longest_first", "only_second", "never")
 
@@ -66,7 +66,8 @@ class RowForm:
         stride, room = self.stride, self.room
         if self.truncation not in TRUNCATIONS:
             raise KbertError(
-                f"truncation is 'longest_first', 'only_second' or 'never', not {self.truncation!r}"
+                "truncation is 'longest_first' (what is done where nothing is said), 'only_second' "
+                f"or 'never', not {self.truncation!r}"
             )
         if stride is not None and room is None:
             raise KbertError("a stride needs a max_length: windows are for texts that are longer")
@@ -308,14 +309,3 @@ def fill_rows(
 def row_lengths(plan: np.ndarray, specials: int) -> np.ndarray:
     """(R,) how many tokens each row has, special tokens included."""
     return plan["first_end"] - plan["first"] + plan["second_end"] - plan["second"] + specials
-
-
-def ranges(begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """The numbers of several ranges, one behind the other.
-
-    Example:
-        >>> ranges(np.array([3, 10]), np.array([2, 3])).tolist()
-        [3, 4, 10, 11, 12]
-    """
-    before = np.cumsum(sizes) - sizes
-    return np.repeat(begins - before, sizes) + np.arange(int(sizes.sum()))

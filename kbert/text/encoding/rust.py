@@ -1,12 +1,13 @@
 """Hugging Face's `tokenizers` (Rust), set up as a tokenizer of ours: WordPiece or unigram."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
 import numpy as np
 import tokenizers
+from tokenizers import AddedToken
 
 from kbert.text import sentencepiece
 from kbert.text.encoding.pieces import Pieces
@@ -25,7 +26,7 @@ class Model:
         ids: token -> id.
         scores: the log-probability of each token in a unigram model; None is WordPiece.
         unk_id: the id of what the pieces do not cover.
-        whole_tokens: special and added tokens, which are cut out of a text as they stand.
+        whole_tokens: special and added tokens, which are cut out of a text whole.
         spellings: syllables that are taken apart; see `jamo.py`.
     """
 
@@ -33,13 +34,13 @@ class Model:
     ids: dict[str, int]
     scores: list[float] | None
     unk_id: int
-    whole_tokens: list[str]
+    whole_tokens: list[AddedToken]
     spellings: dict[int, str]
 
     @cached_property
     def breaks_at_lines(self) -> bool:
         """Whether a line break is a space, and no part of a token: so lines may go one by one."""
-        if any("\n" in token for token in self.whole_tokens):
+        if any("\n" in token.content for token in self.whole_tokens):
             return False
         return self.scores is None or self.engine.normalizer.normalize_str("\n") in ("\n", " ")
 
@@ -55,7 +56,7 @@ class Model:
         found = self.engine.encode_batch(texts, add_special_tokens=False)
         if break_first:
             return [
-                (each.ids, [(a - 1, b - 1) for a, b in each.offsets], each.word_ids)
+                (each.ids, [(max(a - 1, 0), b - 1) for a, b in each.offsets], each.word_ids)
                 for each in found
             ]
         return [(each.ids, each.offsets, each.word_ids) for each in found]
@@ -70,8 +71,7 @@ def build_engine(
     lowercase: bool,
     strip_accents: bool | None,
     split_cjk: bool,
-    special_tokens: list[str],
-    added_tokens: Iterable[str],
+    whole_tokens: Sequence[AddedToken],
 ) -> tokenizers.Tokenizer:
     """The engine, with the tokens that are cut out of a text as they stand.
 
@@ -83,8 +83,7 @@ def build_engine(
         lowercase: as the Tokenizer's.
         strip_accents: as the Tokenizer's.
         split_cjk: as the Tokenizer's.
-        special_tokens: those that have a role.
-        added_tokens: the others.
+        whole_tokens: special and added tokens; see `with_roles`.
     """
     if scores is None:
         engine = wordpiece_engine(
@@ -103,8 +102,7 @@ def build_engine(
             lowercase=lowercase,
             strip_accents=bool(strip_accents),
         )
-    engine.add_special_tokens(special_tokens)
-    engine.add_tokens([tokenizers.AddedToken(token, normalized=False) for token in added_tokens])
+    engine.add_tokens(list(whole_tokens))
     return engine
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tokenizers
+from tokenizers import AddedToken
 
 from kbert.errors import KbertError
 from kbert.files.json_file import read_json_object
@@ -18,16 +19,25 @@ from kbert.text import special_tokens
 from kbert.text.files.added_tokens import (
     Arguments,
     add_tokens,
+    beyond_roles,
     read_added,
+    read_added_ids,
     read_flag,
+    read_more,
     tokens_of_roles,
-    without_roles,
+    written_whole,
 )
-from kbert.text.files.own_files import MOST_BYTES, read_bytes, write_json
-from kbert.text.files.tokenizer_json import read_tokenizer_json
+from kbert.text.files.own_files import (
+    MOST_BYTES,
+    VOCABULARY_FILE,
+    json_bytes,
+    read_bytes,
+    write_together,
+)
+from kbert.text.files.tokenizer_json import parse_tokenizer_json
 from kbert.text.korean.normalize import replacements_of
 from kbert.text.sentencepiece import parse_model
-from kbert.text.vocabulary import parse_vocabulary, write_vocabulary
+from kbert.text.vocabulary import parse_vocabulary, vocabulary_bytes
 
 FAIRSEQ_FILE = "sentencepiece.bpe.model"
 KOBERT_FILE = "tokenizer_78b3253a26.model"  # monologg/kobert
@@ -38,6 +48,9 @@ FILES = (  # all that is read of a folder
     *(TOKENIZER_FILE, CONFIG_FILE, SPECIALS_FILE, ADDED_FILE, "vocab.txt"),
     *SENTENCEPIECE_FILES,
 )
+
+_MOST_SAID = 1 << 24  # bytes of a file that says something about a vocabulary
+_MOST_OF_MODEL = 1 << 24  # bytes of a SentencePiece model; XLM-RoBERTa's has 5 MB
 
 _XLNET_CLASSES = ("XLNet", "KoBert", "KoBERT")  # KoBERT's tokenizers are made of XLNet's
 _KNOWN_CLASSES = ("XLMRoberta", "Bert", "Electra", "DistilBert", *_XLNET_CLASSES)
@@ -52,9 +65,9 @@ def read_folder(folder: Path) -> Arguments:
     arguments: Arguments
     models = [folder / name for name in SENTENCEPIECE_FILES if (folder / name).is_file()]
     if (folder / TOKENIZER_FILE).is_file():
-        arguments = read_tokenizer_json(folder / TOKENIZER_FILE)
+        arguments = parse_tokenizer_json(folder / TOKENIZER_FILE)
     elif models:
-        arguments = read_sentencepiece(models[0])
+        arguments = _parse_sentencepiece(models[0])
         if (folder / "vocab.txt").is_file():
             arguments |= _in_order(arguments, folder / "vocab.txt")
     elif (folder / "vocab.txt").is_file():
@@ -69,11 +82,7 @@ def read_folder(folder: Path) -> Arguments:
         for name in (CONFIG_FILE, SPECIALS_FILE, ADDED_FILE)
     )
     where = str(folder / CONFIG_FILE)
-    found = tokens_of_roles(specials, where) | tokens_of_roles(said, where)
-    add_tokens(arguments, read_added(said.get("added_tokens_decoder", {}), added, where), where)
-    guessed = arguments.get("special_tokens", special_tokens.guess(arguments["vocabulary"]))
-    arguments["special_tokens"] = {**guessed, **found}
-    arguments["added_tokens"] = without_roles(arguments)
+    _add_what_is_said(arguments, said, specials, added, where)
     is_wordpiece = "scores" not in arguments
     if (folder / CONFIG_FILE).is_file() or (folder / "config.json").is_file():
         defaults: Arguments = {
@@ -97,12 +106,53 @@ def read_folder(folder: Path) -> Arguments:
     return arguments
 
 
+def _add_what_is_said(
+    arguments: Arguments,
+    said: dict[str, Any],
+    specials: dict[str, Any],
+    added: dict[str, Any],
+    where: str,
+) -> None:
+    """Special and added tokens, by the three files beside the vocabulary.
+
+    The flags of a token that several of them have are, as in transformers, those of
+    `added_tokens_decoder`, or `tokenizer.json`'s, or those of a role.
+    """
+    of_roles = [tokens_of_roles(said, where), tokens_of_roles(specials, where)]
+    more = read_more(said, where)
+    flagged = of_roles
+    if "added_tokens_decoder" in said:
+        flagged = of_roles[:1]
+    else:
+        more += read_more(specials, where)
+    names = {token.content for tokens in of_roles for token in tokens.values()}
+    by_id = read_added(said.get("added_tokens_decoder", {}), where)
+    of_json = arguments.get("added_tokens", {})
+    ids = read_added_ids(added, names | {token.content for token in more}, where)
+    add_tokens(arguments, ids | by_id, where)
+    known = arguments["added_tokens"] | of_json | {t.content: t for t in by_id.values()}
+    for tokens in reversed(flagged):
+        for token in tokens.values():
+            known.setdefault(token.content, token)
+    vocabulary = set(arguments["vocabulary"])
+    for token in more:
+        known.setdefault(token.content, token)
+        if token.content not in vocabulary:
+            vocabulary.add(token.content)
+            add_tokens(arguments, {len(arguments["vocabulary"]): token}, where)
+    guessed = arguments.get("special_tokens", special_tokens.guess(vocabulary))
+    found = {role: token.content for role, token in (of_roles[1] | of_roles[0]).items()}
+    arguments["special_tokens"] = {**guessed, **found}
+    arguments["added_tokens"] = {t: token for t, token in known.items() if t in vocabulary}
+    arguments["added_tokens"] = beyond_roles(arguments)
+
+
 def _read_json(path: Path) -> dict[str, Any]:
-    return read_json_object(read_bytes(path), str(path), max_bytes=MOST_BYTES)
+    return read_json_object(read_bytes(path, _MOST_SAID), str(path), max_bytes=_MOST_SAID)
 
 
 def _read_vocabulary(path: Path) -> list[str]:
-    return parse_vocabulary(read_bytes(path), str(path))
+    return parse_vocabulary(read_bytes(path, MOST_BYTES[VOCABULARY_FILE]), str(path))
 
 
 def read_sentencepiece(path: Path) -> Arguments:
@@ -111,21 +161,27 @@ def read_sentencepiece(path: Path) -> Arguments:
     XLM-RoBERTa's, which is called `sentencepiece.bpe.model`, has its ids shifted, as fairseq does:
     <s> <pad> </s> <unk> come first, then the pieces from the fourth on, and <mask> last.
     """
-    model = parse_model(read_bytes(path), str(path))
+    arguments = _parse_sentencepiece(path)
+    return {**arguments, "added_tokens": beyond_roles(arguments)}
+
+
+def _parse_sentencepiece(path: Path) -> Arguments:
+    """The same, but for `added_tokens`, which holds all by their texts, those with a role too."""
+    model = parse_model(read_bytes(path, _MOST_OF_MODEL), str(path))
     vocabulary, scores = model.pieces, model.scores
     fairseq = path.name == FAIRSEQ_FILE
     if fairseq:
         vocabulary = ["<s>", "<pad>", "</s>", "<unk>", *vocabulary[3:], "<mask>"]
         scores = [0.0] * 4 + scores[3:] + [0.0]
-    arguments = {
+    user_defined = {piece: AddedToken(piece, normalized=False) for piece in model.user_defined}
+    return {
         "vocabulary": vocabulary,
         "scores": scores,
         "charsmap": model.charsmap,
         "special_tokens": special_tokens.guess(vocabulary),
-        "added_tokens": model.user_defined,
+        "added_tokens": user_defined,
         "roberta_pairs": fairseq,
     }
-    return {**arguments, "added_tokens": without_roles(arguments)}
 
 
 def _in_order(arguments: Arguments, path: Path) -> Arguments:
@@ -157,8 +213,6 @@ def write_folder(
         roles: the special tokens by role.
         is_wordpiece: or a unigram model.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     cls_token, sep_token = roles["cls"], roles["sep"]
     doubled = settings.get("roberta_pairs", False)
     between, second = (f"{sep_token} {sep_token}", 0) if doubled else (sep_token, 1)
@@ -172,20 +226,25 @@ def write_folder(
         engine.normalizer = tokenizers.normalizers.Sequence(
             [*_kbert_steps(settings), engine.normalizer]
         )
-    engine.save(str(folder / TOKENIZER_FILE))
     tokens = {f"{role}_token": token for role, token in roles.items()}
+    added = sorted(engine.get_added_tokens_decoder().items())
     config = {
         "tokenizer_class": "BertTokenizer" if is_bert else "PreTrainedTokenizerFast",
         "do_lower_case": settings["lowercase"],
         "strip_accents": settings["strip_accents"],
         "tokenize_chinese_chars": settings["split_cjk"],
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+        "added_tokens_decoder": {str(i): written_whole(token) for i, token in added},
         **tokens,
     }
-    write_json(folder / CONFIG_FILE, config)
-    write_json(folder / SPECIALS_FILE, tokens)
+    files = {
+        TOKENIZER_FILE: engine.to_str(pretty=True).encode(),
+        CONFIG_FILE: json_bytes(config),
+        SPECIALS_FILE: json_bytes(tokens),
+    }
     if is_wordpiece:
-        write_vocabulary(vocabulary, folder / "vocab.txt")
+        files["vocab.txt"] = vocabulary_bytes(vocabulary, str(folder))
+    write_together(Path(folder), files)
 
 
 def _kbert_steps(settings: dict[str, Any]) -> list:

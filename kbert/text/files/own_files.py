@@ -8,21 +8,27 @@ unigram.json              the scores and the table of normalisation of a unigram
 import base64
 import binascii
 import json
+import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kbert.errors import KbertError
+from kbert.files.atomic_files import sync_folder, write_through
 from kbert.files.json_file import read_json_object
 from kbert.files.stored_zip import open_stored_zip
-from kbert.text.vocabulary import parse_vocabulary, write_vocabulary
+from kbert.text.files.added_tokens import parse_added
+from kbert.text.vocabulary import parse_vocabulary, vocabulary_bytes
 
 VOCABULARY_FILE = "vocab.txt"
 SETTINGS_FILE = "tokenizer_settings.json"
 UNIGRAM_FILE = "unigram.json"
 TOKENIZER_FILES = (VOCABULARY_FILE, SETTINGS_FILE, UNIGRAM_FILE)
-MOST_BYTES = 1 << 26  # of one file: a vocabulary of a million tokens has 20 MB
+# What a file may have. XLM-RoBERTa's 250,002 pieces have 4 MB of text and 6 MB of scores; the worst
+# that fits is refused, or read, in two seconds and one gigabyte.
+MOST_BYTES = {VOCABULARY_FILE: 1 << 24, SETTINGS_FILE: 1 << 22, UNIGRAM_FILE: 1 << 24}
 
 _SETTINGS = {  # name: the types its value may have
     "lowercase": (bool,),
@@ -44,27 +50,67 @@ def write_folder(
     scores: list[float] | None,
     charsmap: bytes,
 ) -> None:
-    """Writes a tokenizer's files into a folder, which is made if need be."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_vocabulary(vocabulary, folder / VOCABULARY_FILE)
-    write_json(folder / SETTINGS_FILE, settings)
-    (folder / UNIGRAM_FILE).unlink(missing_ok=True)  # of a tokenizer that stood here before
+    """Writes a tokenizer's files into a folder, which is made if need be: all of them, or none."""
+    files = {
+        VOCABULARY_FILE: vocabulary_bytes(vocabulary, str(Path(folder, VOCABULARY_FILE))),
+        SETTINGS_FILE: json_bytes(settings),
+    }
     if scores is not None:
         table = base64.b64encode(charsmap).decode()
-        write_json(folder / UNIGRAM_FILE, {"scores": scores, "charsmap": table})
+        files[UNIGRAM_FILE] = json_bytes({"scores": scores, "charsmap": table})
+    write_together(Path(folder), files, instead_of=TOKENIZER_FILES)
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Writes JSON that a person can read, with Unix line ends on every system."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
+def json_bytes(value: dict[str, Any]) -> bytes:
+    """JSON that a person can read, with Unix line ends on every system."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def write_together(
+    folder: Path, files: Mapping[str, bytes], instead_of: Collection[str] = ()
+) -> None:
+    """Writes files into a folder: whole beside the former ones first, and then renamed.
+
+    Where there is no room for all, the former ones are as they were. (A process that is killed
+    between two of the renames leaves files of both.) What a killed one left behind goes.
+
+    Args:
+        folder: made if need be.
+        files: name -> bytes.
+        instead_of: the names that go if they are none of `files`, of a tokenizer that stood there.
+
+    Raises:
+        KbertError: if the files cannot be written.
+    """
+    written: dict[Path, Path] = {}  # where each stands for now, and the name that it gets
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            path = folder / name
+            for left in folder.glob(f".{path.stem}-{'[0-9a-f]' * 8}{path.suffix}"):
+                left.unlink()
+            temporary = folder / f".{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+            written[temporary] = path
+            write_through(temporary, [data])
+        for temporary, path in written.items():
+            temporary.replace(path)
+        for name in set(instead_of) - set(files):
+            (folder / name).unlink(missing_ok=True)
+        sync_folder(folder)
+    except OSError as error:
+        raise KbertError(f"{folder}: the tokenizer could not be written: {error}") from error
+    finally:
+        for temporary in written:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def read_folder(folder: Path) -> dict[str, Any]:
     """The constructor's arguments, from a folder that `write_folder` wrote."""
     present = [name for name in TOKENIZER_FILES if (folder / name).is_file()]
-    return parse_files({name: read_bytes(folder / name) for name in present}, str(folder))
+    return parse_files(
+        {name: read_bytes(folder / name, MOST_BYTES[name]) for name in present}, str(folder)
+    )
 
 
 def read_keras_file(path: Path) -> dict[str, Any]:
@@ -90,8 +136,8 @@ def _tokenizer_members(archive: zipfile.ZipFile, where: str) -> dict[str, bytes]
             continue
         if name in files:
             raise KbertError(f"{where}: holds {name} twice")
-        if member.file_size > MOST_BYTES:
-            raise KbertError(f"{where}: {name} is larger than {MOST_BYTES:,} bytes")
+        if member.file_size > MOST_BYTES[name]:
+            raise KbertError(f"{where}: {name} is larger than {MOST_BYTES[name]:,} bytes")
         try:
             files[name] = archive.read(member)
         except zipfile.BadZipFile as error:  # it does not have its checksum
@@ -118,19 +164,20 @@ def parse_files(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
 
 def parse_settings(data: bytes, where: str) -> dict[str, Any]:
     """Reads the bytes of saved settings; `where` they come from is named in errors."""
-    settings = read_json_object(data, where, max_bytes=MOST_BYTES)
+    settings = read_json_object(data, where, max_bytes=MOST_BYTES[SETTINGS_FILE])
     for name, value in settings.items():
         if name not in _SETTINGS:
             raise KbertError(f"{where}: expected some of {sorted(_SETTINGS)}, got {name!r:.40}")
         inner = value.values() if isinstance(value, dict) else value
         texts = not isinstance(value, dict | list) or all(isinstance(i, str) for i in inner)
-        if not isinstance(value, _SETTINGS[name]) or not texts:
+        if not isinstance(value, _SETTINGS[name]) or not (texts or name == "added_tokens"):
             raise KbertError(f"{where}: {name} cannot be {value!r:.80}")
+    parse_added(settings.get("added_tokens", []), f"{where}: added_tokens")
     return settings
 
 
 def _parse_unigram(data: bytes, where: str) -> dict[str, Any]:
-    found = read_json_object(data, where, max_bytes=MOST_BYTES)
+    found = read_json_object(data, where, max_bytes=MOST_BYTES[UNIGRAM_FILE])
     scores, table = found.get("scores"), found.get("charsmap")
     if set(found) != {"scores", "charsmap"} or not isinstance(scores, list):
         raise KbertError(f"{where}: expected scores and charsmap, got {sorted(found)!r:.80}")
@@ -145,9 +192,10 @@ def decode_charsmap(table: Any, where: str) -> bytes:
         raise KbertError(f"{where}: the table of normalisation is not base64") from None
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's bytes, if they are not too many."""
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise KbertError(f"{path}: {size:,} bytes; a tokenizer's file has at most {MOST_BYTES:,}")
-    return path.read_bytes()
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """A file's bytes; KbertError if there are more than `max_bytes`."""
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise KbertError(f"{path} has more than {max_bytes:,} bytes, the most that such a file may")
+    return data

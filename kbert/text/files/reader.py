@@ -6,6 +6,7 @@ from kbert.errors import KbertError
 from kbert.text import special_tokens
 from kbert.text.files import huggingface_files, own_files
 from kbert.text.files.added_tokens import Arguments
+from kbert.text.files.tokenizer_json import read_tokenizer_json
 from kbert.text.vocabulary import read_vocabulary
 
 
@@ -25,7 +26,7 @@ def read_tokenizer(path: Path) -> Arguments:
         raise KbertError(f"{path}: no such file; expected a vocab.txt, or a folder that has one")
     readers = {
         ".keras": own_files.read_keras_file,
-        ".json": huggingface_files.read_tokenizer_json,
+        ".json": read_tokenizer_json,
         ".model": huggingface_files.read_sentencepiece,
     }
     return readers.get(path.suffix, _read_vocabulary)(path)

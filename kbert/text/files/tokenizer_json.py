@@ -10,16 +10,12 @@ from typing import Any
 from kbert.errors import KbertError
 from kbert.files.json_file import read_json_object
 from kbert.text import special_tokens
-from kbert.text.files.added_tokens import (
-    Arguments,
-    add_tokens,
-    read_added,
-    read_flag,
-    without_roles,
-)
-from kbert.text.files.own_files import MOST_BYTES, decode_charsmap, read_bytes
+from kbert.text.files.added_tokens import Arguments, add_tokens, beyond_roles, read_added, read_flag
+from kbert.text.files.own_files import decode_charsmap, read_bytes
 from kbert.text.korean.normalize import RULES, replacements_of
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
+
+_MOST_BYTES = 20 << 20  # XLM-RoBERTa's has 9 MB, and as many again where it is indented
 
 
 def read_tokenizer_json(path: Path) -> Arguments:
@@ -28,8 +24,14 @@ def read_tokenizer_json(path: Path) -> Arguments:
     Raises:
         KbertError: if it is of another kind, or has a step that kbert does not have.
     """
+    arguments = parse_tokenizer_json(path)
+    return {**arguments, "added_tokens": beyond_roles(arguments)}
+
+
+def parse_tokenizer_json(path: Path) -> Arguments:
+    """The same, but for `added_tokens`, which holds all by their texts, those with a role too."""
     where = str(path)
-    whole = read_json_object(read_bytes(path), where, max_bytes=MOST_BYTES)
+    whole = read_json_object(read_bytes(path, _MOST_BYTES), where, max_bytes=_MOST_BYTES)
     model = _object(whole.get("model"), "model", where)
     kind = model.get("type", "Unigram" if "unk_id" in model else "WordPiece")
     if kind == "WordPiece":
@@ -43,9 +45,8 @@ def read_tokenizer_json(path: Path) -> Arguments:
         raise KbertError(f"{where}: added_tokens is a list, not {added!r:.80}")
     entries = [_object(entry, "an added token", where) for entry in added]
     decoder = {str(entry.get("id")): entry for entry in entries}
-    add_tokens(arguments, read_added(decoder, {}, where), where)
+    add_tokens(arguments, read_added(decoder, where), where)
     arguments["special_tokens"] |= _specials_of_template(whole.get("post_processor"))
-    arguments["added_tokens"] = without_roles(arguments)
     return arguments
 
 
@@ -138,13 +139,15 @@ def _unigram(model: dict[str, Any], whole: dict[str, Any], where: str) -> Argume
 def _before(steps: list[dict[str, Any]]) -> tuple[Arguments, list[dict[str, Any]]]:
     """The rules and the form that `write_folder` wrote first, and the steps behind them."""
     replaced: dict[int, Any] = {}
-    rest = list(steps)
-    while rest and rest[0].get("type") == "Replace":
-        pattern = rest[0].get("pattern")
+    for step in steps:
+        pattern = step.get("pattern")
         character = pattern.get("String") if isinstance(pattern, dict) else None
-        if not isinstance(character, str) or len(character) != 1:
+        if step.get("type") != "Replace" or not isinstance(character, str) or len(character) != 1:
             break
-        replaced[ord(character)] = rest.pop(0).get("content")
+        if ord(character) in replaced:
+            return {}, steps  # not ours: the second changes what the first wrote
+        replaced[ord(character)] = step.get("content")
+    rest = steps[len(replaced) :]
     rules = [r for r in RULES if replacements_of((r,)).items() <= replaced.items()]
     if replacements_of(tuple(rules)) != replaced:
         return {}, steps  # not ours

@@ -18,6 +18,7 @@ Each replaces one character by one, so the places in the text stay as they are.
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
+from os import PathLike
 from typing import Literal
 
 from kbert.errors import KbertError
@@ -81,9 +82,35 @@ def several(texts: Iterable[str]) -> Iterable[str]:
         TypeError: if they are not several texts. (One text is not, though Python would walk through
             its characters.)
     """
-    if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):
-        raise TypeError(f"expected a list of texts, got {type(texts).__name__}: {texts!r:.80}")
+    if isinstance(texts, str | bytes | Mapping | PathLike) or not isinstance(texts, Iterable):
+        hint = ""
+        if isinstance(texts, PathLike):
+            hint = "; pass the lines of the file: open(path, encoding='utf-8')"
+        elif isinstance(texts, str):
+            hint = (
+                "; one text alone is [text], the lines of a file are open(path, encoding='utf-8')"
+            )
+        raise TypeError(
+            f"expected a list of texts, got {type(texts).__name__}: {texts!r:.80}{hint}"
+        )
     return texts
+
+
+def check_text(text: str, name: str) -> None:
+    """Raises what `normalize` does if something is no text, and says which it is.
+
+    Example:
+        >>> check_text(float("nan"), "texts[3]")
+        Traceback (most recent call last):
+        ...
+        TypeError: texts[3]: expected a text (str), got float: nan; leave such rows out, or write ''
+    """
+    try:
+        normalize(text)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}; leave such rows out, or write ''") from None
+    except KbertError as error:
+        raise KbertError(f"{name}: {error}") from None
 
 
 def decomposes_into_marks(form: Form) -> tuple[int, ...]:

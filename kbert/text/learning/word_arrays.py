@@ -5,13 +5,15 @@ is to sort hashes. Two of n different words have one hash with a probability of 
 one in four million for three million words.
 """
 
-import unicodedata
 from typing import NamedTuple
 
 import numpy as np
 
+from kbert.text.encoding.characters import written_out
+from kbert.text.encoding.rust import wordpiece_engine
+
 # What BERT's cleaning and cutting make of a character.
-_SPACE, _LETTER, _ALONE, _GONE, _UNKNOWN = range(5)
+_SPACE, _LETTER, _ALONE, _GONE, _SEVERAL, _UNKNOWN = range(6)
 # A word's hash: the sum of a number for each character times a power for each place, modulo 2^64.
 _BASE = 0x9E3779B97F4A7C13
 
@@ -52,23 +54,26 @@ def summed(runs: list[Words]) -> Words:
 
 
 class Cutter:
-    """Cuts texts into words as BERT's tokenizer does: cleaned, at spaces and punctuation."""
+    """Cuts texts into words as BERT's tokenizer does: cleaned, at spaces and punctuation.
+
+    What becomes of a character is asked of the engine that will cut texts in use, once each.
+    """
 
     def __init__(self, lowercase: bool):
-        self._lowercase = lowercase
+        settings = {"lowercase": lowercase, "strip_accents": False, "split_cjk": True}
+        self._engine = wordpiece_engine({"[UNK]": 0}, "[UNK]", **settings)
         self._kinds = np.full(0x110000, _UNKNOWN, np.uint8)  # filled as characters turn up
+        self._become = np.zeros(0x110000, np.uint32)  # the code of what each becomes
+        self._several: dict[int, str] = {}  # what becomes of those that become several (İ)
         self._numbers = np.random.default_rng(0).integers(1 << 63, size=0x110000, dtype=np.uint64)
 
     def words(self, text: str) -> Words:
         """Counts the words of a text (NFC)."""
-        if self._lowercase:
-            text = text.replace("Σ", "σ").lower()  # alone, as BERT does it, Σ has one small form
-        codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        codes = self._met(text)
+        if (self._kinds[codes] == _SEVERAL).any():
+            codes = self._met(text.translate(self._several))
         kinds = self._kinds[codes]
-        if (kinds == _UNKNOWN).any():
-            for code in np.unique(codes[kinds == _UNKNOWN]).tolist():
-                self._kinds[code] = _kind(code)
-            kinds = self._kinds[codes]
+        codes = self._become[codes]
         if (kinds == _GONE).any():
             codes, kinds = codes[kinds != _GONE], kinds[kinds != _GONE]
         begins = kinds == _ALONE
@@ -88,28 +93,17 @@ class Cutter:
         products = self._numbers[codes] * np.cumprod(powers)[places]
         return grouped(np.add.reduceat(products, starts), None, lengths, codes)
 
-
-def _kind(code: int) -> int:
-    character = chr(code)
-    category = unicodedata.category(character)
-    if character in "\t\n\r":
-        return _SPACE
-    if category in ("Cc", "Cf", "Co") or character == "\ufffd":
-        return _GONE
-    if category[0] == "P" or (code < 128 and category[0] == "S") or _is_cjk(code):
-        return _ALONE
-    return _SPACE if character.isspace() else _LETTER
-
-
-def _is_cjk(code: int) -> bool:
-    """Whether BERT makes a word of the character: hanja, but neither Hangul nor kana."""
-    return (
-        0x4E00 <= code <= 0x9FFF
-        or 0x3400 <= code <= 0x4DBF
-        or 0x20000 <= code <= 0x2A6DF
-        or 0x2A700 <= code <= 0x2B73F
-        or 0x2B740 <= code <= 0x2B81F
-        or 0x2B920 <= code <= 0x2CEAF
-        or 0xF900 <= code <= 0xFAFF
-        or 0x2F800 <= code <= 0x2FA1F
-    )
+    def _met(self, text: str) -> np.ndarray:
+        """(C,) the code points of a text, all of which the engine has been asked about."""
+        codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        new = np.unique(codes[self._kinds[codes] == _UNKNOWN]).tolist()
+        for character, written in written_out(self._engine, map(chr, new)).items():
+            code, word = ord(character), written.strip(" ")
+            if len(word) > 1:
+                self._kinds[code], self._several[code] = _SEVERAL, word
+            elif not word:
+                self._kinds[code] = _SPACE if written else _GONE
+            else:
+                self._kinds[code] = _LETTER if written == word else _ALONE
+                self._become[code] = ord(word)
+        return codes

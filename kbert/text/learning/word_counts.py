@@ -24,7 +24,7 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.text.korean.morphemes import Analyser, Morphemes
-from kbert.text.korean.normalize import nfc, several
+from kbert.text.korean.normalize import check_text, nfc, several
 from kbert.text.learning.word_arrays import Cutter, Words, summed
 
 _BLOCK = 1 << 20  # characters that a worker is given at a time
@@ -87,9 +87,11 @@ def _blocks(texts: Iterable[str]) -> Iterator[str]:
     """Joins texts to blocks of some `_BLOCK` characters."""
     block: list[str] = []
     size = 0
-    for text in several(texts):
-        if not isinstance(text, str):
-            nfc(text)  # raises the TypeError that says so
+    for number, text in enumerate(several(texts)):
+        try:
+            text.encode()
+        except (AttributeError, UnicodeEncodeError):
+            check_text(text, f"texts[{number}]")
         block.append(text)
         size += len(text)
         if size >= _BLOCK:

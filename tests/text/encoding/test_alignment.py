@@ -60,14 +60,17 @@ def test_alignment_of_random_text(random_strings):
 
 
 def one_by_one(text: str, form: str) -> list[list[int]]:
-    """The alignment by its meaning: a character joins where it changes what is before it."""
+    """The alignment by its meaning: a character joins where it changes what is before it.
+
+    A mark joins whatever it may reorder with, but for white space.
+    """
     starts = [0]
     for index in range(1, len(text)):
         before, character = text[starts[-1] : index], text[index]
         apart = unicodedata.normalize(form, before) + unicodedata.normalize(form, character)
         first = unicodedata.normalize("NFD" if form == "NFC" else form, character)[0]
         joins = unicodedata.normalize(form, before + character) != apart
-        if not joins and not unicodedata.combining(first):
+        if not joins and (not unicodedata.combining(first) or text[index - 1].isspace()):
             starts.append(index)
     places = []
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):

@@ -102,3 +102,14 @@ def test_what_no_piece_covers_is_ten_worse_than_the_worst_piece(differing):
     tokenizer = Tokenizer(words, scores=[0.0] * 6 + [-8.0, 0.0, -8.0])
     assert tokenizer.tokenize("가나다") == ["▁", "가나", "다"]
     assert differing(tokenizer, ["가나다", "나다 가나다나다"]) == []
+
+
+@pytest.mark.parametrize(
+    ("score", "pieces"), [(-12.5, ["▁가나", "다라"]), (-13.5, ["▁가", "나다", "[UNK]"])]
+)
+def test_what_decides_between_a_piece_and_an_unknown_character(differing, score, pieces):
+    """▁가나 다라 is that and -25; ▁가 나다 [UNK] is -1 - 2 - (25 + 10) = -38."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "▁가", "나다", "▁가나", "다라"]
+    tokenizer = Tokenizer(words, scores=[*[0.0] * 5, -1.0, -2.0, score, -25.0])
+    assert tokenizer.tokenize("가나다라") == pieces
+    assert differing(tokenizer, ["가나다라", "가나다 가나다라가나다라"]) == []

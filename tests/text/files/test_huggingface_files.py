@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 import unicodedata
 
 import pytest
@@ -193,6 +194,70 @@ def test_unigram_json_that_is_not_ours(tmp_path, changes, message):
 def test_damaged_folders(tmp_path, files, message):
     with pytest.raises(KbertError, match=message):
         Tokenizer.from_file(write(tmp_path, **files))
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("vocab.txt", 1 << 24),
+        ("tokenizer.json", 20 << 20),
+        ("spiece.model", 1 << 24),
+        ("tokenizer_config.json", 1 << 24),
+        ("special_tokens_map.json", 1 << 24),
+        ("added_tokens.json", 1 << 24),
+    ],
+)
+def test_files_that_are_too_large(tmp_path, name, most):
+    folder = write(tmp_path, vocab=WORDS)
+    (folder / name).write_bytes(b" " * (most + 1))
+    with pytest.raises(KbertError, match=f"{name} has more than {most:,} bytes"):
+        Tokenizer.from_file(folder)
+
+
+def seconds(call) -> float:
+    start = time.thread_time()
+    call()
+    return time.thread_time() - start
+
+
+def test_many_added_tokens_are_read_in_linear_time(tmp_path):
+    """28,000 of them, in both files that may name them: 28,000 times 28,000 looks take 10 s."""
+    words = WORDS.split()
+    tokens = [f"[토큰{number}]" for number in range(28_000)]
+    Tokenizer([*words, *tokens], added_tokens=tokens).save_huggingface(tmp_path)
+    assert seconds(lambda: Tokenizer.from_file(tmp_path)) < 4
+    assert Tokenizer.from_file(tmp_path).added_tokens == tuple(tokens)
+
+
+def test_many_steps_are_read_in_linear_time(tmp_path):
+    """Each but the first of 200,000 was moved to the front of the list, one by one: 10 s."""
+    step = {"type": "Replace", "content": " "}
+    steps = [{**step, "pattern": {"String": chr(0x10000 + i)}} for i in range(200_000)]
+    whole = {
+        "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}},
+        "normalizer": {"type": "Sequence", "normalizers": steps},
+    }
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
+
+    def read():
+        with pytest.raises(KbertError, match="kbert's are BertNormalizer"):
+            Tokenizer.from_file(path)
+
+    assert seconds(read) < 5
+
+
+@pytest.mark.parametrize("content", ["Ａ", "B"])
+def test_a_step_that_stands_twice_is_not_ours(tmp_path, content):
+    """ＡＢ becomes what the first step made of it; the second finds none."""
+    Tokenizer(WORDS.split(), rules=["width"]).save_huggingface(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    steps = whole["normalizer"]["normalizers"]
+    steps.insert(1, {**steps[0], "content": content})
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    with pytest.raises(KbertError, match="the steps"):
+        Tokenizer.from_file(path)
 
 
 def test_windows_line_ends(tmp_path):

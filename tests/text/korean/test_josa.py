@@ -33,6 +33,13 @@ def test_final_consonant(word, final):
     assert final_consonant(unicodedata.normalize("NFD", word)) == final
 
 
+def test_every_digit_as_it_is_read():
+    """영 일 이 삼 사 오 육 칠 팔 구."""
+    read = "영일이삼사오육칠팔구"
+    for digit, syllable in enumerate(read):
+        assert final_consonant(str(digit)) == final_consonant(syllable), digit
+
+
 @pytest.mark.parametrize(
     "row",
     """

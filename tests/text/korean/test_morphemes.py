@@ -80,6 +80,13 @@ def test_a_function_that_gives_base_forms():
     assert morphemes.versions == {}
 
 
+def test_a_morpheme_that_is_not_written_cuts_behind_the_one_before():
+    """이다's 이 is left out of 국회는; what stands there is not cut where it would be."""
+    assert Morphemes(lambda text: ["국회", "이", "는"]).split("국회는") == ["국회", "는"]
+    assert Morphemes(lambda text: ["이", "국회", "는"]).split("국회는") == ["국회", "는"]
+    assert Morphemes(lambda text: ["국회", "는", "이"]).split("국회는") == ["국회", "는"]
+
+
 def test_any_function_at_all():
     rng = random.Random(0)
     letters = "가나다 ㅋ.a"

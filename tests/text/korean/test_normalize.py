@@ -45,3 +45,11 @@ def test_width_is_unicodes():
     assert "ＡＢｃ１！ﾡￜ".translate(table) == "ABc1!ㄱㅣ"
     for code, character in table.items():
         assert unicodedata.normalize("NFKC", chr(code)) == unicodedata.normalize("NFKC", character)
+
+
+def test_a_narrow_filler_becomes_a_space_under_both_rules():
+    """To Unicode it is a narrow form of U+3164; but it is no letter to be made wide."""
+    for rules in (("fillers", "width"), ("width", "fillers"), ("fillers",)):
+        spaced = normalize("국회\uffa0끝\u3164", replacements=replacements_of(rules))
+        assert spaced == "국회 끝 "
+    assert normalize("\uffa0Ａ", replacements=replacements_of(("width",))) == "\uffa0A"

@@ -85,3 +85,21 @@ def test_kiwi_is_an_option():
     expected = ["재밌었음", "추천함", "최고"]
     assert split_sentences_by_kiwi("재밌었음 추천함  최고 ") == expected
     assert split_sentences("재밌었음 추천함 최고") == ["재밌었음 추천함 최고"]  # the rules cannot
+
+
+@pytest.mark.parametrize("syllable", "다요죠까네음함됨임")
+def test_each_syllable_that_ends_a_sentence(syllable):
+    first = f"그것은 보{syllable}"
+    for end, between in ((".", ""), ("…", " "), ("..", " "), ("ㅋㅋ", " "), ("!", "")):
+        expected = [first + end, "또한 그렇다."]
+        assert split_sentences(between.join(expected)) == expected, end
+
+
+@pytest.mark.parametrize("syllable", "지듯군걸야냐")
+def test_each_spoken_syllable_ends_a_sentence_before_dots_alone(syllable):
+    first = f"그때는 그렇{syllable}"
+    for dots in ("…", "...", ".."):
+        expected = [first + dots, "이제는 다르다."]
+        assert split_sentences(" ".join(expected)) == expected
+    glued = f"{first}.이제는 다르다."
+    assert split_sentences(glued) == [glued]

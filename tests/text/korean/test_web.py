@@ -83,6 +83,13 @@ def test_robustness_by_hand():
         robustness_report(Tokenizer(words), [" "])
 
 
+def test_robustness_counts_characters_without_spaces():
+    tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##국회 는 ##는".split())
+    report = robustness_report(tokenizer, ["국회  국회는", "\n"])
+    assert report["as it is"]["tokens_per_character"] == 3 / 5
+    assert report["without spaces"]["tokens_per_character"] == 3 / 5
+
+
 def test_the_rule_of_width_mends_full_width():
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 A".split()
     plain, mended = Tokenizer(words), Tokenizer(words, rules=("width",))
