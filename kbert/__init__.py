@@ -21,6 +21,8 @@ _HOME = {
     "BertForSequenceClassification": "models.classification",
     "BertForTokenClassification": "models.tagging",
     "BertForQuestionAnswering": "models.question_answering",
+    "BertForMultipleChoice": "models.multiple_choice",
+    "BertForDependencyParsing": "models.dependency",
     "extend_vocabulary": "models.extend",
     "load": "formats.load",
     "export_huggingface": "formats.huggingface_export",
@@ -31,18 +33,24 @@ _HOME = {
     "FillMask": "pipelines.fill_mask",
     "NextSentence": "pipelines.next_sentence",
     "read_task": "tasks.read",
+    "MultipleChoice": "pipelines.choose",
+    "DependencyParser": "pipelines.parse",
 }
 __all__ = [
     "SIZES",
     "Bert",
+    "BertForDependencyParsing",
     "BertForMaskedLM",
+    "BertForMultipleChoice",
     "BertForNextSentencePrediction",
     "BertForPreTraining",
     "BertForQuestionAnswering",
     "BertForSequenceClassification",
     "BertForTokenClassification",
+    "DependencyParser",
     "FillMask",
     "KbertError",
+    "MultipleChoice",
     "NextSentence",
     "Tokenizer",
     "export_huggingface",
@@ -67,7 +75,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.classification import (
         BertForSequenceClassification as BertForSequenceClassification,
     )
+    from kbert.models.dependency import BertForDependencyParsing as BertForDependencyParsing
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
+    from kbert.models.multiple_choice import BertForMultipleChoice as BertForMultipleChoice
     from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM
     from kbert.models.pretraining import (
         BertForNextSentencePrediction as BertForNextSentencePrediction,
@@ -77,8 +87,10 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
         BertForQuestionAnswering as BertForQuestionAnswering,
     )
     from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
+    from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
+    from kbert.pipelines.parse import DependencyParser as DependencyParser
     from kbert.sizes import SIZES as SIZES
     from kbert.tasks.read import read_task as read_task
     from kbert.text.tokenizer import Tokenizer as Tokenizer

@@ -20,6 +20,8 @@ export.py             a model -> ONNX, SavedModel
 
 from kbert.models.bert import Bert
 from kbert.models.classification import BertForSequenceClassification
+from kbert.models.dependency import BertForDependencyParsing
+from kbert.models.multiple_choice import BertForMultipleChoice
 from kbert.models.pretraining import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
@@ -37,16 +39,25 @@ TASKS = {
     "sequence-classification": BertForSequenceClassification,
     "token-classification": BertForTokenClassification,
     "question-answering": BertForQuestionAnswering,
+    "multiple-choice": BertForMultipleChoice,
+    "dependency-parsing": BertForDependencyParsing,
 }
-POOLED_TASKS = ("pretraining", "next-sentence-prediction", "sequence-classification")
-LABELLED_TASKS = ("sequence-classification", "token-classification")
+POOLED_TASKS = (
+    "pretraining",
+    "next-sentence-prediction",
+    "sequence-classification",
+    "multiple-choice",
+)
+LABELLED_TASKS = ("sequence-classification", "token-classification", "dependency-parsing")
 
 __all__ = [
     "LABELLED_TASKS",
     "POOLED_TASKS",
     "TASKS",
     "Bert",
+    "BertForDependencyParsing",
     "BertForMaskedLM",
+    "BertForMultipleChoice",
     "BertForNextSentencePrediction",
     "BertForPreTraining",
     "BertForQuestionAnswering",
