@@ -89,9 +89,7 @@ class Biaffine(keras.layers.Layer):
     Source: Dozat and Manning 2017, equations 6 to 10.
     """
 
-    def __init__(
-        self, num_scores: int, initializer_range: float = 0.02, seed: int = 0, **kwargs
-    ):
+    def __init__(self, num_scores: int, initializer_range: float = 0.02, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.num_scores = num_scores
         self.initializer_range = initializer_range
