@@ -9,6 +9,8 @@ pretraining.py        the masked-LM head, the next-sentence head, or both
 classification.py     a label for a text or a pair
 tagging.py            a label for each token
 question_answering.py where an answer begins and ends
+multiple_choice.py    which of several choices goes with a text
+dependency.py         which word depends on which, and how
 inputs.py             a look at a model's inputs before a backend meets them
 watched_data.py       the same for the data of `fit`, `evaluate` and `predict`
 logits.py             which losses fit a head

@@ -10,8 +10,8 @@ import numpy as np
 
 from kbert.data.labelled.examples import Examples
 from kbert.errors import KbertError
-from kbert.text.pieces import Pieces
-from kbert.text.rows import ranges
+from kbert.text.encoding.pieces import Pieces
+from kbert.text.encoding.rows import ranges
 from kbert.text.word_pieces import word_pieces, word_places
 
 
