@@ -27,8 +27,9 @@ class Predictions:
     Attributes:
         labels: as `Examples.labels`; of questions the answer's text, "" for none; of parsing the
             (head, relation) of each word, by the best tree.
-        scores: how likely each label is, (N, C) float32, of classification and choices; else (N,)
-            how likely what was said is (of parsing the mean of the words), or None.
+        scores: how likely each label is, (N, C) float32, of classification and choices (where all
+            have as many); else (N,) how likely what was said is (of parsing the mean of the words),
+            or None.
     """
 
     labels: list[Any]
@@ -78,10 +79,14 @@ def _answered(model: Any, examples: Examples, batch_size: int) -> Predictions:
 
 
 def _chosen(model: Any, examples: Examples, batch_size: int) -> Predictions:
-    scores = np.array(
-        MultipleChoice(model).scores(examples.texts, examples.pairs or [], batch_size=batch_size)
+    scores = MultipleChoice(model).scores(
+        examples.texts, examples.pairs or [], batch_size=batch_size
     )
-    return Predictions(scores.argmax(axis=1).tolist(), scores)
+    as_many = len({len(each) for each in scores}) == 1
+    return Predictions(
+        [int(each.argmax()) for each in scores],
+        np.array(scores if as_many else [each.max() for each in scores]),
+    )
 
 
 def _parsed(model: Any, examples: Examples, batch_size: int) -> Predictions:

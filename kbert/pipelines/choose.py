@@ -65,18 +65,20 @@ class MultipleChoice:
             KbertError: if choices are not lists of texts, fewer than two, or not one list a text.
         """
         one = isinstance(texts, str)
-        given = [list(each) for each in _checked([texts] if one else texts, choices, one)]
-        scores = self.scores([texts] if one else list(texts), given, batch_size=batch_size)
+        asked: list[str] = [texts] if isinstance(texts, str) else list(texts)
+        given: Any = [choices] if one else choices
         answers = []
+        scores = self.scores(asked, given, batch_size=batch_size)
         for mine, probabilities in zip(given, scores, strict=True):
             best = int(probabilities.argmax())
             answers.append({"choice": best, "text": mine[best], "scores": probabilities.tolist()})
         return answers[0] if one else answers
 
     def scores(
-        self, texts: list[str], choices: list[list[str]], *, batch_size: int = BATCH_SIZE
+        self, texts: list[str], choices: Sequence[Sequence[str]], *, batch_size: int = BATCH_SIZE
     ) -> list[np.ndarray]:
-        """The probability of each choice of each text: (C,) float32."""
+        """The probability of each choice of each text, (C,) float32; arguments as of a call."""
+        _check(texts, choices)
         rows = to_rows(
             self.tokenizer,
             [text for text, mine in zip(texts, choices, strict=True) for _ in mine],
@@ -88,16 +90,15 @@ class MultipleChoice:
             return logits[: len(places), 0].tolist()
 
         logits = predict(self.model, rows, answer, batch_size, one_choice=True)
-        ends = np.cumsum([len(mine) for mine in choices])[:-1]
-        return [np.exp(log_softmax(part)) for part in np.split(np.array(logits, np.float32), ends)]
+        ends = np.cumsum([len(mine) for mine in choices], dtype=int)
+        parts = np.split(np.array(logits, np.float32), ends)[:-1]
+        return [np.exp(log_softmax(part)) for part in parts]
 
 
-def _checked(texts: Any, choices: Any, one: bool) -> Any:
-    lists = [choices] if one else choices
-    if isinstance(lists, str) or len(lists) != len(texts):
+def _check(texts: list[str], choices: Any) -> None:
+    if isinstance(choices, str) or len(choices) != len(texts):
         raise KbertError(f"{len(texts)} texts need a list of choices each, not {choices!r:.80}")
-    for mine in lists:
+    for mine in choices:
         is_list = isinstance(mine, Sequence) and not isinstance(mine, str)
         if not is_list or len(mine) < 2 or not all(isinstance(each, str) for each in mine):
             raise KbertError(f"choices are a list of two texts or more, not {mine!r:.80}")
-    return lists
