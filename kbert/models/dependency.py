@@ -62,7 +62,6 @@ class BertForDependencyParsing(BertWithHead):
     """
 
     task = "dependency-parsing"
-    objective = "dependency-parsing"
 
     def __init__(
         self,
@@ -113,6 +112,9 @@ class BertForDependencyParsing(BertWithHead):
         )
         layer.build((None, None, size))
         return layer
+
+    def _places(self):
+        return {"relations": len(self.labels)}
 
     def call(self, inputs, training=None) -> dict[str, Any]:
         """Scores heads and relations.

@@ -46,7 +46,7 @@ def export(model: keras.Model, filepath: str | Path, format: str) -> None:
     """Writes a model of kbert in a format; see `KbertModel.export`."""
     if format not in FORMATS:
         raise KbertError(f"format is one of {', '.join(FORMATS)}, not {format!r:.80}")
-    if getattr(model, "objective", None) in ("multiple-choice", "dependency-parsing"):
+    if getattr(model, "task", None) in ("multiple-choice", "dependency-parsing"):
         raise KbertError(
             f"a {type(model).__name__} is not exported: a file takes rows of tokens, (batch, "
             "length), and this model takes more; save it as .keras"

@@ -41,7 +41,6 @@ class BertForMultipleChoice(BertWithHead):
     """
 
     task = "multiple-choice"
-    objective = "multiple-choice"
     input_axes = ("batch", "choices", "length")
 
     def __init__(

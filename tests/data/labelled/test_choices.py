@@ -1,9 +1,11 @@
+import keras
 import numpy as np
 import pytest
 
 from kbert import BertForMultipleChoice, KbertError, Tokenizer, read_task
 from kbert.data.labelled.batches import LabelledBatches
 from kbert.data.labelled.examples import Examples, Origin
+from kbert.training.losses import objective
 
 
 @pytest.fixture
@@ -36,6 +38,18 @@ def test_a_row_a_choice_as_the_tokenizer_makes_it(model):
             label == mine and all((one[name] == expected[name]).all() for name in one)
             for mine, one in found
         )
+
+
+def test_every_backend_trains_on_rows_of_several_lengths(model):
+    texts = ["축구는 재미있다", "국회", "나", "너"] * 4
+    pairs = [["경기 " * count, "국민의 법률을"] for count in (1, 20, 3, 5)] * 4
+    examples = Examples("multiple-choice", texts, pairs, [0, 1, 0, 1] * 4)
+    batches = LabelledBatches(examples, model, batch_size=4, epochs=3)
+    assert batches.shapes == [16, 17]
+    arguments = objective(model) | {"jit_compile": keras.backend.backend() == "jax"}
+    model.compile(keras.optimizers.Adam(3e-3), **arguments)
+    losses = [model.fit(batches, shuffle=False, verbose=0).history["loss"][0] for _ in range(3)]
+    assert losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize(

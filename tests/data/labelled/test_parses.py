@@ -74,12 +74,10 @@ def test_shapes_are_a_handful_and_every_backend_trains_on_them(model):
     )
     assert words == sum(map(len, labels))  # each once an epoch
 
-    model.compile(keras.optimizers.Adam(3e-3), **objective(model))
-    model.fit(batches, shuffle=False, verbose=0)
-    first, second = (model.evaluate(batches, verbose=0, return_dict=True)["loss"], None)
-    model.fit(batches, shuffle=False, verbose=0)
-    second = model.evaluate(batches, verbose=0, return_dict=True)["loss"]
-    assert second < first
+    arguments = objective(model) | {"jit_compile": keras.backend.backend() == "jax"}
+    model.compile(keras.optimizers.Adam(3e-3), **arguments)
+    losses = [model.fit(batches, shuffle=False, verbose=0).history["loss"][0] for _ in range(2)]
+    assert losses[1] < losses[0]
 
 
 @pytest.mark.parametrize(
