@@ -135,7 +135,7 @@ class Biaffine(keras.layers.Layer):
             scores = scores + of_dependents[:, :, None] + of_heads[:, None]
         return ops.cast(scores, "float32") + ops.cast(self.bias, "float32")
 
-    def compute_output_shape(self, dependents_shape, heads_shape=None, paired=False):
+    def compute_output_shape(self, dependents_shape, heads_shape, paired=False):
         """(B, W, H, C), or paired (B, W, C)."""
         heads = () if paired else (heads_shape[1],)
         return (*dependents_shape[:2], *heads, self.num_scores)
