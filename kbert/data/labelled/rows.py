@@ -81,10 +81,8 @@ def label_rows(
     finds_places = task in ("token-classification", "question-answering")
     names = ("offsets",) if finds_places else ()
     is_parsed = task == "dependency-parsing"
-    if task == "token-classification" or is_parsed:
-        first = tokenizer.encode_pieces(texts, ("offsets",))
-    else:
-        first = tokenizer.encode_pieces(texts)
+    of_first = ("offsets",) if task == "token-classification" or is_parsed else ()
+    first = tokenizer.encode_pieces(texts, of_first)
     second = None if pairs is None else tokenizer.encode_pieces(pairs, names)
     specials = 2 if second is None else 2 + tokenizer.separators
     room = max_length - specials
@@ -115,8 +113,8 @@ def _one_row_a_choice(examples: Examples) -> tuple[list[str], list[str], int]:
     for i, choices in enumerate(examples.pairs):
         if isinstance(choices, str) or len(choices) != count or count < 2:
             raise KbertError(
-                f"{examples.where(i)}: every example has a list of as many choices, 2 or more; "
-                f"this has {choices!r:.80}, and the first has {count}"
+                f"{examples.where(i)}: every example has a list of the same number of choices, "
+                f"2 or more; this has {choices!r:.80}, and the first has {count}"
             )
     texts = [text for text in examples.texts for _ in range(count)]
     return texts, [choice for choices in examples.pairs for choice in choices], count
