@@ -21,6 +21,8 @@ _HOME = {
     "BertForSequenceClassification": "models.classification",
     "BertForTokenClassification": "models.tagging",
     "BertForQuestionAnswering": "models.question_answering",
+    "BertForMultipleChoice": "models.multiple_choice",
+    "BertForDependencyParsing": "models.dependency",
     "extend_vocabulary": "models.extend",
     "load": "formats.load",
     "export_huggingface": "formats.huggingface_export",
@@ -44,21 +46,27 @@ _HOME = {
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
     "read_task": "tasks.read",
+    "MultipleChoice": "pipelines.choose",
+    "DependencyParser": "pipelines.parse",
 }
 __all__ = [
     "SIZES",
     "Bert",
+    "BertForDependencyParsing",
     "BertForMaskedLM",
+    "BertForMultipleChoice",
     "BertForNextSentencePrediction",
     "BertForPreTraining",
     "BertForQuestionAnswering",
     "BertForSequenceClassification",
     "BertForTokenClassification",
+    "DependencyParser",
     "Examples",
     "FillMask",
     "KbertError",
     "KeepBest",
     "LabelledBatches",
+    "MultipleChoice",
     "NextSentence",
     "QuestionAnswering",
     "TextClassifier",
@@ -99,22 +107,24 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.classification import (
         BertForSequenceClassification as BertForSequenceClassification,
     )
+    from kbert.models.dependency import BertForDependencyParsing as BertForDependencyParsing
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
     from kbert.models.fine_tuning import freeze as freeze
     from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
+    from kbert.models.multiple_choice import BertForMultipleChoice as BertForMultipleChoice
     from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM
     from kbert.models.pretraining import (
         BertForNextSentencePrediction as BertForNextSentencePrediction,
     )
     from kbert.models.pretraining import BertForPreTraining as BertForPreTraining
-    from kbert.models.question_answering import (
-        BertForQuestionAnswering as BertForQuestionAnswering,
-    )
+    from kbert.models.question_answering import BertForQuestionAnswering as BertForQuestionAnswering
     from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
+    from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.classify import TextClassifier as TextClassifier
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
+    from kbert.pipelines.parse import DependencyParser as DependencyParser
     from kbert.pipelines.tag import TokenClassifier as TokenClassifier
     from kbert.sizes import SIZES as SIZES
     from kbert.tasks.read import read_task as read_task

@@ -233,6 +233,8 @@ def in_use(path: Path, examples: Examples) -> str:
         "sequence-classification": "TextClassifier",
         "token-classification": "TokenClassifier",
         "question-answering": "QuestionAnswering",
+        "multiple-choice": "MultipleChoice",
+        "dependency-parsing": "DependencyParser",
     }[examples.task]
     texts = [examples.texts[0], *([examples.pairs[0]] if examples.pairs else [])]
     asked = ", ".join(repr(text[:60]) for text in texts)

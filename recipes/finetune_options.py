@@ -100,7 +100,13 @@ _PROBLEMS = {
     "several": "multi_label_classification",
     "number": "regression",
 }
-_TASKS = ("sequence-classification", "token-classification", "question-answering")
+_TASKS = (
+    "sequence-classification",
+    "token-classification",
+    "question-answering",
+    "multiple-choice",
+    "dependency-parsing",
+)
 
 
 def _fill_in(arguments: argparse.Namespace) -> None:

@@ -13,8 +13,10 @@ from kbert.data.labelled.batches import check_fit
 from kbert.data.labelled.examples import Examples
 from kbert.models.base import KbertModel
 from kbert.pipelines.answer import QuestionAnswering
+from kbert.pipelines.choose import MultipleChoice
 from kbert.pipelines.classify import TextClassifier
 from kbert.pipelines.encode import BATCH_SIZE
+from kbert.pipelines.parse import DependencyParser
 from kbert.pipelines.tag import TokenClassifier
 
 
@@ -23,9 +25,11 @@ class Predictions:
     """What a model says of N examples.
 
     Attributes:
-        labels: as `Examples.labels`; of questions the answer's text, "" for none.
-        scores: how likely each label is, (N, C) float32, of classification and choices; else (N,)
-            how likely what was said is, or None.
+        labels: as `Examples.labels`; of questions the answer's text, "" for none; of parsing the
+            (head, relation) of each word, by the best tree.
+        scores: how likely each label is, (N, C) float32, of classification and choices (where all
+            have as many); else (N,) how likely what was said is (of parsing the mean of the words),
+            or None.
     """
 
     labels: list[Any]
@@ -74,8 +78,35 @@ def _answered(model: Any, examples: Examples, batch_size: int) -> Predictions:
     return Predictions([answer["answer"] for answer in answers], scores)
 
 
+def _chosen(model: Any, examples: Examples, batch_size: int) -> Predictions:
+    scores = MultipleChoice(model).scores(
+        examples.texts, examples.pairs or [], batch_size=batch_size
+    )
+    as_many = len({len(each) for each in scores}) == 1
+    return Predictions(
+        [int(each.argmax()) for each in scores],
+        np.array(scores if as_many else [each.max() for each in scores]),
+    )
+
+
+def _parsed(model: Any, examples: Examples, batch_size: int) -> Predictions:
+    parses = DependencyParser(model).parse(examples.texts, batch_size=batch_size)
+    return Predictions(
+        [
+            [
+                (head, model.labels[relation])
+                for head, relation in zip(words.heads.tolist(), words.relations, strict=True)
+            ]
+            for words in parses
+        ],
+        np.array([words.scores.mean() if len(words.scores) else 1.0 for words in parses]),
+    )
+
+
 _OF_TASK: dict[str, Callable[[Any, Examples, int], Predictions]] = {
     "sequence-classification": _classified,
     "token-classification": _tagged,
     "question-answering": _answered,
+    "multiple-choice": _chosen,
+    "dependency-parsing": _parsed,
 }

@@ -104,10 +104,11 @@ def encoder_arguments(config: dict[str, Any], where: str) -> dict[str, Any]:
 
 def pooler_activation(config: dict[str, Any], task: str) -> str:
     """The activation of the pooler that a task has in a config's family."""
-    if task != "sequence-classification":
+    if task not in ("sequence-classification", "multiple-choice"):
         return "tanh"
-    hidden_act = config.get("hidden_act", "gelu_new")
-    by_family = {"electra": "gelu", "distilbert": "relu", "big_bird": hidden_act}
+    by_family = {"electra": "gelu", "distilbert": "relu"}
+    if task == "sequence-classification":
+        by_family["big_bird"] = config.get("hidden_act", "gelu_new")
     return by_family.get(config["model_type"], "tanh")
 
 
@@ -186,7 +187,7 @@ def config_of(model: KbertModel, model_type: str) -> dict[str, Any]:
     table = _DISTILBERT if model_type == "distilbert" else _SHARED
     config: dict[str, Any] = {
         "model_type": model_type,
-        "architectures": [FAMILIES[model_type].classes + SUFFIXES[task]],
+        "architectures": [FAMILIES[model_type].classes + SUFFIXES.get(task, "")],
         "dtype": "float32",
     }
     config |= {theirs: arguments[ours] for ours, (theirs, _) in table.items()}
@@ -210,6 +211,7 @@ def config_of(model: KbertModel, model_type: str) -> dict[str, Any]:
         labels = dict(enumerate(model.labels))
         config["id2label"] = labels
         config["label2id"] = {name: index for index, name in labels.items()}
+    if "classifier_dropout" in model.get_config():
         config["classifier_dropout"] = model.get_config()["classifier_dropout"]
     if task == "sequence-classification":
         config["problem_type"] = model.problem_type

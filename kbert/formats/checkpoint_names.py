@@ -56,6 +56,9 @@ _DISTILBERT_LAYER: Rows = (
 
 _LABEL: Rows = (("classifier.dense", "classifier"),)
 _SPAN: Rows = (("span.dense", "qa_outputs"),)
+# ELECTRA and DistilBERT have a pooler of their own only in some heads.
+_SUMMARY: Rows = (("bert.pooler.dense", "sequence_summary.summary"), *_LABEL)
+_PRE_CLASSIFIER: Rows = (("bert.pooler.dense", "pre_classifier"), *_LABEL)
 # RoBERTa, ELECTRA and BigBird keep a pooler of their own in the classification head.
 _POOLED_LABEL: Rows = (
     ("bert.pooler.dense", "classifier.dense"),
@@ -101,6 +104,7 @@ _BERT = Family(
         "sequence-classification": _LABEL,
         "token-classification": _LABEL,
         "question-answering": _SPAN,
+        "multiple-choice": _LABEL,
     },
 )
 _ROBERTA = _BERT._replace(
@@ -111,6 +115,7 @@ _ROBERTA = _BERT._replace(
         "sequence-classification": _POOLED_LABEL,
         "token-classification": _LABEL,
         "question-answering": _SPAN,
+        "multiple-choice": _LABEL,
     },
 )
 
@@ -127,9 +132,10 @@ FAMILIES: dict[str, Family] = {
         pooler="",
         heads={
             "masked-lm": _DISTILBERT_MLM,
-            "sequence-classification": (("bert.pooler.dense", "pre_classifier"), *_LABEL),
+            "sequence-classification": _PRE_CLASSIFIER,
             "token-classification": _LABEL,
             "question-answering": _SPAN,
+            "multiple-choice": _PRE_CLASSIFIER,
         },
     ),
     "electra": _BERT._replace(
@@ -141,6 +147,7 @@ FAMILIES: dict[str, Family] = {
             "sequence-classification": _POOLED_LABEL,
             "token-classification": _LABEL,
             "question-answering": _SPAN,
+            "multiple-choice": _SUMMARY,
         },
     ),
     "big_bird": _BERT._replace(
@@ -151,6 +158,7 @@ FAMILIES: dict[str, Family] = {
             "masked-lm": _BERT_MLM,
             "sequence-classification": _POOLED_LABEL,
             "token-classification": _LABEL,
+            "multiple-choice": _LABEL,
         },
     ),
 }
@@ -171,6 +179,7 @@ SUFFIXES = {
     "sequence-classification": "ForSequenceClassification",
     "token-classification": "ForTokenClassification",
     "question-answering": "ForQuestionAnswering",
+    "multiple-choice": "ForMultipleChoice",
 }
 
 

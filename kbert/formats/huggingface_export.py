@@ -26,6 +26,7 @@ _HUB_TASKS = {
     "sequence-classification": ("text-classification", "AutoModelForSequenceClassification"),
     "token-classification": ("token-classification", "AutoModelForTokenClassification"),
     "question-answering": ("question-answering", "AutoModelForQuestionAnswering"),
+    "multiple-choice": ("multiple-choice", "AutoModelForMultipleChoice"),
 }
 
 

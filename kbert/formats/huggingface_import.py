@@ -34,6 +34,7 @@ from kbert.models.base import KbertModel
 from kbert.text.files.huggingface_files import FILES
 from kbert.text.tokenizer import Tokenizer
 
+_CLASSIFIERS = ("sequence-classification", "token-classification", "multiple-choice")
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms
 
 
@@ -174,11 +175,12 @@ def _head_arguments(
         arguments["tie_word_embeddings"] = config.get("tie_word_embeddings", True) is not False
     if task in LABELLED_TASKS:
         arguments["labels"] = label_names(config, where) if labels is None else labels
-        arguments["classifier_dropout"] = config.get("classifier_dropout")
         if task == "sequence-classification":
             arguments["problem_type"] = problem_type(config, list(arguments["labels"]))
     elif labels is not None:
         raise KbertError(f"labels are for classification and tagging, not for {task!r}")
+    if task in _CLASSIFIERS:
+        arguments["classifier_dropout"] = config.get("classifier_dropout")
     return arguments
 
 
@@ -188,9 +190,9 @@ def _heads_of_others(config: dict[str, Any], task: str, count: int, where: str) 
     A tagger's head is called as a classifier's is, and may have the same shape.
     """
     saved = task_of_config(config)
-    if task not in LABELLED_TASKS or saved not in LABELLED_TASKS:
+    if task not in _CLASSIFIERS or saved not in _CLASSIFIERS:
         return ()
-    if saved == task and count == len(label_names(config, where)):
+    if saved == task and (not count or count == len(label_names(config, where))):
         return ()
     return ("classifier.", "pre_classifier.")
 

@@ -28,6 +28,8 @@ MODELS = {
     "BertForSequenceClassification": "kbert.models.classification",
     "BertForTokenClassification": "kbert.models.tagging",
     "BertForQuestionAnswering": "kbert.models.question_answering",
+    "BertForMultipleChoice": "kbert.models.multiple_choice",
+    "BertForDependencyParsing": "kbert.models.dependency",
 }
 ASSET_FOLDERS = ("assets", "assets/bert")  # of a Bert, and of a model around one
 

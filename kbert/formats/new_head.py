@@ -1,6 +1,7 @@
 """Another task's head on the encoder of a model: from pretrained to fine-tuned."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from kbert.errors import KbertError
@@ -54,10 +55,11 @@ def with_task(
         arguments["labels"] = labels
     if task in ("pretraining", "masked-lm") and hasattr(model, "mlm"):
         arguments["tie_word_embeddings"] = model.mlm.tied
-    with starting_at_zero():
+    bert = FAMILIES["bert"]
+    has_names = task == "encoder" or task in bert.heads  # by which its weights are found
+    with starting_at_zero() if has_names else nullcontext():
         other = TASKS[task](**arguments)
 
-    bert = FAMILIES["bert"]
     old = {_plain(place.part): place for place in places(model, bert)}
     new, used = [], set()
     for place in places(other, bert):
@@ -68,6 +70,8 @@ def with_task(
         else:
             draw(place)
             new.append(place.part)
+    if not has_names:
+        new += [f"{layer.name}.weights" for layer in other.layers if layer is not other.bert]
     other.tokenizer = model.tokenizer
     left = [part for part in old if part not in used]
     return other, LoadReport.of_weights(new, left)

@@ -7,6 +7,7 @@ feed_forward.py       the two dense layers behind attention
 encoder.py            one layer of the encoder, normalised after each addition
 pooling.py            a whole row as one vector
 heads.py              masked words, next sentence, labels
+biaffine.py           words as heads and dependents, and scores of their pairs
 activations.py        gelu and the others, by the names of Hugging Face's configs
 layer_norm.py         Keras's, with gradients that XLA computes fast
 dense.py              Keras's Dense, by the fastest way of each backend

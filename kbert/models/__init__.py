@@ -9,6 +9,8 @@ pretraining.py        the masked-LM head, the next-sentence head, or both
 classification.py     a label for a text or a pair
 tagging.py            a label for each token
 question_answering.py where an answer begins and ends
+multiple_choice.py    which of several choices goes with a text
+dependency.py         which word depends on which, and how
 inputs.py             a look at a model's inputs before a backend meets them
 watched_data.py       the same for the data of `fit`, `evaluate` and `predict`
 logits.py             which losses fit a head
@@ -20,6 +22,8 @@ export.py             a model -> ONNX, SavedModel
 
 from kbert.models.bert import Bert
 from kbert.models.classification import BertForSequenceClassification
+from kbert.models.dependency import BertForDependencyParsing
+from kbert.models.multiple_choice import BertForMultipleChoice
 from kbert.models.pretraining import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
@@ -37,16 +41,25 @@ TASKS = {
     "sequence-classification": BertForSequenceClassification,
     "token-classification": BertForTokenClassification,
     "question-answering": BertForQuestionAnswering,
+    "multiple-choice": BertForMultipleChoice,
+    "dependency-parsing": BertForDependencyParsing,
 }
-POOLED_TASKS = ("pretraining", "next-sentence-prediction", "sequence-classification")
-LABELLED_TASKS = ("sequence-classification", "token-classification")
+POOLED_TASKS = (
+    "pretraining",
+    "next-sentence-prediction",
+    "sequence-classification",
+    "multiple-choice",
+)
+LABELLED_TASKS = ("sequence-classification", "token-classification", "dependency-parsing")
 
 __all__ = [
     "LABELLED_TASKS",
     "POOLED_TASKS",
     "TASKS",
     "Bert",
+    "BertForDependencyParsing",
     "BertForMaskedLM",
+    "BertForMultipleChoice",
     "BertForNextSentencePrediction",
     "BertForPreTraining",
     "BertForQuestionAnswering",

@@ -46,6 +46,11 @@ def export(model: keras.Model, filepath: str | Path, format: str) -> None:
     """Writes a model of kbert in a format; see `KbertModel.export`."""
     if format not in FORMATS:
         raise KbertError(f"format is one of {', '.join(FORMATS)}, not {format!r:.80}")
+    if getattr(model, "task", None) in ("multiple-choice", "dependency-parsing"):
+        raise KbertError(
+            f"a {type(model).__name__} is not exported: a file takes rows of tokens, (batch, "
+            "length), and this model takes more; save it as .keras"
+        )
     if model.dtype_policy.name != "float32":
         raise KbertError(
             f"a model is exported in float32, and this one is {model.dtype_policy.name}: make it "

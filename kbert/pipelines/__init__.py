@@ -9,6 +9,9 @@ next_sentence.py      does the second text follow the first
 classify.py           which label a text has
 tag.py                spans of a text, or its words, and their names
 answer.py             the answer to a question, found in a text
+choose.py             which of several choices goes best with a text
+parse.py              which word depends on which, and how
+spanning_tree.py      the best tree that a parser's scores allow
 windows.py            texts of any length as rows that share some tokens
 encode.py             rows -> sorted batches -> answers in the texts' order
 robustness.py         what a model answers where text is written otherwise

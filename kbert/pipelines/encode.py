@@ -5,7 +5,7 @@
 
 On mixed lengths most of a batch in the texts' own order is padding; of a sorted one, little is.
 
-Shapes: B batch, L length, P masked positions.
+Shapes: B batch, L length, P masked positions, W words.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ Row = dict[str, np.ndarray]  # a text as the model's inputs: input_ids (L,), ...
 BATCH_SIZE = 64
 ROW_TOKENS = 64  # a batch of `batch_size` rows may hold this many tokens for each
 POSITIONS = "masked_lm_positions"
+OF_WORDS = ("first_pieces", "last_pieces", "words")  # as long as the row has words
 TEXTS_AT_A_TIME = 256  # how many are padded to one length while they become rows
 BATCHES_WITH_BAR = 4  # with fewer, there is nothing to wait for
 
@@ -72,6 +73,8 @@ def predict(
     rows: list[Row],
     answer: Callable[[Any, list[int]], list],
     batch_size: int = BATCH_SIZE,
+    *,
+    one_choice: bool = False,
 ) -> list:
     """Runs a model on rows of any lengths.
 
@@ -85,6 +88,8 @@ def predict(
         answer: makes a list of answers of a batch's outputs (numpy, one row each) and the rows'
             indices in `rows`. (Outputs may have more rows than there are indices: ignore them.)
         batch_size: the most rows in a batch.
+        one_choice: whether the model takes choices, (B, C, L): each row is then the only one of
+            its example.
 
     Returns:
         The rows' answers, in the order of the rows.
@@ -103,6 +108,8 @@ def predict(
     with Progress(console=console, transient=True, disable=hidden) as progress:
         for indices, shape in progress.track(shapes, description="kbert"):
             batch = pad([rows[i] for i in indices], *shape, pad_id)
+            if one_choice:
+                batch = {name: array[:, None] for name, array in batch.items()}  # (B, 1, L)
             outputs = model.predict_on_batch(batch)
             for i, each in zip(indices, answer(outputs, indices), strict=True):
                 answers[i] = each
@@ -164,14 +171,15 @@ def power_of_two(count: int) -> int:
 
 
 def pad(rows: list[Row], size: int, length: int, positions: int, pad_id: int) -> Row:
-    """Rows as arrays, (B, L) and for masked positions (B, P), padded on the right.
+    """Rows as arrays, padded on the right: (B, L), of masked positions (B, P), of words (B, W).
 
-    Rows that are missing to B repeat the first.
+    Rows that are missing to B repeat the first. W is rounded up, as lengths are.
     """
     rows = rows + rows[:1] * (size - len(rows))
+    words = round_length(max(len(row.get("words", ())) for row in rows) or 1)
     batch: Row = {"attention_mask": np.zeros((size, length), np.int32)}
     for name in rows[0]:
-        width = positions if name == POSITIONS else length
+        width = {POSITIONS: positions, **dict.fromkeys(OF_WORDS, words)}.get(name, length)
         fill = pad_id if name == "input_ids" else 0
         batch[name] = np.full((size, width), fill, np.int32)
     for i, row in enumerate(rows):

@@ -26,7 +26,9 @@ def complete(special_tokens: Mapping[str, str] | None) -> dict[str, str]:
     """
     given = dict(special_tokens or {})
     if set(given) - set(ROLES):
-        raise KbertError(f"special tokens have the roles {', '.join(ROLES)}, not {sorted(given)!r:.80}")
+        raise KbertError(
+            f"special tokens have the roles {', '.join(ROLES)}, not {sorted(given)!r:.80}"
+        )
     tokens = {**BERT, **given}
     if not all(isinstance(token, str) and token for token in tokens.values()):
         raise KbertError(f"a special token is a text that is not empty, not as in {tokens!r:.200}")

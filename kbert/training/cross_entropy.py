@@ -40,7 +40,8 @@ def cross_entropy(labels, logits):
         at_label = ops.take_along_axis(logits, places, axis=-1)  # (..., 1)
 
         def gradient(upstream):
-            words = ops.arange(logits.shape[-1], dtype="int32")  # (V,)
+            size = logits.shape[-1] or ops.shape(logits)[-1]  # TensorFlow's may be of any length
+            words = ops.arange(size, dtype="int32")  # (V,)
             one_hot = ops.cast(words == places, logits.dtype)  # never in memory: XLA fuses it
             return (ops.exp(logits - log_sums) - one_hot) * upstream[..., None]
 

@@ -161,6 +161,8 @@ def objective(
     | regression               | mean squared error                | (B,) or (B, 1) floats         |
     | token classification     | cross-entropy                     | (B, L) integers               |
     | question answering       | cross-entropies of both ends      | `start` and `end`, (B,)       |
+    | multiple choice          | cross-entropy of the choices      | (B,) integers                 |
+    | dependency parsing       | cross-entropies of both           | `heads`, `relations` (B, W)   |
 
     Integer labels of -100 do not count. Two losses are summed.
 

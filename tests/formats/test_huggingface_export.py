@@ -47,7 +47,11 @@ def assert_same_outputs(ours, theirs, inputs):
         assert np.abs(a - b).mean() < 1e-5
 
 
-@pytest.mark.parametrize("task", TASKS)
+OF_ROWS = [task for task in TASKS if TASKS[task].input_axes == ("batch", "length")]
+OF_ROWS.remove("dependency-parsing")  # Hugging Face has none
+
+
+@pytest.mark.parametrize("task", OF_ROWS)
 def test_a_model_of_ours_in_transformers_and_back(task, small, tokenizer, inputs, tmp_path):
     labels = {"labels": ["가", "나", "다"]} if task in LABELLED_TASKS else {}
     model = TASKS[task](**small, **labels)

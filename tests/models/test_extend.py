@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from kbert.text.korean.jamo import JAMO_TOKENS
 from keras import ops
 
 import kbert
@@ -13,6 +12,7 @@ from kbert import (
     extend_vocabulary,
 )
 from kbert.formats.huggingface_export import export_huggingface
+from kbert.text.korean.jamo import JAMO_TOKENS
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] 국 ##회 ##민 정 ##부".split()
 NEW = ["국회", "정부", "##회정", "뷁"]

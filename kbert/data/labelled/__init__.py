@@ -5,6 +5,7 @@ read_table.py   CSV, Excel, Parquet, DataFrames ... -> Examples; every bad row i
 table_rows.py   the rows of such a table, whatever it is
 split.py        a part to train on and one to hold out, which share no text
 overlap.py      which examples of one part are in another
+parses.py       the words of parsed sentences, as numbers
 rows.py         Examples -> rows of ids, with targets by task
 batches.py      LabelledBatches: rows -> what `fit` takes, those of like lengths together
 """

@@ -5,7 +5,7 @@ backend sees the same numbers. An epoch's rows are shuffled, sorted by length wi
 some batches, and cut; then the batches are shuffled. So little of a batch is padding, and since
 lengths are rounded up, a backend that compiles each shape meets a handful of them.
 
-Shapes: B batch, L length, C labels or choices.
+Shapes: B batch, L length, C labels or choices, W words.
 """
 
 import math
@@ -15,6 +15,7 @@ import numpy as np
 
 from kbert.backend import require_backend
 from kbert.data.labelled.examples import Examples, as_examples
+from kbert.data.labelled.parses import fill_words
 from kbert.data.labelled.rows import LabelledRows, label_rows
 from kbert.errors import KbertError, whole_number
 from kbert.text.encoding.rows import fill_rows
@@ -97,6 +98,7 @@ class LabelledBatches(keras.utils.PyDataset):
         self.steps = self.epochs * self.steps_per_epoch
         self.shapes = np.unique(self._lengths).tolist()
         self.mean_length = int(self._lengths.mean())
+        self._widths = _widths(self.rows, self._lengths, self.shapes)
         self._epoch, self._plan = -1, np.zeros((0, 0), np.int64)
 
     def __len__(self) -> int:
@@ -106,7 +108,9 @@ class LabelledBatches(keras.utils.PyDataset):
         """The batch of a step: `(x, y, sample_weight)`.
 
         `x` holds `input_ids`, `token_type_ids` and `attention_mask` (B, L), or (B, C, L) where
-        each choice is a row. `y` is as `label_rows` says; of tags (B, L), with weights (B, L).
+        each choice is a row; for a parser also what it takes of words, (B, W), with the gold
+        `heads`. `y` is as `label_rows` says; of tags (B, L), with weights (B, L); of parsing
+        `heads` and `relations` (B, W), with weights.
         """
         if not 0 <= index < self.steps:
             raise IndexError(f"batch {index} of {self.steps}")
@@ -116,6 +120,10 @@ class LabelledBatches(keras.utils.PyDataset):
         length = self._length(units)
         units = np.where(units >= 0, units, units[0])
         x = fill(self.rows, units, length, self.tokenizer)
+        if self.rows.parsed is not None:
+            x.update(fill_words(self.rows.parsed, units, self._widths[length]))
+            y = {"heads": x["heads"], "relations": x.pop("relations")}
+            return x, y, dict.fromkeys(y, x.pop("weights") * weights[:, None])
         if "labels" in x:
             labels = x.pop("labels")
             return x, np.maximum(labels, 0), (labels >= 0) * weights[:, None]
@@ -188,6 +196,14 @@ def row_limit(model: Any, max_length: int | None) -> int:
             f"max_length {max_length} is more than the {model.max_length} tokens of the model"
         )
     return max_length
+
+
+def _widths(rows: LabelledRows, lengths: np.ndarray, shapes: list[int]) -> dict[int, int]:
+    """W for each L: the most words of a row that short, rounded up. So W makes no more shapes."""
+    if rows.parsed is None:
+        return {}
+    words = round_lengths(rows.parsed.lengths)
+    return {length: int(words[lengths <= length].max()) for length in shapes}
 
 
 def check_fit(examples: Examples, model: Any) -> None:

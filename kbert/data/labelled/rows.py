@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from kbert.data.labelled.examples import Examples
+from kbert.data.labelled.parses import ParsedRows, parsed_rows
 from kbert.errors import KbertError
 from kbert.text.encoding.pieces import Pieces
 from kbert.text.encoding.rows import plan_rows, row_lengths
@@ -38,6 +39,7 @@ class LabelledRows:
         lengths: (R,) tokens, special tokens included.
         choices: how many rows an example has, one for each choice.
         targets: what is asked of each row or example, by name; none where labels are not known.
+        parsed: the words of each row, where it is parsed.
     """
 
     first: Pieces
@@ -46,6 +48,7 @@ class LabelledRows:
     lengths: np.ndarray
     choices: int = 1
     targets: dict[str, np.ndarray] = field(default_factory=dict)
+    parsed: ParsedRows | None = None
 
 
 def label_rows(
@@ -66,7 +69,7 @@ def label_rows(
         Rows with the targets: of classification `label` (N,) int32, or (N,) and (N, C) float32 of
         regression and of several labels; of tagging `labels`, a label for each of T pieces, in
         `first.places`; of questions `start` and `end` (R,) int32, 0 ([CLS]) where a row does not
-        hold the whole answer.
+        hold the whole answer; of choices `label` (N,) int32; of parsing the words, in `parsed`.
 
     Raises:
         KbertError: if a label does not fit, or a question leaves no room.
@@ -77,7 +80,9 @@ def label_rows(
         texts, pairs, choices = _one_row_a_choice(examples)
     finds_places = task in ("token-classification", "question-answering")
     names = ("offsets",) if finds_places else ()
-    first = tokenizer.encode_pieces(texts, names if task == "token-classification" else ())
+    is_parsed = task == "dependency-parsing"
+    of_first = ("offsets",) if task == "token-classification" or is_parsed else ()
+    first = tokenizer.encode_pieces(texts, of_first)
     second = None if pairs is None else tokenizer.encode_pieces(pairs, names)
     specials = 2 if second is None else 2 + tokenizer.separators
     room = max_length - specials
@@ -89,8 +94,11 @@ def label_rows(
         truncation="only_second" if task == "question-answering" else "longest_first",
         stride=min(STRIDE, room // 4) if finds_places else None,
     )
-    rows = LabelledRows(first, second, plan, row_lengths(plan, specials), choices)
-    if examples.labels is not None:
+    parsed = None
+    if is_parsed and examples.labels is not None:
+        parsed = parsed_rows(examples, first, plan["first_end"], label_names)
+    rows = LabelledRows(first, second, plan, row_lengths(plan, specials), choices, parsed=parsed)
+    if examples.labels is not None and not is_parsed:
         _set_targets(rows, examples, label_names, tokenizer)
     for pieces in (first, second):
         if pieces is not None:
@@ -99,11 +107,15 @@ def label_rows(
 
 
 def _one_row_a_choice(examples: Examples) -> tuple[list[str], list[str], int]:
-    assert examples.pairs is not None
-    counts = {len(choices) for choices in examples.pairs}
-    if len(counts) != 1 or counts == {1}:
-        raise KbertError(f"every example has the same number of choices, 2 or more, not {counts}")
-    count = counts.pop()
+    if examples.pairs is None:
+        raise KbertError("examples of multiple choice have their choices in pairs, a list each")
+    count = len(examples.pairs[0])
+    for i, choices in enumerate(examples.pairs):
+        if isinstance(choices, str) or len(choices) != count or count < 2:
+            raise KbertError(
+                f"{examples.where(i)}: every example has a list of the same number of choices, "
+                f"2 or more; this has {choices!r:.80}, and the first has {count}"
+            )
     texts = [text for text in examples.texts for _ in range(count)]
     return texts, [choice for choices in examples.pairs for choice in choices], count
 

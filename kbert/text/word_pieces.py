@@ -1,0 +1,47 @@
+"""Which pieces each word between spaces (eojeol) begins and ends with.
+
+Shapes: W words, T pieces of a text.
+"""
+
+import numpy as np
+
+from kbert.text.tags import eojeols
+
+
+def word_pieces(text: str, offsets: np.ndarray) -> np.ndarray:
+    """The first and the last piece of each word of a text.
+
+    Args:
+        text: the original string.
+        offsets: (T, 2) where its pieces stand.
+
+    Returns:
+        (W, 2) int64; -1, -1 of a word of which the tokenizer leaves nothing.
+
+    Example:
+        >>> word_pieces("밥을 먹었다", np.array([[0, 1], [1, 2], [3, 6]])).tolist()
+        [[0, 1], [2, 2]]
+    """
+    words = np.array(eojeols(text), np.int64).reshape(-1, 2)
+    # The first piece that ends behind the word's start, and the last that begins before its end.
+    first = np.searchsorted(offsets[:, 1], words[:, 0], "right")
+    last = np.searchsorted(offsets[:, 0], words[:, 1], "left") - 1
+    return np.where((first <= last)[:, None], np.stack([first, last], axis=1), -1)
+
+
+def word_places(places: np.ndarray, end: int) -> np.ndarray:
+    """Where words stand in a row that has [CLS] before its pieces and [SEP] behind them.
+
+    Args:
+        places: (W, 2) from `word_pieces`.
+        end: how many pieces of the text the row holds.
+
+    Returns:
+        (W, 2) int64 positions. A word of which nothing is in the row stands where [SEP] does.
+
+    Example:
+        >>> word_places(np.array([[0, 1], [2, 4], [5, 5]]), end=4).tolist()
+        [[1, 2], [3, 4], [5, 5]]
+    """
+    missing = ((places[:, 0] < 0) | (places[:, 0] >= end))[:, None]
+    return np.where(missing, end + 1, np.minimum(places, end - 1) + 1)
