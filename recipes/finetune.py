@@ -30,6 +30,7 @@ import kbert
 from kbert.data.labelled.batches import LabelledBatches
 from kbert.data.labelled.examples import Examples
 from kbert.data.labelled.overlap import overlap
+from kbert.evaluation.ceiling import ceiling
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.evaluation.report import write_report
 from kbert.models.base import KbertModel
@@ -97,7 +98,7 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
         if asked is not None:
             found["test"] = evaluate(model, asked)
         for part, scores in found.items():
-            screen.print(f"seed {seed}, {part}: {scores}")
+            screen.print(f"seed {seed}, {part}: {scores}{highest(scores, model)}")
         results.append((place, found))
     finish(arguments, results, time.perf_counter() - began, folder, screen)
 
@@ -206,6 +207,16 @@ def finish(
         f"\nThe model is {folder / 'model.keras'}, the report {folder / 'report.html'}. To go on:\n"
         f"  {command('python', '-c', in_use(folder / 'model.keras', shown_part.examples))}"
     )
+
+
+def highest(evaluation: Evaluation, model: KbertModel) -> str:
+    """What the vocabulary allows at the most, where it limits the score."""
+    try:
+        best = ceiling(evaluation.examples, model.tokenizer)
+    except kbert.KbertError:
+        return ""
+    metric = best_by(evaluation.examples)
+    return f"  (the vocabulary allows {metric} {shown(metric, best[metric])})"
 
 
 def mean_and_deviation(name: str, values: list[float]) -> str:

@@ -2,6 +2,7 @@
 
 predictions.py  examples -> what a model says of them, by the pipeline of the task
 evaluate.py     what was right, by the metric of the set or the task; the surest mistakes
+ceiling.py      the best score that a vocabulary allows
 report.py       an evaluation as a page for people
 keep_best.py    KeepBest: a callback that evaluates while `fit` runs, and keeps the best weights
 """

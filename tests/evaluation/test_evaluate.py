@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 import kbert
-from kbert import BertForSequenceClassification, Examples, KbertError
+from kbert import BertForSequenceClassification, Examples, KbertError, Tokenizer
+from kbert.evaluation.ceiling import ceiling
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.evaluation.predictions import Predictions, predict_examples
 from kbert.evaluation.report import write_report
@@ -116,3 +117,30 @@ def test_what_cannot_be_evaluated_is_refused(small, tokenizer):
         evaluate(model, ["국회"])
     with pytest.raises(KbertError, match="load the model with task='question-answering'"):
         predict_examples(model, Examples("question-answering", ["가"], pairs=["나"]))
+
+
+def test_the_ceiling_of_a_vocabulary(tokenizer):
+    names = ["O", "B-LC", "I-LC"]
+    texts, spans = ["국회에 나", "너 국회에게"], [[(0, 2, "LC")], [(2, 6, "LC")]]
+    tags = Examples("token-classification", texts, labels=spans, label_names=names)
+    assert ceiling(tags, tokenizer)["entity_f1"] == 1.0  # 국회 ##에, 국회 ##에게
+    tags.labels = [[(0, 2, "LC")], [(2, 5, "LC")]]  # ends within ##에게
+    assert ceiling(tags, tokenizer)["entity_micro_f1"] == 0.5
+    answers = Examples(
+        "question-answering",
+        ["가", "나", "다"],
+        pairs=["국회에 나", "너 국회에게", "나"],
+        labels=[[(0, "국회")], [(2, "국회에")], []],
+    )
+    assert ceiling(answers, tokenizer)["em"] == pytest.approx(2 / 3)
+    with pytest.raises(KbertError, match="a ceiling is of entities or answers"):
+        ceiling(Examples("sequence-classification", ["가"], labels=["가"]), tokenizer)
+
+
+@pytest.mark.real_data
+def test_the_ceiling_of_klue_ner(real_data):
+    examples = kbert.read_task("klue-ner", real_data / "finetune" / "klue", "dev")
+    tokenizer = Tokenizer.from_file(real_data / "vocabs" / "klue-bert-base.vocab.txt")
+    found = ceiling(examples, tokenizer)
+    # By KLUE's own conversion, which gives all of a word with [UNK] one label, 97.78 and 97.43.
+    assert 0.97 < found["entity_f1"] < 1 and 0.97 < found["entity_micro_f1"] < 1
