@@ -79,6 +79,20 @@ def test_glued_to_mask(tokenizer):
     assert read("[MASK][MASK]에", "continuation")[0] == ["[MASK]", "[MASK]", "##에"]
 
 
+@pytest.mark.parametrize("copies", [1, 500])  # by the engine, and by numpy
+def test_cutting_by_hand(copies):
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 ##서 에 a ##b b . 漢 字".split()
+    tokenizer = Tokenizer(words)
+    text = "국회에서  국회에. 에 뷁 ab漢字 [MASK]에 [MAS"
+    # What BERT's cleaning deletes glues, and what it takes for a space cuts.
+    odd = "a\x1cb a\u2028b a\tb a\u200bb a\xa0b\n"
+    *_, first, second = tokenizer.encode([text, odd] * copies)
+    assert [tokenizer.token(i) for i in first] == (
+        "국회 ##에 ##서 국회 ##에 . 에 [UNK] a ##b 漢 字 [MASK] 에 [UNK] [UNK]".split()
+    )
+    assert [tokenizer.token(i) for i in second] == "a ##b a b a b a ##b a b".split()
+
+
 def test_truncation_and_padding(tokenizer):
     text, pair = "나 너 우리 나 너", "국민 국회"
 

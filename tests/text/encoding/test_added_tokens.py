@@ -102,6 +102,18 @@ def test_uncased_by_hand():
     assert tokenizer.tokenize("covid-19 COVID-19") == ["covid", "-", "19", "COVID-19"]
 
 
+@pytest.mark.parametrize("copies", [1, 1000])
+def test_tokens_with_spaces_and_lines(copies):
+    """Also where texts stand one behind the other, with a line break between two."""
+    tokens = [{"content": token, "normalized": False} for token in ("두 말", "a\nb", "나\n", "[M")]
+    words = [*WORDS, "두 말", "a\nb", "나\n", "[M"]
+    tokenizer = Tokenizer(words, added_tokens=tokens)
+    texts = ["국회두 말에a\nb [MASK][M나\n나", "b a", "b", "나"] * copies
+    found = [[tokenizer.token(i) for i in ids] for ids in tokenizer.encode(texts)[-4:]]
+    assert found[0] == ["국회", "두 말", "에", "a\nb", "[MASK]", "[M", "나\n", "나"]
+    assert found[1:] == [["b", "a"], ["b"], ["나"]]
+
+
 def test_white_space_that_a_token_takes_along_is_in_no_other_eojeol():
     entries = [{"content": "[MASK]", "lstrip": True, "rstrip": True}]
     tokenizer = Tokenizer(WORDS, added_tokens=entries)
