@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from kbert import Bert, BertForPreTraining, KbertError
-from kbert.training import peak
+from kbert.training import peak, time_budget
 from kbert.training import progress as module
 from kbert.training.curves import draw_curves
 from kbert.training.evaluation import mean_scores
@@ -18,6 +18,7 @@ from kbert.training.progress import TrainingProgress
 from kbert.training.run_log import RunLog
 from kbert.training.stages import Stage, locate
 from kbert.training.tensorboard import TensorBoardFiles
+from kbert.training.time_budget import TimeBudget
 from tests.conftest import SMALL
 
 STAGES = [Stage(None, 4, 10, 10), Stage(None, 2, 10, 40)]  # of 100 and 400 tokens a step
@@ -194,6 +195,25 @@ def test_tensorboards_files_where_they_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(KbertError, match="TensorBoard's files cannot be written"):
         TensorBoardFiles(tmp_path / "file", 0)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_run_by_the_clock_is_as_far_as_its_time(tmp_path, clock, capsys, monkeypatch, terminal):
+    monkeypatch.setattr(time_budget, "time", clock)
+    budget = TimeBudget(100.0, peak=1.0)
+    screen = Console(width=200, force_terminal=terminal)
+    with TrainingProgress(screen, tmp_path / "log.jsonl", STAGES, budget=budget) as progress:
+        progress.interval(0)
+        take(progress, clock, 15.0)
+        take(progress, clock, 10.0)
+        progress._progress.refresh()
+        shown = capsys.readouterr().out
+        if terminal:
+            assert "25%" in shown and "1:15 left" in shown
+        else:
+            assert shown.startswith("step 1  loss 1.000") and "/" not in shown
+        take(progress, clock, 99.0)
+        assert "0:00 left" in progress._describe()
 
 
 def test_no_stage_has_a_step_behind_the_last():
