@@ -115,7 +115,8 @@ def write_report(
     few = 2 <= len(evaluation.examples.label_names) <= MOST_LABELS
     if evaluation.examples.is_single_label and few:
         parts.append(_matrix(evaluation.confusion(), evaluation.examples.label_names, words))
-    parts.append(_errors(wrong[:errors], words, is_number))
+    task = "regression" if is_number else evaluation.examples.task
+    parts.append(_errors(wrong[:errors], words, task))
     page = (
         f'<!doctype html>\n<html lang="{language}">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -151,13 +152,14 @@ def _matrix(table: np.ndarray, names: list[str], words: Mapping[str, str]) -> st
     )
 
 
-def _errors(wrong: list[dict[str, Any]], words: Mapping[str, str], is_number: bool) -> str:
+def _errors(wrong: list[dict[str, Any]], words: Mapping[str, str], task: str) -> str:
+    is_number = task == "regression"
     kind = "distance" if is_number else "errors"
     rows = []
     for each in wrong:
         texts = [each["text"], each.get("pair")]
         told = "<br>".join(escape(_told(text, words)) for text in texts if text is not None)
-        said = [_told(_named(each[side], each["text"]), words) for side in ("label", "predicted")]
+        said = [_told(one, words) for one in _named(each, task)]
         sure = f"{each['score']:.2f}" if is_number else f"{100 * each['score']:.0f}%"
         rows.append(
             f"<tr><td>{told}<small>{escape(each['where'])}</small></td>"
@@ -171,13 +173,36 @@ def _errors(wrong: list[dict[str, Any]], words: Mapping[str, str], is_number: bo
     )
 
 
-def _named(label: Any, text: str) -> Any:
-    """Spans as the words that they are of, answers as their texts; other labels as they are."""
-    if isinstance(label, list) and label and isinstance(label[0], tuple):
-        if len(label[0]) == 3 and isinstance(label[0][1], int):
-            return [f"{text[start:end]} ({name})" for start, end, name in label]
-        return [each[1] for each in label]
-    return label
+def _named(error: dict[str, Any], task: str) -> list[Any]:
+    """The label and what was predicted, as words.
+
+    Spans are the words that they are of, answers and choices their texts, and of a parse what
+    differs is told; other labels are as they are.
+    """
+    text, both = error["text"], [error["label"], error["predicted"]]
+    if task == "multiple-choice":
+        return [error["pair"][choice] for choice in both]
+    if task == "dependency-parsing":
+        return [_arcs(text.split(), *both), _arcs(text.split(), *both[::-1])]
+    if task == "token-classification":
+        return [[f"{text[start:end]} ({name})" for start, end, name in spans] for spans in both]
+    if task == "question-answering":
+        return [[answer for _, answer in both[0]], both[1]]
+    return both
+
+
+def _arcs(words: list[str], parse: list[tuple], other: list[tuple]) -> list[str]:
+    """What a parse says of the words of which another says something else.
+
+    Example:
+        >>> _arcs(["나는", "간다"], [(2, "NP_SBJ"), (0, "VP")], [(2, "NP_OBJ"), (0, "VP")])
+        ['나는 → 간다 (NP_SBJ)']
+    """
+    return [
+        f"{word} → {words[one[0] - 1] if one[0] else 'ROOT'} ({one[1]})"
+        for word, one, two in zip(words, parse, other, strict=True)
+        if tuple(one[:2]) != tuple(two[:2])
+    ]
 
 
 def _told(value: Any, words: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ import pytest
 from kbert import BertForDependencyParsing, BertForMultipleChoice, DependencyParser, MultipleChoice
 from kbert.data.labelled.examples import Examples
 from kbert.evaluation.evaluate import evaluate
+from kbert.evaluation.report import write_report
 
 
 @pytest.fixture
@@ -64,3 +65,28 @@ def test_choices_need_not_be_as_many(chooser):
     )
     scores = evaluate(chooser, examples)
     assert scores.predictions.scores.shape == (2,) and 0 <= scores["accuracy"] <= 1
+
+
+def test_the_report_tells_choices_by_their_texts_and_of_parses_what_differs(
+    parser, chooser, tmp_path
+):
+    said = MultipleChoice(chooser)("축구는", ["재미있다", "법률을"])["choice"]
+    chosen = Examples("multiple-choice", ["축구는"], [["재미있다", "법률을"]], [1 - said])
+    write_report(evaluate(chooser, chosen), tmp_path / "choices.html")
+    page = (tmp_path / "choices.html").read_text(encoding="utf-8")
+    right, wrong = (["재미있다", "법률을"][place] for place in (1 - said, said))
+    assert f"<td>{right}</td><td>{wrong}</td>" in page
+
+    text = "국회는 법률을 의결한다"
+    words = DependencyParser(parser)(text)
+    labels = [(word["head"], word["relation"], "NNG") for word in words]
+    other = "NP" if labels[1][1] == "VP" else "VP"
+    labels[1] = (labels[1][0], other, "NNG")
+    parsed = Examples("dependency-parsing", [text], labels=[labels], label_names=["NP", "VP"])
+    write_report(evaluate(parser, parsed), tmp_path / "parses.html")
+    page = (tmp_path / "parses.html").read_text(encoding="utf-8")
+    head = ["ROOT", *text.split()][labels[1][0]]
+    assert (
+        f"<td>법률을 → {head} ({other})</td><td>법률을 → {head} ({words[1]['relation']})</td>"
+        in page
+    )

@@ -2,9 +2,10 @@ import keras
 import numpy as np
 import pytest
 
-from kbert import BertForDependencyParsing, KbertError
+from kbert import BertForDependencyParsing, KbertError, Tokenizer, read_task
 from kbert.data.labelled.batches import LabelledBatches
 from kbert.data.labelled.examples import Examples, Origin
+from kbert.pipelines.spanning_tree import spanning_tree
 from kbert.training.losses import objective
 
 LABELS = ["NP_SBJ", "NP_OBJ", "VP"]
@@ -60,7 +61,7 @@ def test_what_is_cut_off_does_not_count_as_word_or_as_head(model):
 def test_shapes_are_a_handful_and_every_backend_trains_on_them(model):
     rng = np.random.default_rng(0)
     texts, labels = [], []
-    for size in rng.integers(1, 20, 40).tolist():
+    for size in rng.integers(1, 14, 40).tolist():
         texts.append(" ".join(rng.choice(["국회는", "법률을", "나"], size)))
         labels.append([(i + 1 if i < size else 0, "VP", "") for i in range(1, size + 1)])
     batches = LabelledBatches(parses(texts, labels), model, batch_size=4, epochs=2, seed=1)
@@ -93,3 +94,28 @@ def test_labels_that_cannot_be(model, labels, message):
     examples = parses([TEXT], [labels], origins=[Origin("klue.tsv", 7)])
     with pytest.raises(KbertError, match=message):
         LabelledBatches(examples, model)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("name", "folder", "words"),
+    [("klue-dp", "klue", 22_496), ("ud-kaist-parsing", "ud_kaist", 25_278)],
+)
+def test_every_word_of_the_official_sets_counts_and_gold_trees_are_found(
+    real_data, small, name, folder, words
+):
+    examples = read_task(name, real_data / "finetune" / folder, "dev")
+    tokenizer = Tokenizer.from_file(real_data / "vocabs/klue-bert-base.vocab.txt")
+    sizes = {"vocab_size": len(tokenizer), "max_position_embeddings": 512}
+    model = BertForDependencyParsing(
+        labels=examples.label_names, arc_size=2, relation_size=2, **{**small, **sizes}
+    )
+    model.tokenizer = tokenizer
+    batches = LabelledBatches(examples, model, batch_size=64)
+    counted = [batches[step][2]["relations"] for step in range(len(batches))]
+    assert sum(weights.sum() for weights in counted) == words
+    assert examples.labels is not None
+    for sentence in examples.labels:
+        heads = [word[0] for word in sentence]
+        scores = np.eye(len(heads) + 1)[heads]  # (W, W + 1)
+        assert spanning_tree(scores).tolist() == heads
