@@ -227,7 +227,7 @@ def objective(
     else:  # one output, which has no name; what is told of it must say what was asked
         loss = CrossEntropy(**settings)
         named = {"masked-lm": "mlm_accuracy", "causal": "next_token_accuracy"}
-        metrics = [Accuracy(named.get(name, "accuracy"))]
+        metrics = [Accuracy(named.get(str(name), "accuracy"))]
     jit_compile = keras.backend.backend() != "torch"
     return {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}
 
