@@ -92,7 +92,10 @@ class KbertModel(keras.Model):
                 kwargs["validation_data"] = (watch.data(*given[:2]), *given[1:])
             elif given is not None:
                 kwargs["validation_data"] = watch.data(given)
-            return super(KbertModel, self).fit(watch.data(x, y), y, *args, **kwargs)
+            data = watch.data(x, y, kwargs.get("shuffle", True))
+            if isinstance(x, keras.utils.PyDataset) and keras.backend.backend() == "tensorflow":
+                kwargs["shuffle"] = False  # it is done
+            return super(KbertModel, self).fit(data, y, *args, **kwargs)
 
         return self._watched(run)
 

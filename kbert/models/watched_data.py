@@ -41,11 +41,13 @@ class Watch:
         self.limits, self.labels = limits, labels
         self.error: Exception | None = None
 
-    def data(self, x: Any, y: Any = None) -> Any:
-        """Arrays, checked; or batches that will be."""
+    def data(self, x: Any, y: Any = None, shuffle: bool = False) -> Any:
+        """Arrays, checked; or batches that will be, on TensorFlow in another order if asked."""
         if isinstance(x, keras.utils.PyDataset):
             batches = _WatchedBatches(x, self)
-            return _of_any_shape(batches) if keras.backend.backend() == "tensorflow" else batches
+            if keras.backend.backend() == "tensorflow":
+                return _of_any_shape(batches, shuffle)
+            return batches
         if isinstance(x, GeneratorType):
             return self._each(x)
         if isinstance(x, Mapping | list | tuple | str) or x is None or hasattr(x, "shape"):
@@ -111,7 +113,7 @@ class _WatchedBatches(keras.utils.PyDataset):
         self._batches.on_epoch_end()
 
 
-def _of_any_shape(batches: _WatchedBatches) -> Any:
+def _of_any_shape(batches: _WatchedBatches, shuffle: bool) -> Any:
     """Batches as a TensorFlow dataset in which every axis may have any length.
 
     Keras reads off the first two batches which axes do, and fails at the first that is longer where
@@ -125,7 +127,8 @@ def _of_any_shape(batches: _WatchedBatches) -> Any:
 
     def epoch() -> Iterator[Any]:
         batches.on_epoch_begin()
-        for index in range(count):
+        order = np.random.permutation(count) if shuffle else np.arange(count)  # as Keras does
+        for index in order.tolist():
             yield _standard(batches[index])
         batches.on_epoch_end()
 
