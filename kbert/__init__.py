@@ -25,8 +25,8 @@ _HOME = {
     "BertForDependencyParsing": "models.dependency",
     "extend_vocabulary": "models.extend",
     "load": "formats.load",
-    "export_huggingface": "formats.huggingface_export",
-    "push_to_hub": "formats.huggingface_export",
+    "export_huggingface": "formats.huggingface.export",
+    "push_to_hub": "formats.huggingface.export",
     "export_with_tokenizer": "formats.tensorflow_text",
     "from_keras_hub": "formats.keras_hub",
     "to_keras_hub": "formats.keras_hub",
@@ -97,8 +97,8 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.evaluation.evaluate import evaluate as evaluate
     from kbert.evaluation.keep_best import KeepBest as KeepBest
     from kbert.evaluation.report import write_report as write_report
-    from kbert.formats.huggingface_export import export_huggingface as export_huggingface
-    from kbert.formats.huggingface_export import push_to_hub as push_to_hub
+    from kbert.formats.huggingface.export import export_huggingface as export_huggingface
+    from kbert.formats.huggingface.export import push_to_hub as push_to_hub
     from kbert.formats.keras_hub import from_keras_hub as from_keras_hub
     from kbert.formats.keras_hub import to_keras_hub as to_keras_hub
     from kbert.formats.load import load as load

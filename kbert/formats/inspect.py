@@ -14,10 +14,10 @@ from rich.table import Table
 
 from kbert.errors import KbertError
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
-from kbert.formats import safetensors_file, torch_file
-from kbert.formats.folder import find_file, read_file
-from kbert.formats.keras_archive import open_keras_archive
-from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.readers import safetensors, torch
+from kbert.formats.readers.archive import open_keras_archive
+from kbert.formats.readers.folder import find_file, read_file
+from kbert.formats.readers.stored_tensor import StoredTensor
 from kbert.text.files.own_files import SETTINGS_FILE, VOCABULARY_FILE
 from kbert.text.vocabulary import parse_vocabulary
 
@@ -51,7 +51,7 @@ def inspect(source: str | Path, out: Console) -> None:
     elif path.suffix == ".keras":
         _inspect_keras(path, out)
     elif path.suffix == ".safetensors":
-        _print_tensors(safetensors_file.open_safetensors(path), path.name, out)
+        _print_tensors(safetensors.open_safetensors(path), path.name, out)
     elif path.suffix == ".bin":
         _inspect_torch(path, out)
     elif path.suffix == ".txt":
@@ -90,15 +90,15 @@ def _inspect_folder(path: Path, out: Console) -> None:
         data = read_file(vocabulary, _MAX_VOCABULARY_BYTES)
         _print_vocabulary(data, vocabulary, VOCABULARY_FILE, out)
         shown.add(VOCABULARY_FILE)
-    for name in (safetensors_file.WEIGHTS, safetensors_file.INDEX):
+    for name in (safetensors.WEIGHTS, safetensors.INDEX):
         if find_file(path, name) is not None:
-            _print_tensors(safetensors_file.open_safetensors(path), name, out)
+            _print_tensors(safetensors.open_safetensors(path), name, out)
             shown.add(name)
             break
-    binary = find_file(path, torch_file.WEIGHTS)
+    binary = find_file(path, torch.WEIGHTS)
     if binary is not None:
         _inspect_torch(binary, out)
-        shown.add(torch_file.WEIGHTS)
+        shown.add(torch.WEIGHTS)
     if not shown:
         raise KbertError(f"{path}: the folder holds no part of a checkpoint")
     others = sorted(entry.name for entry in path.iterdir() if entry.name not in shown)
@@ -107,7 +107,7 @@ def _inspect_folder(path: Path, out: Console) -> None:
 
 
 def _inspect_torch(path: Path, out: Console) -> None:
-    kind = "a zip" if torch_file.check_torch_bin(path) else "the format before PyTorch 1.6"
+    kind = "a zip" if torch.check_torch_bin(path) else "the format before PyTorch 1.6"
     out.print(
         f"{path.name}: a PyTorch pickle ({kind}), {path.stat().st_size:,} bytes; it names nothing "
         "but tensors. It was not unpickled; kbert.load opens it only when asked to"

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 
 from kbert.errors import KbertError
-from kbert.formats.keras_archive import MODELS, Contents, open_keras_archive
+from kbert.formats.readers.archive import MODELS, Contents, open_keras_archive
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 

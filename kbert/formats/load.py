@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kbert.errors import KbertError
-from kbert.formats.hub import HUB_NAME, fetch_checkpoint
-from kbert.formats.huggingface_import import load_huggingface
+from kbert.formats.huggingface.hub import HUB_NAME, fetch_checkpoint
+from kbert.formats.huggingface.load import load_huggingface
 from kbert.formats.keras_file import load_keras_file
 from kbert.formats.new_head import with_task
 from kbert.models import TASKS

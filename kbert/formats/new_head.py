@@ -5,8 +5,8 @@ from contextlib import nullcontext
 from typing import Any
 
 from kbert.errors import KbertError
-from kbert.formats.checkpoint_names import FAMILIES
-from kbert.formats.checkpoint_weights import draw, places, task_of
+from kbert.formats.families.family import FAMILIES
+from kbert.formats.huggingface.weights import draw, places, task_of
 from kbert.formats.load_report import LoadReport
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import LABELLED_TASKS, POOLED_TASKS, TASKS

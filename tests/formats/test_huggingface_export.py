@@ -6,7 +6,7 @@ from keras import ops
 
 import kbert
 from kbert import KbertError
-from kbert.formats.checkpoint_weights import task_of
+from kbert.formats.huggingface.weights import task_of
 from kbert.models import LABELLED_TASKS, TASKS
 from kbert.models.base import KbertModel
 from tests.formats.checkpoints import (

@@ -21,7 +21,7 @@ from keras import ops
 
 import kbert
 from kbert import BertForPreTraining, KbertError
-from kbert.formats.safetensors_file import open_safetensors
+from kbert.formats.readers.safetensors import open_safetensors
 from tests.conftest import SMALL, WORDS
 from tests.formats import hostile_checkpoints
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kbert import KbertError
-from kbert.formats.torch_file import open_torch_bin
+from kbert.formats.readers.torch import open_torch_bin
 
 torch = pytest.importorskip("torch")
 

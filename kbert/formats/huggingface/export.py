@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from kbert.errors import KbertError
-from kbert.formats.checkpoint_config import config_of, family_for
-from kbert.formats.checkpoint_names import DUPLICATES, FAMILIES
-from kbert.formats.checkpoint_weights import places, task_of
-from kbert.formats.hub import HUB_NAME
+from kbert.formats.families.family import DUPLICATES, FAMILIES
+from kbert.formats.huggingface.config import config_of, family_for
+from kbert.formats.huggingface.hub import HUB_NAME
+from kbert.formats.huggingface.weights import places, task_of
 from kbert.models.base import KbertModel
 
 # What the Hub calls a task, and the class of transformers that does it.

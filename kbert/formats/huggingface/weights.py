@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kbert.formats.checkpoint_names import Family, encoder_rows, with_prefix
-from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.families.family import Family, encoder_rows, with_prefix
+from kbert.formats.readers.stored_tensor import StoredTensor
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
 

@@ -10,8 +10,8 @@ Source: the configuration files of transformers, for names and defaults.
 from typing import Any
 
 from kbert.errors import KbertError
-from kbert.formats.checkpoint_names import FAMILIES, SUFFIXES
-from kbert.formats.checkpoint_weights import task_of
+from kbert.formats.families.family import FAMILIES, SUFFIXES
+from kbert.formats.huggingface.weights import task_of
 from kbert.layers.activations import ACTIVATIONS
 from kbert.models import LABELLED_TASKS, POOLED_TASKS
 from kbert.models.base import KbertModel

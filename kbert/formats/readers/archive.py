@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, cast
 from kbert.errors import KbertError
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.files.stored_zip import Member, check_contents, open_stored_zip
-from kbert.formats.h5_file import open_h5
-from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.readers.h5 import open_h5
+from kbert.formats.readers.stored_tensor import StoredTensor
 from kbert.text.files.own_files import TOKENIZER_FILES, VOCABULARY_FILE, parse_files
 from kbert.text.tokenizer import Tokenizer
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from kbert.errors import KbertError
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
-from kbert.formats.checkpoint_config import (
+from kbert.formats.families.family import BUFFERS, DUPLICATES, FAMILIES, Family
+from kbert.formats.huggingface.config import (
     encoder_arguments,
     family_of,
     label_names,
@@ -20,14 +21,13 @@ from kbert.formats.checkpoint_config import (
     problem_type,
     task_of_config,
 )
-from kbert.formats.checkpoint_names import BUFFERS, DUPLICATES, FAMILIES, Family
-from kbert.formats.checkpoint_weights import Place, draw, places
-from kbert.formats.folder import check_links, find_file, read_file
-from kbert.formats.keras_archive import most_tokenizer_bytes
+from kbert.formats.huggingface.weights import Place, draw, places
 from kbert.formats.load_report import LoadReport
-from kbert.formats.safetensors_file import open_safetensors
-from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
-from kbert.formats.torch_file import open_torch_bin
+from kbert.formats.readers.archive import most_tokenizer_bytes
+from kbert.formats.readers.folder import check_links, find_file, read_file
+from kbert.formats.readers.safetensors import open_safetensors
+from kbert.formats.readers.stored_tensor import MAX_TENSORS, StoredTensor
+from kbert.formats.readers.torch import open_torch_bin
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import LABELLED_TASKS, POOLED_TASKS, TASKS
 from kbert.models.base import KbertModel

@@ -1,0 +1,1 @@
+"""The families of Hugging Face's checkpoints."""
