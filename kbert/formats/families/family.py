@@ -1,204 +1,97 @@
-"""What kbert's parts are called in Hugging Face's checkpoints: one table a family, read both ways.
+"""What a family of Hugging Face's checkpoints is, and the rows that several of them share.
 
 A row is (our part, their name or names). Our part is a path of attributes, from the encoder in the
 encoder's rows and from the model in a head's. Their name is a module, whose weight and bias are
 meant, or a single tensor, which then ends in `.weight` or `.bias`. Several names are put side by
-side: BERT's query, key and value are one projection here.
+side: BERT's query, key and value are one projection here. Rows are read both ways, so import and
+export cannot drift apart; one counts where the model has the part.
 
-A row counts where the model has the part: a DistilBERT has no segment table, a masked-LM model no
-pooler. Source: the modelling files of transformers.
+Source: the modelling and configuration files of transformers.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 Names = str | tuple[str, ...]
 Rows = tuple[tuple[str, Names], ...]
+Settings = dict[str, tuple[str, Any]]
+Values = dict[str, Any]
 
 
-class Family(NamedTuple):
-    """A `model_type` of Hugging Face's configs."""
+@dataclass(frozen=True)
+class Family:
+    """A `model_type` of Hugging Face's configs: its names, and its config in both directions.
 
-    classes: str  # how its classes begin: "Roberta" in RobertaForMaskedLM
-    prefix: str  # of the encoder's names in a checkpoint with a head; without one they are bare
-    embeddings: Rows
-    layer_prefix: str  # of the names of encoder layer {i}
-    layer: Rows
-    pooler: str  # its module, or "" where the family has none
-    heads: dict[str, Rows]  # by task
-
-
-_EMBEDDINGS: Rows = (
-    ("embeddings.token_table", "embeddings.word_embeddings.weight"),
-    ("embeddings.position_table", "embeddings.position_embeddings.weight"),
-    ("embeddings.segment_table", "embeddings.token_type_embeddings.weight"),
-    ("embeddings.layer_norm", "embeddings.LayerNorm"),
-    ("embeddings.projection", "embeddings_project"),
-)
-_LAYER: Rows = (
-    (
-        "self_attention.query_key_value",
-        ("attention.self.query", "attention.self.key", "attention.self.value"),
-    ),
-    ("self_attention.output_projection", "attention.output.dense"),
-    ("attention_norm", "attention.output.LayerNorm"),
-    ("feed_forward.widen", "intermediate.dense"),
-    ("feed_forward.narrow", "output.dense"),
-    ("feed_forward_norm", "output.LayerNorm"),
-)
-_DISTILBERT_LAYER: Rows = (
-    ("self_attention.query_key_value", ("attention.q_lin", "attention.k_lin", "attention.v_lin")),
-    ("self_attention.output_projection", "attention.out_lin"),
-    ("attention_norm", "sa_layer_norm"),
-    ("feed_forward.widen", "ffn.lin1"),
-    ("feed_forward.narrow", "ffn.lin2"),
-    ("feed_forward_norm", "output_layer_norm"),
-)
-
-_LABEL: Rows = (("classifier.dense", "classifier"),)
-_SPAN: Rows = (("span.dense", "qa_outputs"),)
-# ELECTRA and DistilBERT have a pooler of their own only in some heads.
-_SUMMARY: Rows = (("bert.pooler.dense", "sequence_summary.summary"), *_LABEL)
-_PRE_CLASSIFIER: Rows = (("bert.pooler.dense", "pre_classifier"), *_LABEL)
-# RoBERTa, ELECTRA and BigBird keep a pooler of their own in the classification head.
-_POOLED_LABEL: Rows = (
-    ("bert.pooler.dense", "classifier.dense"),
-    ("classifier.dense", "classifier.out_proj"),
-)
-_BERT_MLM: Rows = (
-    ("mlm.transform", "cls.predictions.transform.dense"),
-    ("mlm.layer_norm", "cls.predictions.transform.LayerNorm"),
-    ("mlm.bias", "cls.predictions.bias"),
-    ("mlm.decoder", "cls.predictions.decoder.weight"),
-)
-_BERT_NSP: Rows = (("nsp.dense", "cls.seq_relationship"),)
-_ROBERTA_MLM: Rows = (
-    ("mlm.transform", "lm_head.dense"),
-    ("mlm.layer_norm", "lm_head.layer_norm"),
-    ("mlm.bias", "lm_head.bias"),
-    ("mlm.decoder", "lm_head.decoder.weight"),
-)
-_ELECTRA_MLM: Rows = (
-    ("mlm.transform", "generator_predictions.dense"),
-    ("mlm.layer_norm", "generator_predictions.LayerNorm"),
-    ("mlm.bias", "generator_lm_head.bias"),
-    ("mlm.decoder", "generator_lm_head.weight"),
-)
-_DISTILBERT_MLM: Rows = (
-    ("mlm.transform", "vocab_transform"),
-    ("mlm.layer_norm", "vocab_layer_norm"),
-    ("mlm.bias", "vocab_projector.bias"),
-    ("mlm.decoder", "vocab_projector.weight"),
-)
-
-_BERT = Family(
-    classes="Bert",
-    prefix="bert.",
-    embeddings=_EMBEDDINGS,
-    layer_prefix="encoder.layer.{i}.",
-    layer=_LAYER,
-    pooler="pooler.dense",
-    heads={
-        "pretraining": (*_BERT_MLM, *_BERT_NSP),
-        "masked-lm": _BERT_MLM,
-        "next-sentence-prediction": _BERT_NSP,
-        "sequence-classification": _LABEL,
-        "token-classification": _LABEL,
-        "question-answering": _SPAN,
-        "multiple-choice": _LABEL,
-    },
-)
-_ROBERTA = _BERT._replace(
-    classes="Roberta",
-    prefix="roberta.",
-    heads={
-        "masked-lm": _ROBERTA_MLM,
-        "sequence-classification": _POOLED_LABEL,
-        "token-classification": _LABEL,
-        "question-answering": _SPAN,
-        "multiple-choice": _LABEL,
-    },
-)
-
-FAMILIES: dict[str, Family] = {
-    "bert": _BERT,
-    "roberta": _ROBERTA,
-    "xlm-roberta": _ROBERTA._replace(classes="XLMRoberta"),
-    "distilbert": Family(
-        classes="DistilBert",
-        prefix="distilbert.",
-        embeddings=_EMBEDDINGS,
-        layer_prefix="transformer.layer.{i}.",
-        layer=_DISTILBERT_LAYER,
-        pooler="",
-        heads={
-            "masked-lm": _DISTILBERT_MLM,
-            "sequence-classification": _PRE_CLASSIFIER,
-            "token-classification": _LABEL,
-            "question-answering": _SPAN,
-            "multiple-choice": _PRE_CLASSIFIER,
-        },
-    ),
-    "electra": _BERT._replace(
-        classes="Electra",
-        prefix="electra.",
-        pooler="",
-        heads={
-            "masked-lm": _ELECTRA_MLM,
-            "sequence-classification": _POOLED_LABEL,
-            "token-classification": _LABEL,
-            "question-answering": _SPAN,
-            "multiple-choice": _SUMMARY,
-        },
-    ),
-    "big_bird": _BERT._replace(
-        classes="BigBird",
-        pooler="pooler",
-        heads={
-            "pretraining": (*_BERT_MLM, *_BERT_NSP),
-            "masked-lm": _BERT_MLM,
-            "sequence-classification": _POOLED_LABEL,
-            "token-classification": _LABEL,
-            "multiple-choice": _LABEL,
-        },
-    ),
-}
-
-# Names under which files hold a tensor a second time, or hold no weight at all.
-DUPLICATES = {
-    "cls.predictions.decoder.bias": "cls.predictions.bias",
-    "lm_head.decoder.bias": "lm_head.bias",
-}
-BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
-
-# How the classes of a family end, by task.
-SUFFIXES = {
-    "encoder": "Model",
-    "pretraining": "ForPreTraining",
-    "masked-lm": "ForMaskedLM",
-    "next-sentence-prediction": "ForNextSentencePrediction",
-    "sequence-classification": "ForSequenceClassification",
-    "token-classification": "ForTokenClassification",
-    "question-answering": "ForQuestionAnswering",
-    "multiple-choice": "ForMultipleChoice",
-}
-
-
-def encoder_rows(family: Family, num_hidden_layers: int) -> Rows:
-    """The rows of a whole encoder, its pooler included, without the prefix.
-
-    Example:
-        >>> encoder_rows(FAMILIES["distilbert"], 1)[-1]
-        ('encoder_layers.0.feed_forward_norm', 'transformer.layer.0.output_layer_norm')
+    Attributes:
+        model_type: what configs call it.
+        classes: how its classes begin: "Roberta" in RobertaForMaskedLM.
+        prefix: of the encoder's names in a checkpoint with a head; without one they are bare.
+        settings: our argument -> its name in the config and its default there, which is None
+            where it must be given.
+        embeddings: rows of the tables.
+        layer_prefix: of the names of encoder layer {i}.
+        layer: rows of an encoder layer.
+        pooler: its module, or "" where the family has none.
+        heads: rows by task.
+        is_mine: whether the family's class computes what a model of these arguments, for this
+            task, does; asked where a model goes out.
+        read: what a config says beyond `settings`, as arguments, for a task.
+        write: what those arguments are in a config.
     """
-    rows = list(family.embeddings)
-    for i in range(num_hidden_layers):
-        prefix = family.layer_prefix.format(i=i)
-        rows += [(f"encoder_layers.{i}.{part}", with_prefix(prefix, n)) for part, n in family.layer]
-    if family.pooler:
-        rows.append(("pooler.dense", family.pooler))
-    return tuple(rows)
+
+    model_type: str
+    classes: str
+    prefix: str
+    settings: Settings
+    embeddings: Rows
+    layer_prefix: str
+    layer: Rows
+    pooler: str
+    heads: dict[str, Rows]
+    is_mine: Callable[[Values, str], bool]
+    read: Callable[[Values, str], Values] = lambda config, task: {}
+    write: Callable[[Values], Values] = lambda arguments: {}
+
+    def encoder_rows(self, num_hidden_layers: int) -> Rows:
+        """The rows of a whole encoder, its pooler included, without the prefix.
+
+        Example:
+            >>> from kbert.formats.families import FAMILIES
+            >>> FAMILIES["distilbert"].encoder_rows(1)[-1]
+            ('encoder_layers.0.feed_forward_norm', 'transformer.layer.0.output_layer_norm')
+        """
+        rows = list(self.embeddings)
+        for i in range(num_hidden_layers):
+            rows += self.layer_rows(i)
+        if self.pooler:
+            rows.append(("pooler.dense", self.pooler))
+        return tuple(rows)
+
+    def layer_rows(self, i: int) -> Rows:
+        """The rows of one encoder layer."""
+        prefix = self.layer_prefix.format(i=i)
+        return tuple(
+            (f"encoder_layers.{i}.{part}", with_prefix(prefix, names)) for part, names in self.layer
+        )
 
 
 def with_prefix(prefix: str, names: Names) -> Names:
     """The same names, each behind a prefix."""
     return prefix + names if isinstance(names, str) else tuple(prefix + name for name in names)
+
+
+LABEL: Rows = (("classifier.dense", "classifier"),)
+SPAN: Rows = (("span.dense", "qa_outputs"),)
+# RoBERTa, ELECTRA and BigBird keep a pooler of their own in the classification head.
+POOLED_LABEL: Rows = (
+    ("bert.pooler.dense", "classifier.dense"),
+    ("classifier.dense", "classifier.out_proj"),
+)
+
+# Names under which files hold a tensor a second time, or hold no weight at all.
+COPIES = {
+    "cls.predictions.bias": "cls.predictions.decoder.bias",
+    "lm_head.bias": "lm_head.decoder.bias",
+}
+BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")

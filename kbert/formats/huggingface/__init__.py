@@ -1,4 +1,9 @@
-"""Hugging Face's checkpoints: `load` makes a model of a folder, `export` a folder of a model.
+"""Hugging Face's checkpoints, in and out.
 
-`config` and `weights` are what both share; `hub` brings a folder from the Hub.
+load.py     a checkpoint folder -> a model
+fill.py     a checkpoint's tensors into a model
+export.py   a model -> a checkpoint folder; an upload
+config.py   config.json <-> arguments
+weights.py  each weight beside its tensors, by a family's names
+hub.py      a name on the Hub -> a folder
 """
