@@ -527,7 +527,7 @@ def many_tokens(name: str, write):
     return build
 
 
-def repeated(before: bytes, what: bytes, after: bytes, size: int = 58 << 20):
+def repeated(before: bytes, what: bytes, after: bytes, size: int = 15 << 20):
     return lambda: before + what * ((size - len(before) - len(after)) // len(what)) + after
 
 
@@ -608,11 +608,11 @@ CHECKPOINTS = {
     "a message without end": ("activation is 'aaa", checkpoint(hidden_act="a" * 1_000_000)),
     "settings of 60 MB": ("has 62", with_file("tokenizer_settings.json", b" " * (60 << 20))),
     "scores of 60 MB": ("has 62", with_file("unigram.json", b" " * (60 << 20))),
-    "20 million lists": (
+    "5 million lists": (
         "values of JSON",
         many_tokens("tokenizer.json", repeated(b'{"a":[', b"[],", b"1]}")),
     ),
-    "a string of 60 MB": (
+    "a string of 15 MB": (
         "not JSON",
         many_tokens("tokenizer.json", repeated(b'{"a": "', b'\\"', b"")),
     ),

@@ -229,9 +229,9 @@ def test_many_added_tokens_are_read_in_linear_time(tmp_path):
 
 
 def test_many_steps_are_read_in_linear_time(tmp_path):
-    """Each but the first of 200,000 was moved to the front of the list, one by one: 10 s."""
+    """Each but the first was moved to the front of the list, one by one; 200,000 took 10 s."""
     step = {"type": "Replace", "content": " "}
-    steps = [{**step, "pattern": {"String": chr(0x10000 + i)}} for i in range(200_000)]
+    steps = [{**step, "pattern": {"String": chr(0x10000 + i)}} for i in range(150_000)]
     whole = {
         "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}},
         "normalizer": {"type": "Sequence", "normalizers": steps},
