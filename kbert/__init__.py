@@ -7,26 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kbert.backend import choose_backend, require_backend
+from kbert.catalog import CATALOG
 
 __version__ = "0.1.0"
 
-_HOME = {
+_HOME = {entry.class_name: entry.module for entry in CATALOG} | {
     "KbertError": "errors",
     "SIZES": "sizes",
     "Tokenizer": "text.tokenizer",
-    "Bert": "models.bert",
-    "BertForPreTraining": "models.pretraining",
-    "BertForMaskedLM": "models.pretraining",
-    "BertForNextSentencePrediction": "models.pretraining",
-    "BertForSequenceClassification": "models.classification",
-    "BertForTokenClassification": "models.tagging",
-    "BertForQuestionAnswering": "models.question_answering",
-    "BertForMultipleChoice": "models.multiple_choice",
-    "BertForDependencyParsing": "models.dependency",
     "extend_vocabulary": "models.extend",
     "load": "formats.load",
-    "export_huggingface": "formats.huggingface_export",
-    "push_to_hub": "formats.huggingface_export",
+    "export_huggingface": "formats.huggingface.export",
+    "push_to_hub": "formats.huggingface.export",
     "export_with_tokenizer": "formats.tensorflow_text",
     "from_keras_hub": "formats.keras_hub",
     "to_keras_hub": "formats.keras_hub",
@@ -49,45 +41,7 @@ _HOME = {
     "MultipleChoice": "pipelines.choose",
     "DependencyParser": "pipelines.parse",
 }
-__all__ = [
-    "SIZES",
-    "Bert",
-    "BertForDependencyParsing",
-    "BertForMaskedLM",
-    "BertForMultipleChoice",
-    "BertForNextSentencePrediction",
-    "BertForPreTraining",
-    "BertForQuestionAnswering",
-    "BertForSequenceClassification",
-    "BertForTokenClassification",
-    "DependencyParser",
-    "Examples",
-    "FillMask",
-    "KbertError",
-    "KeepBest",
-    "LabelledBatches",
-    "MultipleChoice",
-    "NextSentence",
-    "QuestionAnswering",
-    "TextClassifier",
-    "TokenClassifier",
-    "Tokenizer",
-    "adamw",
-    "evaluate",
-    "export_huggingface",
-    "export_with_tokenizer",
-    "extend_vocabulary",
-    "freeze",
-    "from_keras_hub",
-    "load",
-    "objective",
-    "push_to_hub",
-    "read_table",
-    "read_task",
-    "reinitialize_top",
-    "to_keras_hub",
-    "write_report",
-]
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
     from kbert.data.labelled.batches import LabelledBatches as LabelledBatches
@@ -97,8 +51,8 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.evaluation.evaluate import evaluate as evaluate
     from kbert.evaluation.keep_best import KeepBest as KeepBest
     from kbert.evaluation.report import write_report as write_report
-    from kbert.formats.huggingface_export import export_huggingface as export_huggingface
-    from kbert.formats.huggingface_export import push_to_hub as push_to_hub
+    from kbert.formats.huggingface.export import export_huggingface as export_huggingface
+    from kbert.formats.huggingface.export import push_to_hub as push_to_hub
     from kbert.formats.keras_hub import from_keras_hub as from_keras_hub
     from kbert.formats.keras_hub import to_keras_hub as to_keras_hub
     from kbert.formats.load import load as load

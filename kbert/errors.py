@@ -4,6 +4,8 @@ import math
 import operator
 from typing import Any
 
+_MOST_MESSAGE = 2_000  # characters
+
 
 class KbertError(ValueError):
     """Bad input: the message names what was received and what would be right.
@@ -17,6 +19,26 @@ class KbertError(ValueError):
         ...
         kbert.errors.KbertError: the vocabulary has no [CLS], [SEP]...
     """
+
+    def __init__(self, message: object = ""):
+        # What a file says gets into messages by many ways; none may steer a terminal or fill it.
+        text = str(message)
+        if not text.isprintable():
+            kept = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+            text = "".join(kept)
+        super().__init__(text if len(text) <= _MOST_MESSAGE else f"{text[:_MOST_MESSAGE]}...")
+
+
+def shown(value: Any, most: int = 100) -> str:
+    r"""A stranger's value for a message: cut, and without characters that steer a terminal.
+
+    Example:
+        >>> shown("bert.국회"), shown("\x1b[2J"), shown("a" * 1000, most=5)
+        ('bert.국회', "'\\x1b[2J'", 'aa...')
+    """
+    text = value if isinstance(value, str) else repr(value)
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def how_to_install(extra: str) -> str:
@@ -59,8 +81,8 @@ def number_from_zero(name: str, value: Any, end: float = math.inf) -> float:
         0.1
     """
     try:
-        number = math.nan if isinstance(value, str) else float(value)
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < end:
         raise KbertError(f"{name} is a number in [0, {end}), not {value!r:.80}")

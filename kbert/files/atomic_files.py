@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ def written_beside(path: Path, work: Path | None = None) -> Iterator[Path]:
     """Gives a path to write to; what is there at the end of the `with` statement gets its name.
 
     Where the statement ends in an error, nothing is left of it, and a former file is as it was. A
-    process that is killed leaves a hidden file, `.model-1f2e3d4c.keras` for model.keras.
+    process that is killed leaves a hidden file, `.model-1f2e3d4c.keras` for model.keras, which the
+    next to write model.keras removes.
 
     Args:
         path: the file's name.
@@ -33,15 +36,103 @@ def written_beside(path: Path, work: Path | None = None) -> Iterator[Path]:
         ...     path.read_text(), len(list(Path(folder).iterdir()))
         ('국회', 1)
     """
-    temporary = (work or path.parent) / f".{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+    temporary = _hidden(work or path.parent, path.stem, path.suffix)
     try:
-        yield temporary
+        with temporary.open("xb") as held:
+            _hold(held.fileno())
+            yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_together(folder: Path) -> Iterator[Path]:
+    """Gives a folder to write to; what is there at the end is moved into `folder`, file by file.
+
+    So none of them is there before all are whole. Where the statement ends in an error, nothing is
+    left of it, and files of the same names are as they were. What a killed process leaves, a hidden
+    folder, the next to write there removes.
+
+    Args:
+        folder: where the files are to be; it is made if need be.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with written_together(Path(folder)) as work:
+        ...         _ = (work / "a.txt").write_text("국회")
+        ...         before = Path(folder, "a.txt").exists()
+        ...     before, Path(folder, "a.txt").read_text()
+        (False, '국회')
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    work = _hidden(folder, "written", "")
+    work.mkdir()
+    held = None if os.name == "nt" else os.open(work, os.O_RDONLY)
+    try:
+        if held is not None:
+            _hold(held)
+        yield work
+        files = sorted(path for path in work.rglob("*") if path.is_file())
+        for file in files:
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+        for file in files:
+            place = folder / file.relative_to(work)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+        sync_folder(folder)
+    finally:
+        if held is not None:
+            os.close(held)
+        shutil.rmtree(work, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # it is not empty, as a rule
+                folder.rmdir()
+
+
+def _hidden(folder: Path, stem: str, suffix: str) -> Path:
+    """A hidden name that nobody has; what is left by killed processes under such names goes."""
+    pattern = re.compile(rf"\.{re.escape(stem)}-[0-9a-f]{{8}}{re.escape(suffix)}")
+    for entry in folder.iterdir():
+        if pattern.fullmatch(entry.name):
+            with suppress(OSError):  # its writer is alive and holds it
+                _remove_unless_held(entry)
+    return folder / f".{stem}-{secrets.token_hex(4)}{suffix}"
+
+
+def _remove_unless_held(entry: Path) -> None:
+    if os.name == "nt":  # where an open file cannot be removed
+        entry.unlink()
+        return
+    descriptor = os.open(entry, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _hold(descriptor: int) -> None:
+    with suppress(OSError):  # a disk without locks: there nothing is taken for left over, either
+        _lock(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Locks an open file until it is closed or its process ends; OSError if another has it."""
+    if os.name == "nt":
+        return
+    import fcntl
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_array(path: Path, array: np.ndarray, work: Path | None = None) -> None:

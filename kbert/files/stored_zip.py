@@ -31,7 +31,7 @@ def open_stored_zip(file: BinaryIO, where: str) -> zipfile.ZipFile:
         KbertError: if it is no zip, or has members that are compressed, encrypted, links, twice
             there, overlapping, or outside of what a plain relative path can name.
     """
-    size = _check_directory(file, where)
+    size, count = _check_directory(file, where)
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
@@ -39,6 +39,11 @@ def open_stored_zip(file: BinaryIO, where: str) -> zipfile.ZipFile:
         # more comes out of Python 3.11 to 3.14: each structure's length is looked at before it is
         # unpacked, and no place is sought that `_check_directory` or zipfile has not checked.
         raise KbertError(f"{where}: not a zip file, or a damaged one ({error})") from error
+    if len(archive.infolist()) != count:
+        raise KbertError(
+            f"{where}: says that it has {count:,} members, and its directory has "
+            f"{len(archive.infolist()):,}"
+        )
     end = 0
     for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
         _check_member(member, where)
@@ -62,8 +67,12 @@ def check_contents(archive: zipfile.ZipFile, where: str) -> None:
             raise KbertError(f"{where}: {member.filename!r} is damaged ({error})") from error
 
 
-def _check_directory(file: BinaryIO, where: str) -> int:
-    """Looks at the end of the file, before zipfile reads the directory; returns the file's size."""
+def _check_directory(file: BinaryIO, where: str) -> tuple[int, int]:
+    """Looks at the end of the file, before zipfile reads the directory.
+
+    Returns:
+        The file's size, and how many members it says it has.
+    """
     size = file.seek(0, 2)
     file.seek(max(0, size - 98))
     tail = file.read(98)
@@ -73,16 +82,18 @@ def _check_directory(file: BinaryIO, where: str) -> int:
             f"{where}: not a zip file, or a damaged one: it does not begin with a member and end "
             "with its directory"
         )
-    (directory,) = struct.unpack("<L", tail[-10:-6])
+    disk, first, here, count, directory = struct.unpack("<4HL", tail[-18:-6])
     if tail[-42:-38] == b"PK\6\7":  # zip64, for files of more than 2 GB; always there in PyTorch's
         if len(tail) < 98 or tail[:4] != b"PK\6\6":
             raise KbertError(f"{where}: a damaged zip file: its zip64 directory is not at the end")
-        (directory,) = struct.unpack("<Q", tail[40:48])
+        disk, first, here, count, directory = struct.unpack("<2L3Q", tail[16:48])
+    if disk or first or here != count:
+        raise KbertError(f"{where}: a zip file that says it is a part of several")
     if directory > MAX_DIRECTORY_BYTES:
         raise KbertError(
             f"{where}: its directory has {directory:,} bytes; {MAX_DIRECTORY_BYTES:,} is the most"
         )
-    return size
+    return size, count
 
 
 def _check_member(member: zipfile.ZipInfo, where: str) -> None:

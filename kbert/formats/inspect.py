@@ -12,12 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, shown
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
-from kbert.formats import safetensors_file, torch_file
-from kbert.formats.folder import find_file, read_file
-from kbert.formats.keras_archive import open_keras_archive
-from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.readers import safetensors, torch
+from kbert.formats.readers.archive import open_keras_archive
+from kbert.formats.readers.folder import find_file, read_file
+from kbert.formats.readers.stored_tensor import StoredTensor
 from kbert.text.files.own_files import SETTINGS_FILE, VOCABULARY_FILE
 from kbert.text.vocabulary import parse_vocabulary
 
@@ -51,7 +51,7 @@ def inspect(source: str | Path, out: Console) -> None:
     elif path.suffix == ".keras":
         _inspect_keras(path, out)
     elif path.suffix == ".safetensors":
-        _print_tensors(safetensors_file.open_safetensors(path), path.name, out)
+        _print_tensors(safetensors.open_safetensors(path), path.name, out)
     elif path.suffix == ".bin":
         _inspect_torch(path, out)
     elif path.suffix == ".txt":
@@ -78,36 +78,36 @@ def _inspect_keras(path: Path, out: Console) -> None:
 
 def _inspect_folder(path: Path, out: Console) -> None:
     """A checkpoint: its config, tokenizer and weights, and what else lies there."""
-    shown = set()
+    seen = set()
     for name in _SMALL_FILES:
         file = find_file(path, name)
         if file is not None:
             data = read_file(file, MAX_JSON_BYTES)
             _print_object(read_json_object(data, str(file)), name, out)
-            shown.add(name)
+            seen.add(name)
     vocabulary = find_file(path, VOCABULARY_FILE)
     if vocabulary is not None:
         data = read_file(vocabulary, _MAX_VOCABULARY_BYTES)
         _print_vocabulary(data, vocabulary, VOCABULARY_FILE, out)
-        shown.add(VOCABULARY_FILE)
-    for name in (safetensors_file.WEIGHTS, safetensors_file.INDEX):
+        seen.add(VOCABULARY_FILE)
+    for name in (safetensors.WEIGHTS, safetensors.INDEX):
         if find_file(path, name) is not None:
-            _print_tensors(safetensors_file.open_safetensors(path), name, out)
-            shown.add(name)
+            _print_tensors(safetensors.open_safetensors(path), name, out)
+            seen.add(name)
             break
-    binary = find_file(path, torch_file.WEIGHTS)
+    binary = find_file(path, torch.WEIGHTS)
     if binary is not None:
         _inspect_torch(binary, out)
-        shown.add(torch_file.WEIGHTS)
-    if not shown:
+        seen.add(torch.WEIGHTS)
+    if not seen:
         raise KbertError(f"{path}: the folder holds no part of a checkpoint")
-    others = sorted(entry.name for entry in path.iterdir() if entry.name not in shown)
+    others = sorted(entry.name for entry in path.iterdir() if entry.name not in seen)
     if others:
-        out.print(f"not looked at: {', '.join(map(_shown, others[:20]))}")
+        out.print(f"not looked at: {', '.join(map(shown, others[:20]))}")
 
 
 def _inspect_torch(path: Path, out: Console) -> None:
-    kind = "a zip" if torch_file.check_torch_bin(path) else "the format before PyTorch 1.6"
+    kind = "a zip" if torch.check_torch_bin(path) else "the format before PyTorch 1.6"
     out.print(
         f"{path.name}: a PyTorch pickle ({kind}), {path.stat().st_size:,} bytes; it names nothing "
         "but tensors. It was not unpickled; kbert.load opens it only when asked to"
@@ -121,14 +121,14 @@ def _print_vocabulary(data: bytes, path: Path, name: str, out: Console) -> None:
 
 
 def _print_object(values: dict[str, Any], title: str, out: Console) -> None:
-    rows = ((_shown(name), _shown(value)) for name, value in values.items())
+    rows = ((shown(name), shown(value)) for name, value in values.items())
     _print_table(title, ("name", "value"), rows, out)
 
 
 def _print_tensors(tensors: dict[str, StoredTensor], title: str, out: Console) -> None:
     total = sum(math.prod(tensor.shape) for tensor in tensors.values())
     rows = (
-        (_shown(name), tensor.dtype, " x ".join(map(str, tensor.shape)) or "one number")
+        (shown(name), tensor.dtype, " x ".join(map(str, tensor.shape)) or "one number")
         for name, tensor in tensors.items()
     )
     headings = ("tensor", "type", "shape")
@@ -142,10 +142,3 @@ def _print_table(
     for row in rows:
         table.add_row(*row)
     out.print(table)
-
-
-def _shown(value: Any) -> str:
-    """A stranger's text, cut, and without characters that would steer the terminal."""
-    text = value if isinstance(value, str) else repr(value)
-    text = text if text.isprintable() else ascii(text)
-    return text if len(text) <= 100 else f"{text[:97]}..."

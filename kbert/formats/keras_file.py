@@ -8,24 +8,27 @@ the disk, and leave as they are the weights that it does not find.
 
 import re
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from kbert.catalog import BY_CLASS
 from kbert.errors import KbertError
-from kbert.formats.keras_archive import MODELS, Contents, open_keras_archive
+from kbert.formats.readers.archive import Contents, open_keras_archive
+from kbert.formats.readers.stored_tensor import check_finite
+from kbert.formats.without_numbers import without_numbers
 from kbert.layers.initializers import starting_at_zero
+from kbert.models import TASKS
 from kbert.models.base import KbertModel
 
 
-def load_keras_file(path: str | Path) -> KbertModel:
+def load_keras_file(path: str | Path, *, seed: int | None = None) -> KbertModel:
     """Loads a model that kbert saved.
 
     Args:
         path: a file that ends in `.keras`.
+        seed: of dropout, in place of the one in the file; None means that.
 
     Returns:
         The model, with its tokenizer if it was saved with one. It is not compiled.
@@ -36,15 +39,17 @@ def load_keras_file(path: str | Path) -> KbertModel:
     """
     with open_keras_archive(path) as contents:
         try:
+            if seed is not None:
+                contents.config["seed"] = seed
             _check_shapes(contents)
-            with starting_at_zero():
+            with starting_at_zero(heads=True):
                 model = _build(contents)
             _load_weights(model, contents)
             model.tokenizer = contents.tokenizer
         except KbertError as error:
             raise KbertError(f"{path}: {error}") from error
         except Exception as error:  # whatever Keras makes of a stranger's config
-            reason = " ".join(str(error).split())[:400] or type(error).__name__
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise KbertError(
                 f"{path}: the weights or the vocabulary do not fit its {contents.class_name} of "
                 f"{contents.config['num_hidden_layers']} layers, or are damaged: {reason}"
@@ -53,18 +58,14 @@ def load_keras_file(path: str | Path) -> KbertModel:
 
 
 def _build(contents: Contents) -> KbertModel:
-    model_class = getattr(import_module(MODELS[contents.class_name]), contents.class_name)
-    return model_class.from_config(contents.config)
+    return TASKS[BY_CLASS[contents.class_name].task].from_config(contents.config)
 
 
 def _check_shapes(contents: Contents) -> None:
-    """Builds the model without its numbers, and compares its shapes with the file's.
-
-    In a thread of its own: Keras keeps a list of variables that have no numbers yet, one a thread,
-    and would draw them all at the next chance, long after the model that they were of is gone.
-    """
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        wanted = thread.submit(_shapes, contents).result()
+    """Builds the model without its numbers, and compares its shapes with the file's."""
+    wanted = without_numbers(
+        lambda: Counter(tuple(weight.shape) for weight in _build(contents).weights)
+    )
     found = Counter(tensor.shape for tensor in contents.tensors.values())
     if wanted != found:
         missing, extra = list(wanted - found), list(found - wanted)
@@ -73,11 +74,6 @@ def _check_shapes(contents: Contents) -> None:
             f"file has {found.total()}; not in the file: {missing[:3]}; "
             f"not in the model: {extra[:3]}"
         )
-
-
-def _shapes(contents: Contents) -> Counter[tuple[int, ...]]:
-    with keras.StatelessScope(initialize_variables=False):
-        return Counter(tuple(weight.shape) for weight in _build(contents).weights)
 
 
 def _load_weights(model: KbertModel, contents: Contents) -> None:
@@ -96,7 +92,10 @@ def _load_weights(model: KbertModel, contents: Contents) -> None:
         if id(layer) in filled:
             raise KbertError(f"{path!r} is the second set of weights of one layer")
         filled.add(id(layer))
-        layer.load_own_variables({place: tensor.read() for place, tensor in tensors.items()})
+        numbers = {place: tensor.read() for place, tensor in tensors.items()}
+        for array in numbers.values():
+            check_finite(array, path)
+        layer.load_own_variables(numbers)
 
 
 def _find_layer(model: KbertModel, path: str) -> Any:

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from kbert.errors import KbertError
-from kbert.formats.hub import HUB_NAME, fetch_checkpoint
-from kbert.formats.huggingface_import import load_huggingface
+from kbert.errors import KbertError, whole_number
+from kbert.formats.huggingface.hub import fetch_checkpoint, is_hub_name
+from kbert.formats.huggingface.load import load_huggingface
 from kbert.formats.keras_file import load_keras_file
 from kbert.formats.new_head import with_task
 from kbert.models import TASKS
@@ -21,6 +21,8 @@ def load(
     task: str | None = None,
     labels: Sequence[str] | None = None,
     *,
+    problem_type: str | None = None,
+    seed: int | None = None,
     revision: str | None = None,
     allow_pickle: bool = False,
 ) -> KbertModel:
@@ -33,12 +35,19 @@ def load(
 
     Args:
         source: a `.keras` file that kbert saved; or a Hugging Face checkpoint: a folder, or a
-            name on the Hub, as "klue/bert-base".
-        task: "encoder", "pretraining", "masked-lm", "next-sentence-prediction",
-            "sequence-classification", "token-classification" or "question-answering"; None means
-            the model as it was saved.
+            name on the Hub, as "klue/bert-base" or "bert-base-multilingual-cased".
+        task: a name of `kbert.models.TASKS`, as "encoder", "masked-lm" or
+            "sequence-classification"; None means the model as it was saved.
         labels: the labels' names, for "sequence-classification" and "token-classification"; None
             means those that are in the source.
+        problem_type: what the labels are to each other, for "sequence-classification":
+            "single_label_classification", "multi_label_classification" or "regression". None
+            means what the source says; where it says nothing, one label is a regression.
+        seed: of dropout, and of what starts with random weights, such as a new head: a whole
+            number from 0. None means the seed that is in a `.keras` file, and 0 for a checkpoint,
+            so that what is done twice is the same twice. Nothing of kbert is drawn from a global
+            generator: `keras.utils.set_random_seed` settles the order in which `fit` shuffles, and
+            no number of the model. For runs that differ, give each its own seed.
         revision: of a name on the Hub: a commit, tag or branch. Give a commit in work that others
             are to repeat.
         allow_pickle: whether to read `pytorch_model.bin`, if there are no safetensors. PyTorch
@@ -62,23 +71,29 @@ def load(
         9
     """
     if task is not None and task not in TASKS:
-        raise KbertError(f"task is one of {', '.join(TASKS)}, not {task!r}")
+        raise KbertError(f"task is one of {', '.join(TASKS)}, not {task!r:.80}")
     if labels is not None:
         labels = check_labels(labels)
-    path = Path(source)
+    if seed is not None:
+        seed = whole_number("seed", seed, 0)
+    path, folder = Path(source), None
     if path.is_dir():
-        model, report = load_huggingface(path, task, labels, allow_pickle=allow_pickle)
-    elif path.suffix == ".keras":
-        model, report = with_task(load_keras_file(path), task, labels)
-    elif HUB_NAME.fullmatch(str(source)) and not path.exists():
+        folder = path
+    elif path.suffix != ".keras" and is_hub_name(str(source)) and not path.exists():
         folder = fetch_checkpoint(str(source), revision, allow_pickle=allow_pickle)
-        model, report = load_huggingface(folder, task, labels, allow_pickle=allow_pickle)
+    if folder is not None:
+        model, report = load_huggingface(
+            folder, task, labels, problem_type=problem_type, seed=seed, allow_pickle=allow_pickle
+        )
+    elif path.suffix == ".keras":
+        model = load_keras_file(path, seed=seed)
+        model, report = with_task(model, task, labels, problem_type=problem_type)
     else:
         raise KbertError(
             f"{source}: expected a .keras file, the folder of a Hugging Face checkpoint, or a name "
             "on the Hub such as klue/bert-base"
         )
-    if report.new:
+    if report.new or report.notes:
         _log.warning("%s as a %s: %s", source, type(model).__name__, report)
     model.load_report = report
     return model

@@ -3,6 +3,10 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from kbert.errors import shown
+
+_MOST = 20  # names that are printed
+
 
 class LoadReport(NamedTuple):
     """What a source gave to a model, and what it did not.
@@ -10,6 +14,7 @@ class LoadReport(NamedTuple):
     Attributes:
         new: parts of the model that the source does not have; their weights are random.
         unused: what the source has and the model has no place for.
+        notes: what the source holds otherwise than it says, and what was made of it.
 
     Example:
         >>> print(LoadReport(new=("nsp.dense",), unused=("mlm.bias",)))
@@ -18,16 +23,26 @@ class LoadReport(NamedTuple):
 
     new: tuple[str, ...]
     unused: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of_weights(cls, new: Iterable[str], unused: Iterable[str]) -> "LoadReport":
+    def of_weights(
+        cls, new: Iterable[str], unused: Iterable[str], notes: Iterable[str] = ()
+    ) -> "LoadReport":
         """A report of weights (`nsp.dense.kernel`), whose new ones are named by layer."""
-        return cls(tuple(dict.fromkeys(part.rpartition(".")[0] for part in new)), tuple(unused))
+        layers = dict.fromkeys(part.rpartition(".")[0] for part in new)
+        return cls(tuple(layers), tuple(unused), tuple(notes))
 
     def __str__(self) -> str:
         lines = []
         if self.new:
-            lines.append(f"new, with random weights, to be trained: {', '.join(self.new)}")
+            lines.append(f"new, with random weights, to be trained: {_listed(self.new)}")
         if self.unused:
-            lines.append(f"in the file and not used: {', '.join(self.unused)}")
+            lines.append(f"in the file and not used: {_listed(self.unused)}")
+        lines += [shown(note, 300) for note in self.notes[:_MOST]]
         return "; ".join(lines) or "every weight came from the file, and all of the file is used"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
+    return ", ".join(shown(name) for name in names[:_MOST]) + more

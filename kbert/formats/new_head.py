@@ -1,20 +1,23 @@
 """Another task's head on the encoder of a model: from pretrained to fine-tuned."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
+from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
-from kbert.formats.checkpoint_names import FAMILIES
-from kbert.formats.checkpoint_weights import draw, places, task_of
 from kbert.formats.load_report import LoadReport
 from kbert.layers.initializers import starting_at_zero
-from kbert.models import LABELLED_TASKS, POOLED_TASKS, TASKS
+from kbert.models import TASKS
 from kbert.models.base import KbertModel
+from kbert.models.classification import silent_problem_type
 
 
 def with_task(
-    model: KbertModel, task: str | None = None, labels: Sequence[str] | None = None
+    model: KbertModel,
+    task: str | None = None,
+    labels: Sequence[str] | None = None,
+    *,
+    problem_type: str | None = None,
 ) -> tuple[KbertModel, LoadReport]:
     """The model for a task: itself, if it is one; else its encoder with the task's head.
 
@@ -22,9 +25,10 @@ def with_task(
     As many labels as the model has are new names of its own; another number makes a new head.
 
     Args:
-        model: any of kbert's.
+        model: any of kbert's. A new head starts by its seed.
         task: a name of `kbert.models.TASKS`, or None for the model's own.
         labels: for classification and tagging; None means the model's own.
+        problem_type: for classification; None means the model's own, or what the labels say.
 
     Returns:
         The model, with the tokenizer, and the report of what is new and what was left.
@@ -32,17 +36,22 @@ def with_task(
     Raises:
         KbertError: if the task needs labels and there are none, or has none.
     """
-    own_task, own_labels = task_of(model), getattr(model, "labels", None)
+    own_task, own_labels = model.task, getattr(model, "labels", None)
     task = task or own_task
-    if task not in LABELLED_TASKS and labels is not None:
+    takes_labels = BY_TASK[task].takes_labels
+    if not takes_labels and labels is not None:
         raise KbertError(f"labels are for classification and tagging, not for {task!r}")
-    if task in LABELLED_TASKS and labels is None:
+    if problem_type is not None and task != "sequence-classification":
+        raise KbertError(f"problem_type is for sequence-classification, not for {task!r}")
+    if takes_labels and labels is None:
         if own_labels is None:
             raise KbertError(f'{task!r} needs labels, as labels=["부정", "긍정"]')
         labels = own_labels
     if task == own_task and (labels is None or len(labels) == len(own_labels or ())):
         if labels is not None:
             model.name_labels(labels)
+        if problem_type is not None:
+            model.problem_type = problem_type
         return model, LoadReport((), ())
 
     encoder = model if own_task == "encoder" else model.bert
@@ -50,32 +59,37 @@ def with_task(
     for name in ("name", "format_version", "frozen"):  # a new task trains all of it
         arguments.pop(name, None)
     keeps_pooler = task == "encoder" and arguments["add_pooling_layer"]
-    arguments["add_pooling_layer"] = task in POOLED_TASKS or keeps_pooler
+    arguments["add_pooling_layer"] = BY_TASK[task].is_pooled or keeps_pooler
     if labels is not None:
         arguments["labels"] = labels
+    if task == "sequence-classification":
+        own = getattr(model, "problem_type", None)
+        kept = own if own == "multi_label_classification" else silent_problem_type(labels or ())
+        arguments["problem_type"] = problem_type or kept
     if task in ("pretraining", "masked-lm") and hasattr(model, "mlm"):
         arguments["tie_word_embeddings"] = model.mlm.tied
-    bert = FAMILIES["bert"]
-    has_names = task == "encoder" or task in bert.heads  # by which its weights are found
-    with starting_at_zero() if has_names else nullcontext():
+    with starting_at_zero():
         other = TASKS[task](**arguments)
 
-    old = {_plain(place.part): place for place in places(model, bert)}
-    new, used = [], set()
-    for place in places(other, bert):
-        part = _plain(place.part)
-        if part in old and not part.startswith("classifier."):
-            place.variable.assign(old[part].variable)
-            used.add(part)
+    old, new = _weights(model), []
+    # A tagger's head is no classifier's, though it has the same name and may have the same shape.
+    keeps_head = not (takes_labels or BY_TASK[own_task].takes_labels)
+    for part, variable in _weights(other).items():
+        if part in old and (keeps_head or part.startswith("bert.")):
+            variable.assign(old.pop(part))
         else:
-            draw(place)
-            new.append(place.part)
-    if not has_names:
-        new += [f"{layer.name}.weights" for layer in other.layers if layer is not other.bert]
+            new.append(part)
     other.tokenizer = model.tokenizer
-    left = [part for part in old if part not in used]
-    return other, LoadReport.of_weights(new, left)
+    return other, LoadReport.of_weights(new, old)
 
 
-def _plain(part: str) -> str:
-    return part.removeprefix("bert.")
+def _weights(model: KbertModel) -> dict[str, Any]:
+    """A model's weights by name: the encoder's as `bert.` and so on, whatever it is called."""
+    encoder = model if model.task == "encoder" else model.bert
+    inner = {id(variable) for variable in encoder.weights}
+    parts = {}
+    for variable in model.weights:
+        path = variable.path.split("/")
+        path = ["bert", *path[1:]] if id(variable) in inner else path
+        parts[".".join(path)] = variable
+    return parts

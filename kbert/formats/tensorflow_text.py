@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from kbert.errors import KbertError, how_to_install
+from kbert.files.atomic_files import written_together
 from kbert.models.base import KbertModel
 from kbert.text.encoding.characters import written_out
 from kbert.text.encoding.rust import wordpiece_engine
@@ -216,7 +217,13 @@ def export_with_tokenizer(model: KbertModel, folder: str | Path) -> None:
         whole.of_text = tf.function(run, input_signature=[spec], autograph=False)
         whole.of_pair = tf.function(run, input_signature=[spec, spec], autograph=False)
         signatures = {"serving_default": whole.of_text, "pair": whole.of_pair}
-        tf.saved_model.save(whole, str(folder), signatures)
+        try:
+            with written_together(Path(folder)) as work:
+                tf.saved_model.save(whole, str(work), signatures)
+        except (OSError, tf.errors.OpError) as error:
+            raise KbertError(
+                f"{folder} was not written, and what stood there is as it was: {error}"
+            ) from error
 
 
 def _tensorflow_text() -> tuple[Any, Any]:

@@ -23,16 +23,32 @@ def sub_seed(seed: int, name: str) -> int:
     return zlib.crc32(f"{seed}/{name}".encode()) >> 1  # Keras keeps seeds in 31 bits
 
 
+_loading: ContextVar[bool] = ContextVar("loading", default=False)
 _skip_drawing: ContextVar[bool] = ContextVar("skip_drawing", default=False)
 
 
 @contextmanager
-def starting_at_zero():
-    """Within it `TruncatedNormal` gives zeros: for weights that are about to be read from a file.
+def starting_at_zero(*, heads: bool = False):
+    """Within it encoders start at zero: they are about to be read from a file.
 
-    To draw the 110 million numbers of a base model takes longer than to read them.
+    To draw the 110 million numbers of a base model takes longer than to read them. Heads and
+    poolers are drawn all the same, as a file may not have them.
+
+    Args:
+        heads: whether heads and poolers start at zero, too, where all of them are about to come.
     """
-    token = _skip_drawing.set(True)
+    loading, skip = _loading.set(True), _skip_drawing.set(heads)
+    try:
+        yield
+    finally:
+        _loading.reset(loading)
+        _skip_drawing.reset(skip)
+
+
+@contextmanager
+def read_from_files():
+    """What an encoder builds within it starts at zero if it is being loaded."""
+    token = _skip_drawing.set(_loading.get())
     try:
         yield
     finally:

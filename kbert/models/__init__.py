@@ -20,49 +20,12 @@ extend.py             more words for a model that is trained already
 export.py             a model -> ONNX, SavedModel
 """
 
-from kbert.models.bert import Bert
-from kbert.models.classification import BertForSequenceClassification
-from kbert.models.dependency import BertForDependencyParsing
-from kbert.models.multiple_choice import BertForMultipleChoice
-from kbert.models.pretraining import (
-    BertForMaskedLM,
-    BertForNextSentencePrediction,
-    BertForPreTraining,
-)
-from kbert.models.question_answering import BertForQuestionAnswering
-from kbert.models.tagging import BertForTokenClassification
+from importlib import import_module
+
+from kbert.catalog import CATALOG
 
 # What a task's name, as `kbert.load` takes it, makes of an encoder.
 TASKS = {
-    "encoder": Bert,
-    "pretraining": BertForPreTraining,
-    "masked-lm": BertForMaskedLM,
-    "next-sentence-prediction": BertForNextSentencePrediction,
-    "sequence-classification": BertForSequenceClassification,
-    "token-classification": BertForTokenClassification,
-    "question-answering": BertForQuestionAnswering,
-    "multiple-choice": BertForMultipleChoice,
-    "dependency-parsing": BertForDependencyParsing,
+    entry.task: getattr(import_module(f"kbert.{entry.module}"), entry.class_name)
+    for entry in CATALOG
 }
-POOLED_TASKS = (
-    "pretraining",
-    "next-sentence-prediction",
-    "sequence-classification",
-    "multiple-choice",
-)
-LABELLED_TASKS = ("sequence-classification", "token-classification", "dependency-parsing")
-
-__all__ = [
-    "LABELLED_TASKS",
-    "POOLED_TASKS",
-    "TASKS",
-    "Bert",
-    "BertForDependencyParsing",
-    "BertForMaskedLM",
-    "BertForMultipleChoice",
-    "BertForNextSentencePrediction",
-    "BertForPreTraining",
-    "BertForQuestionAnswering",
-    "BertForSequenceClassification",
-    "BertForTokenClassification",
-]

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import keras
 
+from kbert.catalog import BY_CLASS
 from kbert.errors import KbertError, whole_number
 from kbert.files.atomic_files import written_beside
 from kbert.layers.initializers import starting_at_zero
@@ -22,6 +23,7 @@ _SETTINGS = (
     "attention_window",
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
+    "seed",
 )
 DETAILS = ("output_attentions", "output_hidden_states")
 FORMAT_VERSION = 1  # of the `.keras` files; raised when an older kbert could not read them
@@ -37,7 +39,6 @@ class KbertModel(keras.Model):
     be is named before a backend meets it, and a call that is refused costs nothing.
     """
 
-    task: str  # what it is for, as `kbert.load` takes it
     vocab_size: int
     max_length: int
     num_segments: int
@@ -50,6 +51,12 @@ class KbertModel(keras.Model):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self._one_at_a_time = threading.RLock()
+
+    @property
+    def task(self) -> str:
+        """What the model is for, as `kbert.load` takes it; see `kbert/catalog.py`."""
+        names = (model_class.__name__ for model_class in type(self).__mro__)
+        return next(BY_CLASS[name].task for name in names if name in BY_CLASS)
 
     def __call__(self, inputs=None, *args, **kwargs):
         """Runs the model, after a look at the inputs where they are at hand.
@@ -201,7 +208,8 @@ class KbertModel(keras.Model):
         there in one step, so a failure leaves a former file as it was.
 
         Raises:
-            KbertError: if the path does not end in `.keras`, or is taken and `overwrite` is False.
+            KbertError: if the path does not end in `.keras`, is taken and `overwrite` is False, or
+                cannot be written, as on a full disk.
 
         Example:
             >>> import tempfile
@@ -223,6 +231,10 @@ class KbertModel(keras.Model):
             self.optimizer = None
             with written_beside(path) as temporary:
                 super().save(temporary, overwrite=True, **kwargs)
+        except OSError as error:
+            raise KbertError(
+                f"{path} was not written, and what stood there is as it was: {error}"
+            ) from error
         finally:
             if compiled:
                 self.optimizer = optimizer
@@ -260,7 +272,8 @@ class KbertModel(keras.Model):
 
         Args:
             **settings: arguments of `Bert` that change no weight: `dtype`, `remat`,
-                `attention_window`, `hidden_dropout_prob`, `attention_probs_dropout_prob`.
+                `attention_window`, `hidden_dropout_prob`, `attention_probs_dropout_prob`, and
+                `seed`, which then is that of dropout.
 
         Returns:
             A new model, not compiled; what was frozen is.
@@ -279,7 +292,7 @@ class KbertModel(keras.Model):
         if strange:
             raise KbertError(f"{strange[0]} is none of {', '.join(_SETTINGS)}")
         config = self.get_config()
-        with starting_at_zero():
+        with starting_at_zero(heads=True):
             model = type(self).from_config(config | settings)
         if len(model.weights) != len(self.weights):
             raise KbertError(

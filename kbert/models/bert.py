@@ -18,7 +18,7 @@ from kbert.layers.attention import padding_bias
 from kbert.layers.calling import run
 from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer, rematerialized
-from kbert.layers.initializers import sub_seed
+from kbert.layers.initializers import read_from_files, sub_seed
 from kbert.layers.pooling import Pooler
 from kbert.models.base import KbertModel, check_tokenizer
 from kbert.models.inputs import as_whole_numbers
@@ -57,7 +57,9 @@ class Bert(KbertModel):
             away is reached through the layers, one window a layer.
         remat: whether, in training, layers keep only their input and are computed again in the
             backward pass: a third more arithmetic, and memory that hardly grows with the layers.
-        seed: of starting weights and dropout; equal seeds start equal on every backend.
+        seed: of starting weights and dropout, a whole number from 0; equal seeds start equal on
+            every backend. Nothing is drawn from a global generator, so
+            `keras.utils.set_random_seed` changes no number here: pass another seed.
 
     Attributes:
         tokenizer: a `kbert.Tokenizer`, or None; saved with the model.
@@ -74,8 +76,6 @@ class Bert(KbertModel):
         >>> tuple(outputs["last_hidden_state"].shape), tuple(outputs["pooler_output"].shape)
         ((1, 3, 8), (1, 8))
     """
-
-    task = "encoder"
 
     def __init__(
         self,
@@ -125,6 +125,7 @@ class Bert(KbertModel):
             "seed": seed,
         }
         self._arguments = _checked(arguments)
+        seed = self._arguments["seed"]
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
         self.remat = remat
@@ -176,10 +177,12 @@ class Bert(KbertModel):
 
     def build(self, input_shape):
         """Builds the parts; the constructor does it, since every size is known there."""
-        self.embeddings.build(input_shape)
-        pooler = [] if self.pooler is None else [self.pooler]
-        for part in (*self.encoder_layers, *pooler):
-            part.build((*input_shape, self.hidden_size))
+        with read_from_files():
+            self.embeddings.build(input_shape)
+            for part in self.encoder_layers:
+                part.build((*input_shape, self.hidden_size))
+        if self.pooler is not None:
+            self.pooler.build((*input_shape, self.hidden_size))
         self.built = True
 
     def call(
@@ -307,6 +310,9 @@ class Bert(KbertModel):
         return {**self._arguments, "dtype": self.dtype_policy.name}
 
 
+_ENDS = {"initializer_range": 100.0, "layer_norm_eps": 1.0}  # beyond, nothing is learnt
+
+
 def input_ids_shape(inputs) -> tuple[int | None, ...]:
     """(B, L) of a model's inputs."""
     return tuple((inputs["input_ids"] if isinstance(inputs, dict) else inputs).shape)
@@ -343,7 +349,10 @@ def _checked(arguments: dict[str, Any]) -> dict[str, Any]:
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
         checked[name] = number_from_zero(name, arguments[name], end=1)
     for name in ("initializer_range", "layer_norm_eps"):
-        checked[name] = number_from_zero(name, arguments[name])
+        checked[name] = number_from_zero(name, arguments[name], end=_ENDS[name])
+    checked["seed"] = whole_number("seed", arguments["seed"], 0)
+    if checked["seed"] >= 2**63:
+        raise KbertError(f"seed is a whole number below 2^63, not {arguments['seed']!r:.80}")
     for name in ("add_pooling_layer", "remat"):
         if not isinstance(arguments[name], bool):
             raise KbertError(f"{name} is True or False, not {arguments[name]!r:.80}")

@@ -12,6 +12,8 @@ from kbert.models.logits import check_losses, takes_places
 from kbert.models.watched_data import LabelLimits
 from kbert.text.tokenizer import Tokenizer
 
+MOST_LABEL_CHARACTERS = 100  # a file with a longer one would not be opened again
+
 
 class BertWithHead(KbertModel):
     """A Bert under `self.bert`, whose arguments and tokenizer are the model's own.
@@ -86,8 +88,18 @@ class BertWithHead(KbertModel):
                 f"the model scores {len(former)} labels, {former!r:.80}, and these are "
                 f"{len(names)}: load it with labels=..., which gives it a new head"
             )
-        self.labels = names
-        self._head_arguments["labels"] = self.labels
+        self._head_arguments["labels"] = names
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels' names, of a classifier or tagger; saved with the model, as set last."""
+        if "labels" not in self._head_arguments:
+            raise AttributeError(f"a {type(self).__name__} has no labels")
+        return self._head_arguments["labels"]
+
+    @labels.setter
+    def labels(self, labels: Sequence[str]) -> None:
+        self.name_labels(labels)
 
     @property
     def tokenizer(self) -> Tokenizer | None:
@@ -114,4 +126,10 @@ def check_labels(labels: Any) -> list[str]:
         raise KbertError(f'labels is a list of names, as ["부정", "긍정"], not {labels!r:.80}')
     if len(set(names)) < len(names):
         raise KbertError(f"labels are names that each stand once, not {names!r:.80}")
+    for name in names:
+        if not name.isprintable() or len(name) > MOST_LABEL_CHARACTERS:
+            raise KbertError(
+                f"a label is a name of up to {MOST_LABEL_CHARACTERS} printable characters, not "
+                f"{name!r:.80}"
+            )
     return names

@@ -16,6 +16,11 @@ from kbert.models.bert_with_head import BertWithHead
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 
+def silent_problem_type(labels: Sequence[str]) -> str:
+    """What a classification's logits mean where nobody says it: one label is a number's name."""
+    return "regression" if len(labels) == 1 else "single_label_classification"
+
+
 @keras.saving.register_keras_serializable("kbert")
 class BertForSequenceClassification(BertWithHead):
     """BERT with a label head on the pooled [CLS].
@@ -42,8 +47,6 @@ class BertForSequenceClassification(BertWithHead):
         (1, 2)
     """
 
-    task = "sequence-classification"
-
     def __init__(
         self,
         *,
@@ -55,18 +58,22 @@ class BertForSequenceClassification(BertWithHead):
     ):
         super().__init__(name=name, **bert_arguments)
         self._needs_pooler()
-        if problem_type not in PROBLEM_TYPES:
-            raise KbertError(
-                f"problem_type is one of {', '.join(PROBLEM_TYPES)}, not {problem_type!r}"
-            )
-        self.problem_type = problem_type
         self._head_arguments = {
-            "problem_type": problem_type,
+            "problem_type": _check_problem_type(problem_type),
             "classifier_dropout": classifier_dropout,
         }
         self.name_labels(labels)
         self.classifier = self._label_head("classifier", len(self.labels), classifier_dropout)
         self.built = True
+
+    @property
+    def problem_type(self) -> str:
+        """What the logits mean; saved with the model, as it was set last."""
+        return self._head_arguments["problem_type"]
+
+    @problem_type.setter
+    def problem_type(self, problem_type: str) -> None:
+        self._head_arguments["problem_type"] = _check_problem_type(problem_type)
 
     def _places(self):
         is_one = self.problem_type == "single_label_classification"
@@ -80,3 +87,11 @@ class BertForSequenceClassification(BertWithHead):
     def compute_output_spec(self, inputs, training=None):
         """What `call` returns, as a symbol."""
         return keras.KerasTensor((input_ids_shape(inputs)[0], len(self.labels)), "float32")
+
+
+def _check_problem_type(problem_type: str) -> str:
+    if problem_type not in PROBLEM_TYPES:
+        raise KbertError(
+            f"problem_type is one of {', '.join(PROBLEM_TYPES)}, not {problem_type!r:.80}"
+        )
+    return problem_type

@@ -61,8 +61,6 @@ class BertForDependencyParsing(BertWithHead):
         ((1, 2, 3), (1, 2, 3, 2))
     """
 
-    task = "dependency-parsing"
-
     def __init__(
         self,
         *,

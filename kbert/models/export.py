@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from kbert.errors import KbertError, how_to_install
-from kbert.files.atomic_files import written_beside
+from kbert.files.atomic_files import written_beside, written_together
 
 FORMATS = ("tf_saved_model", "onnx")
 _ONNX_TOOLS = {  # what writes ONNX on a backend, and the extra that installs it
@@ -59,7 +59,12 @@ def export(model: keras.Model, filepath: str | Path, format: str) -> None:
     write = _write_onnx if format == "onnx" else _write_saved_model
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tools warn of what they do themselves
-        write(model, Path(filepath))
+        try:
+            write(model, Path(filepath))
+        except OSError as error:
+            raise KbertError(
+                f"{filepath} was not written, and what stood there is as it was: {error}"
+            ) from error
 
 
 def _signature(model: Any) -> _Signature:
@@ -103,7 +108,13 @@ def _write_saved_model(model: keras.Model, path: Path) -> None:
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint("serve", signature.function, input_signature=[specs], **settings)
-    archive.write_out(str(path), verbose=False)
+    import tensorflow as tf
+
+    try:
+        with written_together(path) as work:
+            archive.write_out(str(work), verbose=False)
+    except tf.errors.OpError as error:  # which TensorFlow raises where Python raises OSError
+        raise OSError(f"{type(error).__name__}: {error.message}") from error
 
 
 def _write_onnx(model: keras.Model, path: Path) -> None:

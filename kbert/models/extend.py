@@ -45,7 +45,7 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
             as something else (`COVID` where text is lowercased).
 
     Example:
-        >>> from kbert.models import BertForMaskedLM
+        >>> from kbert import BertForMaskedLM
         >>> model = BertForMaskedLM(vocab_size=7, hidden_size=8, num_hidden_layers=1,
         ...                         num_attention_heads=2, intermediate_size=32)
         >>> model.tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국 ##회".split())
@@ -62,7 +62,7 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
     tokens = [normalize(token, tokenizer.form) for token in tokens]
     longer = _longer(tokenizer, tokens)
     size = max(model.vocab_size, len(longer))
-    with starting_at_zero():
+    with starting_at_zero(heads=True):
         other = type(model).from_config({**model.get_config(), "vocab_size": size})
     pieces = tokenizer.encode([token.removeprefix(CONTINUATION) for token in tokens])
     by_token = _tables(model)

@@ -40,7 +40,6 @@ class BertForMultipleChoice(BertWithHead):
     Source: Zellers et al. 2018, "SWAG", for the task.
     """
 
-    task = "multiple-choice"
     input_axes = ("batch", "choices", "length")
 
     def __init__(

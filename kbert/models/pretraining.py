@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from kbert.errors import KbertError
 from kbert.layers.heads import MaskedLMHead, NextSentenceHead
 from kbert.layers.initializers import sub_seed
 from kbert.models.bert import Bert, input_ids_shape
@@ -18,6 +19,10 @@ class _BertWithMaskedLM(BertWithHead):
     """A Bert with a masked-LM head under `self.mlm`."""
 
     def __init__(self, *, name: str, tie_word_embeddings: bool = True, **bert_arguments: Any):
+        if not isinstance(tie_word_embeddings, bool):
+            raise KbertError(
+                f"tie_word_embeddings is True or False, not {tie_word_embeddings!r:.80}"
+            )
         super().__init__(name=name, **bert_arguments)
         self._head_arguments = {"tie_word_embeddings": tie_word_embeddings}
         config = self.bert.get_config()
@@ -65,8 +70,6 @@ class BertForPreTraining(_BertWithMaskedLM):
         >>> tuple(logits["mlm"].shape), tuple(logits["nsp"].shape)
         ((1, 1, 100), (1, 2))
     """
-
-    task = "pretraining"
 
     def __init__(self, *, name: str = "bert_for_pretraining", **bert_arguments: Any):
         super().__init__(name=name, **bert_arguments)
@@ -123,8 +126,6 @@ class BertForMaskedLM(_BertWithMaskedLM):
         (1, 3, 100)
     """
 
-    task = "masked-lm"
-
     def __init__(self, *, name: str = "bert_for_masked_lm", **bert_arguments: Any):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
         self.built = True
@@ -160,8 +161,6 @@ class BertForNextSentencePrediction(BertWithHead):
         >>> tuple(model({"input_ids": np.array([[2, 5, 3, 6, 3]])}).shape)
         (1, 2)
     """
-
-    task = "next-sentence-prediction"
 
     def __init__(self, *, name: str = "bert_for_next_sentence_prediction", **bert_arguments: Any):
         super().__init__(name=name, **bert_arguments)

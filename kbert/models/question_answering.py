@@ -31,8 +31,6 @@ class BertForQuestionAnswering(BertWithHead):
         ((1, 5), (1, 5))
     """
 
-    task = "question-answering"
-
     def __init__(self, *, name: str = "bert_for_question_answering", **bert_arguments: Any):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
         self.span = self._label_head("span", 2)

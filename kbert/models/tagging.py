@@ -35,8 +35,6 @@ class BertForTokenClassification(BertWithHead):
         (1, 4, 3)
     """
 
-    task = "token-classification"
-
     def __init__(
         self,
         *,

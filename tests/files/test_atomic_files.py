@@ -1,6 +1,9 @@
 import hashlib
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,10 @@ from kbert.files.atomic_files import (
     write_text,
     write_through,
     written_beside,
+    written_together,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 def names(folder):
@@ -76,3 +82,55 @@ def test_chunks_through_to_the_disk(tmp_path):
     sha256, size = write_through(tmp_path / "a", iter([b"ab", b"", b"c"]))
     assert (tmp_path / "a").read_bytes() == b"abc" and size == 3
     assert sha256 == sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from kbert.files.atomic_files import written_beside, written_together
+
+folder = Path(sys.argv[1])
+with written_beside(folder / "a.txt") as file, written_together(folder / "b") as work:
+    file.write_text("half")
+    (work / "c.txt").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no SIGKILL")
+def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, cwd=ROOT)
+    assert len(names(tmp_path)) == 2 and len(names(tmp_path / "b")) == 1
+    (tmp_path / ".a-mine.txt").write_text("a user's own")
+    (tmp_path / ".b-01234567.txt").write_text("another file's")
+    write_text(tmp_path / "a.txt", "whole")
+    with written_together(tmp_path / "b") as work:
+        (work / "c.txt").write_text("whole")
+    assert names(tmp_path) == [".a-mine.txt", ".b-01234567.txt", "a.txt", "b"]
+    assert names(tmp_path / "b") == ["c.txt"]
+
+
+def test_what_another_is_writing_stays(tmp_path):
+    with written_beside(tmp_path / "a.txt") as first, written_together(tmp_path) as work:
+        first.write_text("first")
+        (work / "b.txt").write_text("b")
+        write_text(tmp_path / "a.txt", "second")
+        with written_together(tmp_path) as other:
+            (other / "b.txt").write_text("second")
+        assert first.read_text() == "first" and (work / "b.txt").read_text() == "b"
+    assert (tmp_path / "a.txt").read_text() == "first" and names(tmp_path) == ["a.txt", "b.txt"]
+
+
+def test_files_that_are_written_together_or_not_at_all(tmp_path):
+    folder = tmp_path / "new"
+    for failing in (True, False):
+        try:
+            with written_together(folder) as work:
+                (work / "inner").mkdir()
+                (work / "inner" / "a.txt").write_text("a")
+                assert names(folder) == [work.name]
+                if failing:
+                    raise OSError("the disk is full")
+        except OSError:
+            assert not folder.exists()
+    assert names(folder) == ["inner"] and (folder / "inner" / "a.txt").read_text() == "a"

@@ -484,6 +484,75 @@ def hollow_layers(folder: Path) -> Path:
     return folder
 
 
+def thin_layer(folder: Path) -> Path:
+    """Tables of a width of which a layer would have 30 GB; the layer has a thin matrix only."""
+    checkpoint(hidden_size=50_000, intermediate_size=1)(folder)
+    good = bert_tensors()
+    size = 8 + int.from_bytes(good[:8], "little")
+    header = json.loads(good[8:size])
+    for name, described in header.items():
+        if "_embeddings" in name:
+            described["shape"][1] = 50_000
+        elif name.endswith("intermediate.dense.weight"):
+            described["shape"] = [1, 50_000]
+    place = 0
+    for described in header.values():
+        end = place + 4 * int(np.prod(described["shape"]))
+        described["data_offsets"], place = [place, end], end
+    (folder / "model.safetensors").write_bytes(tensors(header, bytes(place)))
+    return folder
+
+
+MANY = 300_000  # tokens
+
+
+def many_tokens(name: str, write):
+    """A checkpoint with a large table of tokens, and so with room for a large tokenizer's file."""
+
+    def build(folder: Path) -> Path:
+        checkpoint(vocab_size=MANY)(folder)
+        good = bert_tensors()
+        size = 8 + int.from_bytes(good[:8], "little")
+        header = json.loads(good[8:size])
+        more = 4 * 4 * (MANY - 5)
+        for tensor_name, described in header.items():
+            begin, end = described["data_offsets"]
+            first = tensor_name.startswith("embeddings.word")
+            described["data_offsets"] = [begin + more * (begin > 0), end + more]
+            described["shape"] = [MANY, 4] if first else described["shape"]
+        (folder / "model.safetensors").write_bytes(tensors(header, bytes(len(good) - size + more)))
+        (folder / name).write_bytes(write())
+        return folder
+
+    return build
+
+
+def repeated(before: bytes, what: bytes, after: bytes, size: int = 15 << 20):
+    return lambda: before + what * ((size - len(before) - len(after)) // len(what)) + after
+
+
+def many_steps() -> bytes:
+    step = {"type": "Replace", "pattern": {"String": "ab"}, "content": "b"}
+    other = {"type": "Replace", "pattern": {"String": "a"}, "content": "b"}
+    steps = {"type": "Sequence", "normalizers": [other] * 100_000 + [step] * 50_000}
+    vocab = {token: index for index, token in enumerate(TOKENS)}
+    return json.dumps(
+        {"model": {"type": "WordPiece", "vocab": vocab}, "normalizer": steps}
+    ).encode()
+
+
+def many_added() -> bytes:
+    vocab = {token: index for index, token in enumerate([*TOKENS, *map(str, range(28_000))])}
+    added = [{"id": index, "content": token} for token, index in vocab.items()]
+    whole = {
+        "model": {"type": "WordPiece", "vocab": vocab},
+        "normalizer": {"type": "BertNormalizer"},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "added_tokens": [*added, *added, {"id": "x", "content": "x"}],
+    }
+    return json.dumps(whole).encode()
+
+
 def only_a_pickle(folder: Path) -> Path:
     checkpoint()(folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
@@ -520,6 +589,61 @@ CHECKPOINTS = {
     "labels that are lists": (
         "id2label|label",
         checkpoint(architectures=["BertForSequenceClassification"], id2label={"0": [], "1": {}}),
+    ),
+    "a thin layer of great width": ("asks for a tensor", thin_layer),
+    "a string without an end": (
+        "not JSON",
+        checkpoint(repeated(b'{"a": "', b'\\"', b"", 1 << 20)()),
+    ),
+    "a number of 400 digits": ("no number", checkpoint(vocab_size=10**400)),
+    "an epsilon of 1e300": ("layer_norm_eps", checkpoint(layer_norm_eps=1e300)),
+    "a decoder tied by no": (
+        "tie_word_embeddings is True or False",
+        checkpoint(architectures=["BertForMaskedLM"], tie_word_embeddings="no"),
+    ),
+    "a message that steers": (
+        r"model_type is one of .*, not '\\x1b\[2J",
+        checkpoint(model_type="\x1b[2J\x07\u202e"),
+    ),
+    "a message without end": ("activation is 'aaa", checkpoint(hidden_act="a" * 1_000_000)),
+    "settings of 60 MB": ("has 62", with_file("tokenizer_settings.json", b" " * (60 << 20))),
+    "scores of 60 MB": ("has 62", with_file("unigram.json", b" " * (60 << 20))),
+    "5 million lists": (
+        "values of JSON",
+        many_tokens("tokenizer.json", repeated(b'{"a":[', b"[],", b"1]}")),
+    ),
+    "a string of 15 MB": (
+        "not JSON",
+        many_tokens("tokenizer.json", repeated(b'{"a": "', b'\\"', b"")),
+    ),
+    "brackets without end": (
+        "not JSON",
+        many_tokens("tokenizer.json", repeated(b'{"a":', b"]", b"")),
+    ),
+    "a million keys": (
+        "model is an object",
+        many_tokens(
+            "tokenizer.json",
+            lambda: b"{%s}" % b",".join(b'"%d":1' % number for number in range(990_000)),
+        ),
+    ),
+    "150,000 steps": ("with the steps", many_tokens("tokenizer.json", many_steps)),
+    "28,000 added tokens twice": ("are numbers", many_tokens("tokenizer.json", many_added)),
+    "a million blank lines": (
+        "has no|not have",
+        many_tokens("vocab.txt", repeated(b"a", b"\n", b"")),
+    ),
+    "a token a million times": (
+        "8,388,608|4,194,304 tokens; 1,048,576 is the most",
+        many_tokens("vocab.txt", repeated(b"a\n", b"a\n", b"", 8 << 20)),
+    ),
+    "a token a thousand times": (
+        "no vocabulary: 1,999 lines repeat a token, as 'a'",
+        with_file("vocab.txt", b"a\n" * 2_000),
+    ),
+    "more tokens than embeddings": (
+        "has 350,000 tokens, and the model has embeddings for 300,000",
+        many_tokens("vocab.txt", lambda: "\n".join(map(str, range(350_000))).encode()),
     ),
     "5,000 layers in name only": ("5,022 tensors; 2,000 is", hollow_layers),
     "a tokenizer.json of brackets": ("tokenizer.json", with_file("tokenizer.json", b"[" * 99_999)),

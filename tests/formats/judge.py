@@ -44,8 +44,8 @@ def hook(event, arguments):
 
 def load(path: Path) -> None:
     """Opens a file as its kind is opened, and reads all of it."""
-    from kbert.formats.safetensors_file import open_safetensors
-    from kbert.formats.torch_file import open_torch_bin
+    from kbert.formats.readers.safetensors import open_safetensors
+    from kbert.formats.readers.torch import open_torch_bin
 
     if path.suffix == ".keras" or (path / "config.json").exists():
         kbert.load(path)

@@ -6,8 +6,8 @@ from keras import ops
 
 import kbert
 from kbert import KbertError
-from kbert.formats.checkpoint_weights import task_of
-from kbert.models import LABELLED_TASKS, TASKS
+from kbert.catalog import BY_TASK
+from kbert.models import TASKS
 from kbert.models.base import KbertModel
 from tests.formats.checkpoints import (
     batch,
@@ -53,7 +53,7 @@ OF_ROWS.remove("dependency-parsing")  # Hugging Face has none
 
 @pytest.mark.parametrize("task", OF_ROWS)
 def test_a_model_of_ours_in_transformers_and_back(task, small, tokenizer, inputs, tmp_path):
-    labels = {"labels": ["가", "나", "다"]} if task in LABELLED_TASKS else {}
+    labels = {"labels": ["가", "나", "다"]} if BY_TASK[task].takes_labels else {}
     model = TASKS[task](**small, **labels)
     model.tokenizer = tokenizer
     kbert.export_huggingface(model, tmp_path)
@@ -71,7 +71,7 @@ def test_a_model_of_ours_in_transformers_and_back(task, small, tokenizer, inputs
     assert theirs(text)["input_ids"] == tokenizer(text)["input_ids"][0].tolist()
 
     again = kbert.load(tmp_path)
-    assert task_of(again) == task and again.load_report == ((), ())
+    assert again.task == task and again.load_report == ((), (), ())
     for one, two in zip(model.weights, again.weights, strict=True):
         np.testing.assert_array_equal(
             ops.convert_to_numpy(one.value), ops.convert_to_numpy(two.value)
@@ -153,7 +153,7 @@ def test_a_family_that_cannot_express_a_model(small, tokenizer, tmp_path):
         kbert.export_huggingface(model, tmp_path)
     model.tokenizer = tokenizer
     for family, message in (
-        ("gpt2", "model_type is one of bert, roberta"),
+        ("gpt2", "model_type is one of bert, big_bird"),
         ("electra", "the family has no head for 'pretraining'"),
         ("big_bird", None),
     ):

@@ -20,10 +20,11 @@ import pytest
 from keras import ops
 
 import kbert
-from kbert import BertForPreTraining, KbertError
-from kbert.formats.safetensors_file import open_safetensors
+from kbert import BertForPreTraining, BertForSequenceClassification, KbertError
+from kbert.formats.readers.safetensors import open_safetensors
 from tests.conftest import SMALL, WORDS
 from tests.formats import hostile_checkpoints
+from tests.formats.wrong_values import with_one_change
 
 MANY = keras.backend.backend() == "torch"
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, *b'"\\{}[]:,0919-.eE/PK')
@@ -211,6 +212,43 @@ def mutate_checkpoints(count: int, seed: int) -> dict[str, int]:
     return outcomes
 
 
+def change_folders(every: int) -> dict[str, int]:
+    """Puts one wrong value into a JSON file of a checkpoint, for every value that it has.
+
+    Of the tokenizer's files only the tokenizer is read, as `kbert.load` does it. Of all that could
+    be tried one in `every` is.
+    """
+    outcomes = {"refused": 0, "loaded": 0}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = BertForSequenceClassification(labels=["가", "나"], **SMALL)
+        model.tokenizer = kbert.Tokenizer(WORDS)
+        kbert.export_huggingface(model, folder)
+        (folder / "added_tokens.json").write_text(json.dumps({"[MASK]": 4}))
+        for path in sorted(folder.glob("*.json")):
+            good = path.read_text(encoding="utf-8")
+            load = kbert.load if path.name == "config.json" else kbert.Tokenizer.from_file
+            for number, wrong in enumerate(with_one_change(json.loads(good))):
+                if number % every:
+                    continue
+                path.write_text(json.dumps(wrong), encoding="utf-8")
+                started = time.process_time()
+                try:
+                    load(folder)
+                    outcomes["loaded"] += 1
+                except KbertError as error:
+                    outcomes["refused"] += 1
+                    assert len(str(error)) < 2100 and "\x1b" not in str(error)
+                assert time.process_time() - started < MOST_SECONDS
+            path.write_text(good, encoding="utf-8")
+    return outcomes
+
+
+def test_folders_with_one_wrong_value():
+    outcomes = change_folders(every=2 if MANY else 20)
+    assert min(outcomes.values()) > 100 if MANY else min(outcomes.values()) > 0
+
+
 def test_mutated_keras_files():
     count = 2000 if MANY else 200
     outcomes = mutate_keras(count, seed=1)
@@ -245,3 +283,4 @@ if __name__ == "__main__":
     print("their members, checksums mended:", mutate_members(keras_files // 10, seed=11))
     print("safetensors headers:", mutate_headers(headers, seed=12))
     print("those of checkpoints:", mutate_checkpoints(headers // 10, seed=13))
+    print("JSON files of folders:", change_folders(every=1))

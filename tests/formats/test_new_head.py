@@ -60,10 +60,10 @@ def test_the_same_task_is_the_model_itself_but_for_its_labels(pretrained, tmp_pa
         kbert.load(tmp_path / "tagger.keras", "token-classification"),
         kbert.load(tmp_path / "tagger.keras", labels=["O", "B", "I"]),
     ):
-        assert again.load_report == ((), ()) and again.labels == ["O", "B", "I"]
+        assert again.load_report == ((), (), ()) and again.labels == ["O", "B", "I"]
         np.testing.assert_allclose(number(again(inputs)), number(tagger(inputs)), atol=1e-6)
     renamed = kbert.load(tmp_path / "tagger.keras", labels=["O", "B-PS", "I-PS"])
-    assert renamed.load_report == ((), ()) and renamed.labels == ["O", "B-PS", "I-PS"]
+    assert renamed.load_report == ((), (), ()) and renamed.labels == ["O", "B-PS", "I-PS"]
     assert renamed.get_config()["labels"] == ["O", "B-PS", "I-PS"]
     np.testing.assert_allclose(number(renamed(inputs)), number(tagger(inputs)), atol=1e-6)
     other = kbert.load(tmp_path / "tagger.keras", labels=["O", "PS"])

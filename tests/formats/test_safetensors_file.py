@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kbert import KbertError
-from kbert.formats.safetensors_file import open_safetensors
+from kbert.formats.readers.safetensors import open_safetensors
 
 safetensors = pytest.importorskip("safetensors.numpy")
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from kbert import KbertError
-from kbert.formats.torch_file import open_torch_bin
+from kbert.formats.readers.torch import check_torch_bin, open_torch_bin
+from tests.formats import hostile_checkpoints as made
 
 torch = pytest.importorskip("torch")
 
@@ -63,3 +64,18 @@ def test_without_a_safe_pytorch(tmp_path, monkeypatch, version, message):
         monkeypatch.setattr(torch, "__version__", version)
     with pytest.raises(KbertError, match=message):
         open_torch_bin(tmp_path)
+
+
+@pytest.mark.parametrize(("beyond", "refused"), [(-1, False), (0, False), (1, True), (500, True)])
+def test_a_claim_just_beyond_the_files_size(tmp_path, beyond, refused):
+    def written(numel: int):
+        return made.pickled(made.tensor_dict(made.tensor(numel=numel)))(tmp_path)
+
+    size = written(1_000).stat().st_size  # as many bytes of pickle as the claim below has
+    path = written(size + beyond)
+    assert path.stat().st_size == size
+    if refused:
+        with pytest.raises(KbertError, match="claims a size"):
+            check_torch_bin(path)
+    else:
+        assert check_torch_bin(path)

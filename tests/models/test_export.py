@@ -5,7 +5,8 @@ from keras import ops
 
 import kbert
 from kbert import KbertError
-from kbert.models import LABELLED_TASKS, TASKS
+from kbert.catalog import BY_TASK
+from kbert.models import TASKS
 
 BACKEND = keras.backend.backend()
 ONNX_TOOL = {"tensorflow": "tf2onnx", "jax": "jax2onnx", "torch": "onnxscript"}[BACKEND]
@@ -32,7 +33,7 @@ def assert_same(got, model, inputs):
 
 
 def make(task, small, **settings):
-    labels = {"labels": ["가", "나", "다"]} if task in LABELLED_TASKS else {}
+    labels = {"labels": ["가", "나", "다"]} if BY_TASK[task].takes_labels else {}
     return TASKS[task](**{**small, **labels, **settings})
 
 

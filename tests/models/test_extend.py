@@ -11,7 +11,7 @@ from kbert import (
     Tokenizer,
     extend_vocabulary,
 )
-from kbert.formats.huggingface_export import export_huggingface
+from kbert.formats.huggingface.export import export_huggingface
 from kbert.text.korean.jamo import JAMO_TOKENS
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] 국 ##회 ##민 정 ##부".split()

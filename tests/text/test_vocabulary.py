@@ -14,10 +14,29 @@ def test_files(tmp_path):
     path.write_bytes("가\n".encode("cp949"))
     with pytest.raises(KbertError, match="byte 0"):
         read_vocabulary(path)
-    path.write_text("가\n나\n가\n", encoding="utf-8")
-    with pytest.raises(KbertError, match="'가' stands twice, as ids 0 and 2"):
-        read_vocabulary(path)
     path.write_bytes(b"")
+    with pytest.raises(KbertError, match="empty"):
+        read_vocabulary(path)
+
+
+def test_repeated_tokens_and_blank_lines_keep_every_id(tmp_path, caplog):
+    """As published vocabularies have them; transformers' reader gives the last line the token."""
+    tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 국회 나 ##에 국회".split()
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(tokens) + "\n\n\n", encoding="utf-8")
+    ours = Tokenizer(read_vocabulary(path))
+    assert "2 blank lines" in caplog.messages[0]
+    assert "3 lines repeat a token, as '국회' with the ids 5 and 10" in caplog.messages[1]
+    assert len(ours) == 11 and len(caplog.messages) == 2
+    ids = ours.encode(["국회에 나 [repeated 5]"])
+    assert ids[0][:3] == [10, 9, 8] and not {5, 6, 7} & set(ids[0])
+    transformers = pytest.importorskip("transformers")
+    if hasattr(transformers, "BertTokenizer"):
+        theirs = transformers.BertTokenizer(str(path), do_lower_case=False)
+        assert theirs("국회에 나", add_special_tokens=False)["input_ids"] == ids[0][:3]
+    ours.save(tmp_path / "again")
+    assert Tokenizer.from_file(tmp_path / "again").vocabulary == ours.vocabulary
+    path.write_text("\n\n\n")
     with pytest.raises(KbertError, match="empty"):
         read_vocabulary(path)
 

@@ -153,7 +153,9 @@ def parse_files(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
     """
     if VOCABULARY_FILE not in files:
         raise KbertError(f"{where}: no {VOCABULARY_FILE}, so no tokenizer")
-    vocabulary = parse_vocabulary(files[VOCABULARY_FILE], f"{where}, {VOCABULARY_FILE}")
+    vocabulary = parse_vocabulary(
+        files[VOCABULARY_FILE], f"{where}, {VOCABULARY_FILE}", strict=True
+    )
     arguments: dict[str, Any] = {"vocabulary": vocabulary}
     if SETTINGS_FILE in files:
         arguments |= parse_settings(files[SETTINGS_FILE], f"{where}, {SETTINGS_FILE}")

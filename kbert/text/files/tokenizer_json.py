@@ -163,15 +163,20 @@ def _collapses_spaces(step: dict[str, Any]) -> bool:
 
 
 def _steps(step: Any, plural: str, where: str) -> list[dict[str, Any]]:
-    """A step, or the steps of a sequence."""
+    """A step, or the steps of a sequence, and of sequences within it."""
     if step is None:
         return []
-    steps = _object(step, "a step", where).get(plural) if step.get("type") == "Sequence" else [step]
+    found = []
+    for each in _inner(_object(step, "a step", where), plural, where):
+        found += _inner(_object(each, "a step", where), plural, where)
+    return [dict(_object(each, "a step", where)) for each in found]
+
+
+def _inner(step: dict[str, Any], plural: str, where: str) -> list[Any]:
+    steps = step.get(plural) if step.get("type") == "Sequence" else [step]
     if not isinstance(steps, list):
-        raise KbertError(f"{where}: a sequence has a list of {plural}")
-    found = [dict(_object(each, "a step", where)) for each in steps]
-    nested = [step.get(plural) if step.get("type") == "Sequence" else [step] for step in found]
-    return [dict(_object(each, "a step", where)) for inner in nested for each in inner or []]
+        raise KbertError(f"{where}: a sequence has a list of {plural}, not {steps!r:.80}")
+    return steps
 
 
 def _template(post_processor: Any, name: str) -> list[str]:

@@ -179,8 +179,7 @@ def test_unigram_json_that_is_not_ours(tmp_path, changes, message):
     [
         ({}, "no tokenizer"),
         ({"vocab": ""}, "empty"),
-        ({"vocab": "[PAD]\n[PAD]\n"}, "stands twice"),
-        ({"vocab": "[PAD]\n\n\n"}, "stands twice"),
+        ({"vocab": "\n\n\n"}, "empty"),
         ({"vocab": WORDS, "tokenizer_config": "{"}, "not JSON"),
         ({"vocab": WORDS, "tokenizer_config": "[" * 100_000}, "not JSON"),
         ({"vocab": WORDS, "tokenizer_config": []}, "expected a JSON object"),
@@ -230,9 +229,9 @@ def test_many_added_tokens_are_read_in_linear_time(tmp_path):
 
 
 def test_many_steps_are_read_in_linear_time(tmp_path):
-    """Each but the first of 200,000 was moved to the front of the list, one by one: 10 s."""
+    """Each but the first was moved to the front of the list, one by one; 200,000 took 10 s."""
     step = {"type": "Replace", "content": " "}
-    steps = [{**step, "pattern": {"String": chr(0x10000 + i)}} for i in range(200_000)]
+    steps = [{**step, "pattern": {"String": chr(0x10000 + i)}} for i in range(150_000)]
     whole = {
         "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}},
         "normalizer": {"type": "Sequence", "normalizers": steps},

@@ -150,7 +150,7 @@ def test_from_a_keras_file(tmp_path):
         ("unigram.json", '{"scores": [], "charsmap": ""}', "0 scores do not belong"),
         ("unigram.json", '{"scores": [], "charsmap": 5}', "not base64"),
         ("unigram.json", '{"scores": [NaN], "charsmap": ""}', "NaN is no number"),
-        ("unigram.json", f'{{"scores": [{10**400}], "charsmap": ""}}', "scores"),
+        ("unigram.json", f'{{"scores": [{10**400}], "charsmap": ""}}', "is no number"),
         ("vocab.txt", "국회\n", "has no"),
     ],
 )

@@ -11,30 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from kbert.errors import KbertError
+from kbert.catalog import BY_CLASS
+from kbert.errors import KbertError, shown
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.files.stored_zip import Member, check_contents, open_stored_zip
-from kbert.formats.h5_file import open_h5
-from kbert.formats.stored_tensor import StoredTensor
-from kbert.text.files.own_files import TOKENIZER_FILES, VOCABULARY_FILE, parse_files
+from kbert.formats.readers.h5 import open_h5
+from kbert.formats.readers.stored_tensor import StoredTensor
+from kbert.text.files.own_files import (
+    SETTINGS_FILE,
+    TOKENIZER_FILES,
+    UNIGRAM_FILE,
+    VOCABULARY_FILE,
+    parse_files,
+)
 from kbert.text.tokenizer import Tokenizer
+from kbert.text.vocabulary import MOST_TOKENS
 
-# The classes that a file may name, and where each is defined.
-MODELS = {
-    "Bert": "kbert.models.bert",
-    "BertForPreTraining": "kbert.models.pretraining",
-    "BertForMaskedLM": "kbert.models.pretraining",
-    "BertForNextSentencePrediction": "kbert.models.pretraining",
-    "BertForSequenceClassification": "kbert.models.classification",
-    "BertForTokenClassification": "kbert.models.tagging",
-    "BertForQuestionAnswering": "kbert.models.question_answering",
-    "BertForMultipleChoice": "kbert.models.multiple_choice",
-    "BertForDependencyParsing": "kbert.models.dependency",
-}
 ASSET_FOLDERS = ("assets", "assets/bert")  # of a Bert, and of a model around one
 
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _MAX_TEXT = 100
+MOST_LAYERS = 200  # BERT-large has 24
 _DTYPES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 
 
@@ -43,7 +40,7 @@ class Contents:
     """What a checked file holds.
 
     Args:
-        class_name: one of `MODELS`.
+        class_name: one of `kbert.catalog`.
         config: the model's arguments: numbers, short strings, lists of them (labels), true, false
             and null.
         tensors: its weights by path; to be read while the file is open.
@@ -94,15 +91,27 @@ def open_keras_archive(path: str | Path) -> Iterator[Contents]:
         h5, tensors = open_h5(member, weights.file_size, f"{path}, {_WEIGHTS}")
         with h5:
             _check_sizes(path, config, tensors)
-            most = most_tokenizer_bytes(config["vocab_size"])
-            assets = {name: read(name, most) for name in names}
+            for name in names:
+                size = archive.getinfo(name).file_size
+                check_tokenizer_size(f"{path}, {name}", size, config["vocab_size"])
+            assets = {name: archive.read(name) for name in names}
             tokenizer = _read_tokenizer(path, assets, config["vocab_size"])
             yield Contents(class_name, config, tensors, assets, tokenizer, version)
 
 
-def most_tokenizer_bytes(vocab_size: int) -> int:
-    """How large a tokenizer's file may be; XLM-RoBERTa's largest has 70 bytes a token."""
-    return (1 << 20) + 200 * vocab_size
+def check_tokenizer_size(where: str, size: int, vocab_size: int) -> None:
+    """Raises KbertError if a tokenizer's file is far larger than such a vocabulary needs.
+
+    To read it takes time by its size. XLM-RoBERTa's largest has 70 bytes a token; settings are
+    short.
+    """
+    each = 40 if where.endswith((SETTINGS_FILE, UNIGRAM_FILE)) else 200
+    most = (1 << 20) + each * min(vocab_size, MOST_TOKENS)
+    if size > most:
+        raise KbertError(
+            f"{where} has {size:,} bytes; for a vocabulary of {vocab_size:,} tokens {most:,} are "
+            "the most"
+        )
 
 
 def _check_names(path: Path, names: list[str]) -> list[str]:
@@ -128,12 +137,13 @@ def _check_config(path: Path, described: dict[str, Any]) -> tuple[str, dict[str,
     """The class name and the arguments that a config names, if they are kbert's."""
     class_name, config = described.get("class_name"), described.get("config")
     registered = described.get("registered_name")
-    module = MODELS.get(class_name) if isinstance(class_name, str) else None
+    entry = BY_CLASS.get(class_name) if isinstance(class_name, str) else None
+    module = None if entry is None else f"kbert.{entry.module}"
     expected = (module, f"kbert>{class_name}")
     if module is None or (described.get("module"), registered) != expected:
         raise KbertError(
-            f"{path}: holds a {registered or class_name!r:.80}; kbert.load opens "
-            f"{', '.join(MODELS)}. For your own models around a Bert: import kbert.models, then "
+            f"{path}: holds a {shown(repr(registered or class_name))}; kbert.load opens "
+            f"{', '.join(BY_CLASS)}. For your own models around a Bert: import kbert.models, then "
             "keras.models.load_model, if you trust the file"
         )
     extras = set(described) - {"module", "class_name", "config", "registered_name", "build_config"}
@@ -147,7 +157,7 @@ def _check_config(path: Path, described: dict[str, Any]) -> tuple[str, dict[str,
         )
     if config.get("dtype", "float32") not in _DTYPES:
         raise KbertError(
-            f"{path}: dtype {config['dtype']!r}; kbert.load opens {', '.join(_DTYPES)}"
+            f"{path}: dtype {config['dtype']!r:.80}; kbert.load opens {', '.join(_DTYPES)}"
         )
     return str(class_name), config
 
@@ -166,11 +176,8 @@ def _check_sizes(path: Path, config: dict[str, Any], tensors: dict[str, StoredTe
     """Checks the two sizes that cost time before any shape can be compared: layers and words."""
     layers, words = config.get("num_hidden_layers"), config.get("vocab_size")
     rows = max((tensor.shape[0] for tensor in tensors.values() if tensor.shape), default=0)
-    if type(layers) is not int or 10 * layers > len(tensors):
-        raise KbertError(
-            f"{path}: the weights do not fit the config: {layers!r} layers, and {len(tensors)} "
-            f"tensors in {_WEIGHTS}"
-        )
+    if type(layers) is not int or layers > MOST_LAYERS:
+        raise KbertError(f"{path}: {layers!r} layers; {MOST_LAYERS} are the most that kbert opens")
     if type(words) is not int or words > rows:
         raise KbertError(
             f"{path}: the weights do not fit the config: vocab_size {words!r}, and no tensor of "
@@ -187,8 +194,6 @@ def _read_tokenizer(path: Path, assets: dict[str, bytes], vocab_size: int) -> To
                 f"{where}: {data.count(10):,} lines; the model has embeddings for {vocab_size:,} "
                 "tokens"
             )
-        if name.endswith(".json"):
-            read_json_object(data, where, max_bytes=len(data))
     files = {name.rpartition("/")[2]: data for name, data in assets.items()}
     if len(files) < len(assets):
         raise KbertError(f"{path}: holds two tokenizers: {', '.join(assets)}")

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from kbert.errors import KbertError
-from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
+from kbert.formats.readers.stored_tensor import MAX_TENSORS, StoredTensor
 
 MAX_GROUPS = 4 * MAX_TENSORS
 MAX_DEPTH = 12

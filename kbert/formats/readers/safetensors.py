@@ -17,8 +17,8 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
-from kbert.formats.folder import find_file, read_file
-from kbert.formats.stored_tensor import MAX_TENSORS, StoredTensor
+from kbert.formats.readers.folder import find_file, read_file
+from kbert.formats.readers.stored_tensor import MAX_TENSORS, StoredTensor
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 MAX_RANK = 8

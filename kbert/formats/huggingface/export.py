@@ -10,24 +10,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
-from kbert.formats.checkpoint_config import config_of, family_for
-from kbert.formats.checkpoint_names import DUPLICATES, FAMILIES
-from kbert.formats.checkpoint_weights import places, task_of
-from kbert.formats.hub import HUB_NAME
+from kbert.files.atomic_files import written_together
+from kbert.formats.families import family_for, family_of
+from kbert.formats.families.family import COPIES, Family
+from kbert.formats.huggingface.config import bert_config, config_of
+from kbert.formats.huggingface.hub import REPOSITORY
+from kbert.formats.huggingface.weights import places
 from kbert.models.base import KbertModel
-
-# What the Hub calls a task, and the class of transformers that does it.
-_HUB_TASKS = {
-    "encoder": ("feature-extraction", "AutoModel"),
-    "pretraining": ("fill-mask", "AutoModelForPreTraining"),
-    "masked-lm": ("fill-mask", "AutoModelForMaskedLM"),
-    "next-sentence-prediction": ("text-classification", "AutoModelForNextSentencePrediction"),
-    "sequence-classification": ("text-classification", "AutoModelForSequenceClassification"),
-    "token-classification": ("token-classification", "AutoModelForTokenClassification"),
-    "question-answering": ("question-answering", "AutoModelForQuestionAnswering"),
-    "multiple-choice": ("multiple-choice", "AutoModelForMultipleChoice"),
-}
 
 
 def export_huggingface(
@@ -37,12 +28,14 @@ def export_huggingface(
 
     Args:
         model: any of kbert's, with its tokenizer.
-        folder: where to; it is made if need be, and files of the same names are replaced.
+        folder: where to; it is made if need be. Files of the same names are replaced when all of
+            the new ones are whole.
         model_type: the family, as "bert" or "electra"; None means the plainest one whose class in
             transformers computes what the model does.
 
     Raises:
-        KbertError: if the model has no tokenizer, or the family cannot express it.
+        KbertError: if the model has no tokenizer, the family cannot express it, or the disk is
+            full.
 
     Example:
         >>> import tempfile
@@ -55,26 +48,38 @@ def export_huggingface(
         ...     json.loads(Path(folder, "config.json").read_text())["architectures"]
         ['BertModel']
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
+    if not isinstance(model, KbertModel):
+        raise KbertError(
+            f"expected a model of kbert, not a {type(model).__name__}; of a model of your own take "
+            "the one of kbert within"
+        )
+    task = model.task
+    if BY_TASK[task].suffix is None:
+        raise KbertError(f"transformers has no class for {task!r}: export model.bert")
     if model.tokenizer is None:
         raise KbertError(
             "the model has no vocabulary, and nobody could use the checkpoint: set "
             'model.tokenizer = kbert.Tokenizer.from_file("vocab.txt") before'
         )
-    model_type = model_type or family_for(model)
-    if model_type not in FAMILIES:
-        raise KbertError(f"model_type is one of {', '.join(FAMILIES)}, not {model_type!r:.80}")
-    config = config_of(model, model_type)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    model.tokenizer.save_huggingface(folder)
-    save_file(_tensors(model, model_type), folder / "model.safetensors", {"format": "pt"})
-    for name, text in (
-        ("config.json", json.dumps(config, ensure_ascii=False, indent=2) + "\n"),
-        ("README.md", model_card(model)),
-    ):
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    own = family_for(bert_config(model), task)
+    family = own if model_type is None else family_of(model_type)
+    config = config_of(model, family)
+    try:
+        with written_together(Path(folder)) as work:
+            model.tokenizer.save_huggingface(work)
+            save_file(_tensors(model, family), work / "model.safetensors", {"format": "pt"})
+            for name, text in (
+                ("config.json", json.dumps(config, ensure_ascii=False, indent=2) + "\n"),
+                ("README.md", model_card(model)),
+            ):
+                (work / name).write_text(text, encoding="utf-8", newline="\n")
+    except (OSError, SafetensorError) as error:
+        raise KbertError(
+            f"{folder}: the checkpoint was not written, and what stood there is as it was: {error}"
+        ) from error
 
 
 def push_to_hub(
@@ -111,7 +116,7 @@ def push_to_hub(
     """
     from huggingface_hub import HfApi
 
-    if not HUB_NAME.fullmatch(name):
+    if not REPOSITORY.fullmatch(name):
         raise KbertError(f"a repository's name is like me/my-bert, not {name!r:.80}")
     with tempfile.TemporaryDirectory() as folder:
         export_huggingface(model, folder, model_type=model_type)
@@ -122,24 +127,25 @@ def push_to_hub(
         return {path.name: path.stat().st_size for path in sorted(Path(folder).iterdir())}
 
 
-def _tensors(model: KbertModel, model_type: str) -> dict[str, np.ndarray]:
+def _tensors(model: KbertModel, family: Family) -> dict[str, np.ndarray]:
     """A model's weights by the names and in the shapes of a family's checkpoints."""
     tensors: dict[str, np.ndarray] = {}
-    for place in places(model, FAMILIES[model_type]):
+    for place in places(model, family):
         weight = keras.ops.convert_to_numpy(place.variable.value)
         tensors |= zip(place.names, place.split(weight), strict=True)
     if hasattr(model, "mlm") and not model.mlm.tied:
         # A head that is not tied reads the bias beside its decoder.
-        for copy, original in DUPLICATES.items():
-            if original in tensors:
-                tensors[copy] = tensors[original].copy()
+        for bias, copy in COPIES.items():
+            if bias in tensors:
+                tensors[copy] = tensors[bias].copy()
     return tensors
 
 
 def model_card(model: KbertModel) -> str:
     """The README.md of a repository on the Hub: what the model is, and how to load it."""
-    task = task_of(model)
-    hub_task, auto_class = _HUB_TASKS[task]
+    task = model.task
+    entry = BY_TASK[task]
+    auto_class = "AutoModel" if task == "encoder" else f"AutoModel{entry.suffix}"
     config = model.get_config()
     shape = (
         f"{config['num_hidden_layers']} layers, hidden size {config['hidden_size']}, "
@@ -149,7 +155,7 @@ def model_card(model: KbertModel) -> str:
     labels = f"\nLabels: {', '.join(model.labels)}.\n" if hasattr(model, "labels") else ""
     return f"""---
 language: ko
-pipeline_tag: {hub_task}
+pipeline_tag: {entry.hub_task}
 tags: [kbert, keras]
 ---
 

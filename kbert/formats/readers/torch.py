@@ -16,9 +16,9 @@ import numpy as np
 
 from kbert.errors import KbertError, how_to_install
 from kbert.files.stored_zip import check_contents, open_stored_zip
-from kbert.formats.folder import find_file
-from kbert.formats.safetensors_file import check_shard, read_index
-from kbert.formats.stored_tensor import StoredTensor
+from kbert.formats.readers.folder import find_file
+from kbert.formats.readers.safetensors import check_shard, read_index
+from kbert.formats.readers.stored_tensor import StoredTensor
 
 WEIGHTS, INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 OLDEST_TORCH = (2, 10)  # earlier weights_only unpicklers have known holes

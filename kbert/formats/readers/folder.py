@@ -30,8 +30,11 @@ def find_file(folder: str | Path, name: str) -> Path | None:
         raise KbertError(f"{folder}: {name!r:.80} is not a plain file name")
     home = Path(folder).resolve()
     path = home / name
-    if not path.is_symlink() and not path.exists():
-        return None
+    return _target(home, path) if path.is_symlink() or path.exists() else None
+
+
+def _target(home: Path, path: Path) -> Path:
+    """The file that a file or link of a folder is; KbertError if it is none, or lies elsewhere."""
     try:
         target = path.resolve()
     except (OSError, RuntimeError) as error:  # a link to itself
@@ -51,9 +54,10 @@ def find_file(folder: str | Path, name: str) -> Path | None:
 
 def check_links(folder: str | Path) -> None:
     """Raises KbertError if a folder holds a link that `find_file` would not follow."""
-    for entry in Path(folder).iterdir():
+    home = Path(folder).resolve()
+    for entry in home.iterdir():
         if entry.is_symlink():
-            find_file(folder, entry.name)
+            _target(home, entry)
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:

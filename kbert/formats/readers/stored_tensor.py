@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kbert.errors import KbertError
+
 MAX_TENSORS = 2_000  # of a file; BERT-large has 400
 
 
@@ -31,5 +33,18 @@ class StoredTensor:
         return self.dtype.upper().startswith(("F", "BF"))
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        """Reads it for numpy."""
-        return self.read().astype(dtype or np.float32, copy=False)
+        """Reads it for numpy, as a weight."""
+        array = self.read().astype(dtype or np.float32, copy=False)
+        check_finite(array)
+        return array
+
+
+def check_finite(array: np.ndarray, name: str = "it") -> None:
+    """Raises KbertError if a weight holds NaN or an infinity: its model would answer NaN."""
+    with np.errstate(all="ignore"):
+        total = array.sum(dtype=np.float64)  # finite where all are, and one pass
+    if not np.isfinite(total) and not np.isfinite(array).all():
+        raise KbertError(
+            f"{name} holds NaN or infinity, which is no weight. (keras.models.load_model opens a "
+            ".keras file as it is)"
+        )

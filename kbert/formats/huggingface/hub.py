@@ -10,7 +10,9 @@ from pathlib import Path
 from kbert.errors import KbertError
 from kbert.text.files.huggingface_files import FILES
 
-HUB_NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+REPOSITORY = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+_OLDEST = re.compile(r"[\w][\w.-]*")  # of the Hub's first models, as bert-base-multilingual-cased
+_ENDINGS = "bin ckpt gz h5 json keras model npz onnx pb pt pth safetensors txt zip".split()
 _FILES = [
     "config.json",
     "model.safetensors",
@@ -19,6 +21,18 @@ _FILES = [
     *FILES,
 ]
 _PICKLES = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"]
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether a text may be the name of a model on the Hub.
+
+    Example:
+        >>> is_hub_name("klue/bert-base"), is_hub_name("xlm-roberta-base"), is_hub_name("a.txt")
+        (True, True, False)
+    """
+    if REPOSITORY.fullmatch(name):
+        return True
+    return bool(_OLDEST.fullmatch(name)) and name.rpartition(".")[2].lower() not in _ENDINGS
 
 
 def fetch_checkpoint(name: str, revision: str | None = None, *, allow_pickle: bool = False) -> Path:
@@ -44,12 +58,15 @@ def fetch_checkpoint(name: str, revision: str | None = None, *, allow_pickle: bo
             name, revision=revision, allow_patterns=_FILES + (_PICKLES if allow_pickle else [])
         )
     except LocalEntryNotFoundError as error:
+        short = name.rpartition("/")[2]
         raise KbertError(
-            f"{name}: not in the cache, and the Hub cannot be reached. On a machine that reaches "
-            f"it run `hf download {name} --local-dir {name.split('/')[-1]}`, copy the folder here, "
-            f"and load it by its path: kbert.load({name.split('/')[-1]!r})"
+            f"{name}: no such file or folder, not in the cache, and the Hub cannot be reached. On "
+            f"a machine that reaches it run `hf download {name} --local-dir {short}`, copy the "
+            f"folder here, and load it by its path: kbert.load({short!r})"
         ) from error
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise KbertError(f"{name}: the Hub does not give it: {reason}") from error
+        raise KbertError(
+            f"{name}: no such file or folder, and the Hub does not give it: {reason}"
+        ) from error
     return Path(folder)

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kbert.formats.checkpoint_names import Family, encoder_rows, with_prefix
-from kbert.formats.stored_tensor import StoredTensor
-from kbert.models import TASKS
+from kbert.formats.families.family import Family, with_prefix
+from kbert.formats.readers.stored_tensor import StoredTensor
 from kbert.models.base import KbertModel
 
 # What the weights of a module are called, by what ours are called.
@@ -21,7 +20,6 @@ class Place(NamedTuple):
     """One weight, and the names of the tensors that it is made of."""
 
     part: str
-    layer: Any
     variable: Any
     names: tuple[str, ...]
     is_kernel: bool  # ours are (I, O), theirs (O, I)
@@ -38,7 +36,9 @@ class Place(NamedTuple):
         """The checkpoint's tensors as our weight; a single one that is just that, unread."""
         if len(tensors) == 1 and not self.is_kernel:
             return tensors[0]
-        arrays = [tensor.read().T if self.is_kernel else tensor.read() for tensor in tensors]
+        arrays = [np.asarray(tensor) for tensor in tensors]
+        if self.is_kernel:
+            arrays = [array.T for array in arrays]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
 
     def split(self, weight: np.ndarray) -> list[np.ndarray]:
@@ -55,14 +55,14 @@ def places(model: KbertModel, family: Family, prefix: str | None = None) -> Iter
         family: whose names.
         prefix: of the encoder's names; by default the family's, and none for a Bert alone.
     """
-    task = task_of(model)
+    task = model.task
     is_bare = task == "encoder"
     if prefix is None:
         prefix = "" if is_bare else family.prefix
     layers = (model if is_bare else model.bert).get_config()["num_hidden_layers"]
     rows = [
         (part if is_bare else f"bert.{part}", with_prefix(prefix, names))
-        for part, names in encoder_rows(family, layers)
+        for part, names in family.encoder_rows(layers)
     ]
     heads = family.heads.get(task, ())
     # A head may have a pooler of its own, in the place of the encoder's.
@@ -73,25 +73,13 @@ def places(model: KbertModel, family: Family, prefix: str | None = None) -> Iter
             continue
         names = (names,) if isinstance(names, str) else names
         if hasattr(found, "assign"):
-            owner = _find(model, part.rpartition(".")[0])
-            yield Place(part, owner, found, names, is_kernel=False)
+            yield Place(part, found, names, is_kernel=False)
             continue
         for ours, theirs in _LEAVES.items():
             variable = getattr(found, ours, None)
             if variable is not None:
                 tensors = tuple(f"{name}.{theirs}" for name in names)
-                yield Place(f"{part}.{ours}", found, variable, tensors, ours == "kernel")
-
-
-def draw(place: Place) -> None:
-    """Gives a new weight its random start; norms and biases keep theirs, which is fixed."""
-    if place.is_kernel:
-        place.variable.assign(place.layer.kernel_initializer(place.variable.shape))
-
-
-def task_of(model: KbertModel) -> str:
-    """The name of a model's task, as `kbert.load` takes it."""
-    return next(task for task, model_class in TASKS.items() if type(model) is model_class)
+                yield Place(f"{part}.{ours}", variable, tensors, ours == "kernel")
 
 
 def _find(model: KbertModel, part: str) -> Any:

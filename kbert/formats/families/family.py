@@ -1,0 +1,97 @@
+"""What a family of Hugging Face's checkpoints is, and the rows that several of them share.
+
+A row is (our part, their name or names). Our part is a path of attributes, from the encoder in the
+encoder's rows and from the model in a head's. Their name is a module, whose weight and bias are
+meant, or a single tensor, which then ends in `.weight` or `.bias`. Several names are put side by
+side: BERT's query, key and value are one projection here. Rows are read both ways, so import and
+export cannot drift apart; one counts where the model has the part.
+
+Source: the modelling and configuration files of transformers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Names = str | tuple[str, ...]
+Rows = tuple[tuple[str, Names], ...]
+Settings = dict[str, tuple[str, Any]]
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A `model_type` of Hugging Face's configs: its names, and its config in both directions.
+
+    Attributes:
+        model_type: what configs call it.
+        classes: how its classes begin: "Roberta" in RobertaForMaskedLM.
+        prefix: of the encoder's names in a checkpoint with a head; without one they are bare.
+        settings: our argument -> its name in the config and its default there, which is None
+            where it must be given.
+        embeddings: rows of the tables.
+        layer_prefix: of the names of encoder layer {i}.
+        layer: rows of an encoder layer.
+        pooler: its module, or "" where the family has none.
+        heads: rows by task.
+        is_mine: whether the family's class computes what a model of these arguments, for this
+            task, does; asked where a model goes out.
+        read: what a config says beyond `settings`, as arguments, for a task.
+        write: what those arguments are in a config.
+    """
+
+    model_type: str
+    classes: str
+    prefix: str
+    settings: Settings
+    embeddings: Rows
+    layer_prefix: str
+    layer: Rows
+    pooler: str
+    heads: dict[str, Rows]
+    is_mine: Callable[[Values, str], bool]
+    read: Callable[[Values, str], Values] = lambda config, task: {}
+    write: Callable[[Values], Values] = lambda arguments: {}
+
+    def encoder_rows(self, num_hidden_layers: int) -> Rows:
+        """The rows of a whole encoder, its pooler included, without the prefix.
+
+        Example:
+            >>> from kbert.formats.families import FAMILIES
+            >>> FAMILIES["distilbert"].encoder_rows(1)[-1]
+            ('encoder_layers.0.feed_forward_norm', 'transformer.layer.0.output_layer_norm')
+        """
+        rows = list(self.embeddings)
+        for i in range(num_hidden_layers):
+            rows += self.layer_rows(i)
+        if self.pooler:
+            rows.append(("pooler.dense", self.pooler))
+        return tuple(rows)
+
+    def layer_rows(self, i: int) -> Rows:
+        """The rows of one encoder layer."""
+        prefix = self.layer_prefix.format(i=i)
+        return tuple(
+            (f"encoder_layers.{i}.{part}", with_prefix(prefix, names)) for part, names in self.layer
+        )
+
+
+def with_prefix(prefix: str, names: Names) -> Names:
+    """The same names, each behind a prefix."""
+    return prefix + names if isinstance(names, str) else tuple(prefix + name for name in names)
+
+
+LABEL: Rows = (("classifier.dense", "classifier"),)
+SPAN: Rows = (("span.dense", "qa_outputs"),)
+# RoBERTa, ELECTRA and BigBird keep a pooler of their own in the classification head.
+POOLED_LABEL: Rows = (
+    ("bert.pooler.dense", "classifier.dense"),
+    ("classifier.dense", "classifier.out_proj"),
+)
+
+# Names under which files hold a tensor a second time, or hold no weight at all.
+COPIES = {
+    "cls.predictions.bias": "cls.predictions.decoder.bias",
+    "lm_head.bias": "lm_head.decoder.bias",
+}
+BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")

@@ -1,0 +1,9 @@
+"""Hugging Face's checkpoints, in and out.
+
+load.py     a checkpoint folder -> a model
+fill.py     a checkpoint's tensors into a model
+export.py   a model -> a checkpoint folder; an upload
+config.py   config.json <-> arguments
+weights.py  each weight beside its tensors, by a family's names
+hub.py      a name on the Hub -> a folder
+"""
