@@ -181,7 +181,7 @@ def test_arguments_that_cannot_be(sizes, name, value):
 def test_what_does_not_go_out_says_so(sizes, tokenizer, tmp_path):
     model = BertForDependencyParsing(**sizes)
     model.tokenizer = tokenizer
-    with pytest.raises(KbertError, match="no head for 'dependency-parsing'"):
+    with pytest.raises(KbertError, match="transformers has no class for 'dependency-parsing'"):
         kbert.export_huggingface(model, tmp_path)
     with pytest.raises(KbertError, match="BertForDependencyParsing is not exported"):
         model.export(tmp_path / "model.onnx", "onnx")
