@@ -38,6 +38,13 @@ SMALL = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what no backend can change."""
+    from tests.once import mark  # it reads the rooms in a test file, which pytest is to load itself
+
+    mark(items)
+
+
 @pytest.fixture
 def tokenizer() -> Tokenizer:
     return Tokenizer(WORDS)

@@ -12,6 +12,8 @@ import pytest
 
 import kbert
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kbert"
 FILES = sorted(PACKAGE.rglob("*.py"))

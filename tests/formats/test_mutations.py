@@ -25,6 +25,8 @@ from kbert.formats.safetensors_file import open_safetensors
 from tests.conftest import SMALL, WORDS
 from tests.formats import hostile_checkpoints
 
+pytestmark = pytest.mark.once  # what is refused is refused before a backend has it
+
 MANY = keras.backend.backend() == "torch"
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, *b'"\\{}[]:,0919-.eE/PK')
 MOST_SECONDS = 2.0  # of work, for one file

@@ -9,6 +9,8 @@ import pytest
 from kbert import KbertError
 from kbert.formats.torch_file import open_torch_bin
 
+pytestmark = pytest.mark.once
+
 torch = pytest.importorskip("torch")
 
 

@@ -16,6 +16,8 @@ from kbert.data.shards.shard_builder import build_shards
 from kbert.data.shards.shard_files import open_shards
 from kbert.data.shards.shards import encode_documents
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[3]
 WORDS = "국회 는 예산안 을 의결 한다 정부 가 법률안 제출 하고 대통령 이 공포 에서 부터 까지".split()
 
