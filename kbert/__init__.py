@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kbert.backend import choose_backend, require_backend
+from kbert.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOME = {
     "KbertError": "errors",

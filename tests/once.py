@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 import kbert
-from tests.test_imports import BACKENDS, MODULES, PACKAGE, dotted, has_keras, imports, room
+from tests.test_imports import BACKENDS, MODULES, dotted, has_keras, imports, room
 
 ROOT = Path(__file__).parents[1]
-# What runs code that is not to be read here. keras_hub and tensorflow_text are Keras and TensorFlow.
+# What runs code that is not in the file.
 ELSEWHERE = {"doctest", "importlib", "multiprocessing", "runpy", "subprocess"}
-NEEDS_BACKEND = BACKENDS | ELSEWHERE | {"keras_hub", "tensorflow_text", "tests.recipe_runs"}
+NEEDS_BACKEND = {*BACKENDS, *ELSEWHERE, "keras_hub", "tensorflow_text", "recipes", "demos"}
 
 
 def module_has_keras(module: str) -> bool:
@@ -49,15 +49,17 @@ def used(source: str) -> set[str]:
 @cache
 def needs_backend(source: str) -> bool:
     """Whether what a source runs may depend on the backend, as far as its imports tell."""
-    for name in used(source):
-        top = name.partition(".")[0]
-        if name in NEEDS_BACKEND or top in NEEDS_BACKEND or top in ("recipes", "demos"):
-            return True
-        if top == "kbert" and module_has_keras(name):
-            return True
-        if top == "tests" and not name.startswith("tests.once") and any(map(needs_backend, helpers(name))):
-            return True
-    return False
+    return any(map(brings_backend, used(source)))
+
+
+def brings_backend(name: str) -> bool:
+    """Whether a module, or what it imports in turn, is one that may load a backend."""
+    top = name.partition(".")[0]
+    if name in NEEDS_BACKEND or top in NEEDS_BACKEND:
+        return True
+    if top == "tests":
+        return name != "tests.once" and any(map(needs_backend, helpers(name)))
+    return top == "kbert" and module_has_keras(name)
 
 
 def helpers(module: str) -> list[str]:
@@ -67,7 +69,7 @@ def helpers(module: str) -> list[str]:
 
 
 def is_once(item: pytest.Item) -> bool:
-    """Whether a collected test is one that no backend can change, by what it and its file import."""
+    """Whether no backend can change a test that was collected, by what it and its file import."""
     if isinstance(example := getattr(item, "dtest", None), doctest.DocTest):
         source = "".join(each.source for each in example.examples)
         return not module_has_keras(dotted(item.path)) and not needs_backend(source)
@@ -77,6 +79,5 @@ def is_once(item: pytest.Item) -> bool:
 def mark(items: list[pytest.Item]) -> None:
     """Gives the mark to those that are to have it."""
     for item in items:
-        if item.path.is_relative_to(PACKAGE) or item.path.is_relative_to(ROOT / "tests"):
-            if is_once(item):
-                item.add_marker("once")
+        if is_once(item):
+            item.add_marker("once")
