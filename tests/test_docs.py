@@ -26,7 +26,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 FIX = "python tests/test_docs.py --fix"
 
-_POINTER = re.compile(r"`([^`]+)`\s+\[`([^`]+):(\d+)`\]\((?:\.\./)+([^)#\s]+)#L(\d+)\)")
+POINTER = re.compile(r"`([^`]+)`\s+\[`([^`]+):(\d+)`\]\((?:\.\./)+([^)#\s]+)#L(\d+)\)")
 _LINE_LINK = re.compile(r"\]\([^)\s]*#L\d+\)")
 _LINK = re.compile(r"\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 FENCED = re.compile(r"^(```|~~~)([^\n]*)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -90,7 +90,7 @@ def lines_of(symbol: str, source: str) -> list[int]:
 def wrong_pointers(page: str, root: Path = ROOT) -> list[str]:
     """What is wrong with a page's pointers into the code, and what would be right."""
     problems = []
-    for symbol, path, line, target, anchor in _POINTER.findall(page):
+    for symbol, path, line, target, anchor in POINTER.findall(page):
         here = f"`{symbol}` {path}:{line}"
         if (path, line) != (target, anchor):
             problems.append(f"{here}: the link goes to {target}#L{anchor}")
@@ -105,7 +105,7 @@ def wrong_pointers(page: str, root: Path = ROOT) -> list[str]:
             problems.append(f"{here}: it stands on lines {found}; quote more of the one you mean")
         elif found != [int(line)]:
             problems.append(f"{here}: it stands on line {found[0]} now; {FIX} writes that")
-    pointers, links = len(_POINTER.findall(page)), len(_LINE_LINK.findall(page))
+    pointers, links = len(POINTER.findall(page)), len(_LINE_LINK.findall(page))
     if pointers != links:
         problems.append(
             f"{links} links name a line, but {pointers} have the form "
@@ -126,7 +126,7 @@ def with_right_lines(page: str, root: Path = ROOT) -> str:
         whole = pointer[0].replace(f"`{path}:{line}`", f"`{path}:{found[0]}`")
         return whole.removesuffix(f"#L{anchor})") + f"#L{found[0]})"
 
-    return _POINTER.sub(mended, page)
+    return POINTER.sub(mended, page)
 
 
 def fix_pages() -> None:
@@ -148,7 +148,7 @@ def test_pages_point_at_the_right_lines(path):
 
 def test_the_lecture_page_points_into_the_code():
     page = (ROOT / "docs" / "lecture.md").read_text(encoding="utf-8")
-    assert len(_POINTER.findall(page)) >= 50, "the lecture page has lost most of its pointers"
+    assert len(POINTER.findall(page)) >= 50, "the lecture page has lost most of its pointers"
 
 
 SAMPLE = '''"""A page of code. def after(): twice"""
