@@ -1,11 +1,11 @@
-# Two commands: `make quickstart` trains a small Korean BERT, `make test` runs the tests.
-# Both do all set-up. README.md has the same in plain pip and python lines, for Windows.
+# Two commands: `make quickstart` trains a small Korean BERT, `make test` runs the tests
+# (`make test-fast` the quick ones, on PyTorch). All do their set-up. README.md has the same in plain pip and python lines, for Windows.
 
 PYTHON ?= python3
-BACKENDS ?= jax torch tensorflow
+BACKENDS ?= jax tensorflow torch
 SYNC = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)  # macOS's make has none
 
-.PHONY: quickstart test torture
+.PHONY: quickstart test test-fast test-once fast-once fast-backend torture
 
 quickstart: .venv/installed
 	.venv/bin/python recipes/pretrain_ko.py
@@ -14,18 +14,25 @@ test: .venv-test/installed
 	.venv-test/bin/python -m ruff check .
 	.venv-test/bin/python -m ruff format --check .
 	.venv-test/bin/python -m pyright --pythonpath .venv-test/bin/python
-	$(MAKE) --no-print-directory -j2 $(SYNC) $(BACKENDS:%=test-%)
+	$(MAKE) --no-print-directory -j2 $(SYNC) $(BACKENDS:%=test-%) test-once
 
-# One process a backend, two at a time. What needs no backend is tested once, beside PyTorch's: text, and
-# data but for batches.
-test-tensorflow test-jax: LEFT_OUT = --ignore=tests/text --ignore=kbert/text \
-  --ignore=tests/data/corpus --ignore=tests/data/shards --ignore-glob='tests/data/pretraining/test_[!b]*' \
-  --ignore=tests/test_gpu_benchmark.py \
-  --ignore=tests/test_imports.py --ignore=tests/files --ignore=tests/runs/test_run_folder.py \
-  --ignore=tests/test_recipes_without_backend.py
+# One process a backend, two at a time, the longest first. What no backend can change (the mark `once`,
+# tests/once.py) has one of its own, beside PyTorch, which compiles nothing.
+PYTEST = .venv-test/bin/python -m pytest -q -p no:cacheprovider --durations=25
+test-once: .venv-test/installed
+	@echo "== once"
+	KERAS_BACKEND=torch $(PYTEST) -m once
 test-%: .venv-test/installed
 	@echo "== $*"
-	KERAS_BACKEND=$* .venv-test/bin/python -m pytest -q -p no:cacheprovider $(LEFT_OUT)
+	KERAS_BACKEND=$* $(PYTEST) -m "not once"
+
+# For daily work: everything but what is slow, on one backend.
+test-fast: .venv-test/installed
+	$(MAKE) --no-print-directory -j2 $(SYNC) fast-once fast-backend
+fast-once:
+	KERAS_BACKEND=torch $(PYTEST) -m "once and not slow"
+fast-backend:
+	KERAS_BACKEND=torch $(PYTEST) -m "not once and not slow"
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -25,6 +25,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from kbert.version import VERSION
+
 ROW = 512  # tokens
 LINES = [
     *("--sentences", "lines", "--keep-boilerplate", "--min-hangul", "0"),
@@ -132,13 +134,13 @@ def main() -> None:
     if arguments.peer:
         run_peer(arguments.peer, arguments.vocab, arguments.processes, arguments.out)
         return
-    names = ("kbert", "numpy", "tokenizers", "transformers", "datasets", "pyarrow")
+    names = ("numpy", "tokenizers", "transformers", "datasets", "pyarrow")
     about = {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "processes": arguments.processes,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in names},
+        "versions": {"kbert": VERSION, **{name: version(name) for name in names}},
     }
     print(json.dumps(about))
     with tempfile.TemporaryDirectory(prefix="kbert-data-speed-") as name:

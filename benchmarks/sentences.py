@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kbert.text.korean.sentences import split_sentences, split_sentences_by_kiwi
+from kbert.version import VERSION
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -57,7 +58,7 @@ def main() -> None:
     processor = names[0].split(":")[1].strip() if names else platform.processor()
     print(
         f"{processor}, {os.cpu_count()} cores; Python {platform.python_version()}, "
-        f"kbert {version('kbert')}, kiwipiepy {version('kiwipiepy')}; one text a call"
+        f"kbert {VERSION}, kiwipiepy {version('kiwipiepy')}; one text a call"
     )
     split_sentences_by_kiwi("그는 갔다.")  # loads the model
     seconds: dict[str, list[float]] = {"rules": [], "Kiwi": []}

@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from kbert.version import VERSION
+
 PEER = "WordPieceTrainer"
 OPENERS = {".xz": lzma.open, ".gz": gzip.open}
 
@@ -113,8 +115,9 @@ def main() -> None:
         tokens = train(arguments)
         Path(arguments.out).write_text("".join(f"{token}\n" for token in tokens), "utf-8")
         return
-    versions = " ".join(f"{name} {version(name)}" for name in ("kbert", "tokenizers", "numpy"))
-    print(f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()} {versions}")
+    versions = " ".join(f"{name} {version(name)}" for name in ("tokenizers", "numpy"))
+    versions = f"{platform.python_version()} kbert {VERSION} {versions}"
+    print(f"{processor()}, {os.cpu_count()} cores; Python {versions}")
     megabytes = sum(len(line.encode()) for line in lines(arguments.corpus)) / 1e6
     print(
         f"{megabytes:.0f} MB of text, {arguments.vocab_size:,} tokens; {arguments.processes} "

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from kbert.backend import choose_backend, require_backend
 from kbert.catalog import CATALOG
+from kbert.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOME = {entry.class_name: entry.module for entry in CATALOG} | {
     "KbertError": "errors",

@@ -158,7 +158,8 @@ def pretrain(
     # 5. Training, from the first step or where the run was ended.
     if former is None:
         claim_folder(folder, arguments.overwrite)
-        versions = {name: version(name) for name in ("kbert", "keras", "numpy", "tokenizers")}
+        versions = {name: version(name) for name in ("keras", "numpy", "tokenizers")}
+        versions |= {"kbert": kbert.__version__}
         settings = {**vars(arguments), **fixed, **device_settings(), "versions": versions}
         write_settings(folder, settings)
     text.tokenizer.save(folder)

@@ -34,6 +34,7 @@ from kbert.text.learning.vocabulary_trainer import train_vocabulary
 from kbert.text.learning.word_counts import count_words
 from kbert.text.reports.vocabulary_report import vocabulary_report
 from kbert.text.vocabulary import SPECIAL_TOKENS, ksx1001_syllables
+from kbert.version import VERSION
 
 DEFAULT_VOCAB_SIZE = 2000
 REPORT_TEXTS = 20_000  # documents that a report reads at the most
@@ -93,7 +94,7 @@ def main() -> None:
         "different_words": len(words),
         "rarest_word_count": min(words.values(), default=0),
         "analyser": analyser and {"name": analyser.name, **analyser.versions},
-        "versions": {name: version(name) for name in ("kbert", "numpy")},
+        "versions": {"kbert": VERSION, "numpy": version("numpy")},
     }
     vocabulary = train_vocabulary(
         words,

@@ -1,12 +1,18 @@
 import io
 import os
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kbert import Tokenizer
+
+# What JAX compiles, small programs too, is compiled once: for all tests, the processes that they
+# start, and the next time. It is kept with what is installed, and goes with that.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(sys.prefix) / "jax-cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 WORDS = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] 축구 는 ##는 정말 재미있 다 ##다 . 국회 ##에 ##에게 에게 국민 "
@@ -36,6 +42,20 @@ SMALL = {
     "layer_norm_eps": 1e-9,
     "seed": 5,
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what no backend can change."""
+    from tests.once import mark  # it reads the rooms in a test file, which pytest is to load itself
+
+    mark(items)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """What it cost: on a machine that does other things too, the clock does not say."""
+    user, system, started_user, started_system, _ = os.times()
+    own, started = round(user + system), round(started_user + started_system)
+    terminalreporter.write_line(f"CPU: {own} s, and {started} s of processes that it started")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The pages must not rot: lines they point to, links, examples, and the two READMEs.
+"""The pages must not rot: lines they point to, links, and the two READMEs.
 
 A pointer from a page into the code has one form, symbol first, then the place:
 
@@ -13,7 +13,6 @@ number will do, for this writes the right ones:
 """
 
 import ast
-import doctest
 import io
 import re
 import sys
@@ -27,10 +26,10 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 FIX = "python tests/test_docs.py --fix"
 
-_POINTER = re.compile(r"`([^`]+)`\s+\[`([^`]+):(\d+)`\]\((?:\.\./)+([^)#\s]+)#L(\d+)\)")
+POINTER = re.compile(r"`([^`]+)`\s+\[`([^`]+):(\d+)`\]\((?:\.\./)+([^)#\s]+)#L(\d+)\)")
 _LINE_LINK = re.compile(r"\]\([^)\s]*#L\d+\)")
 _LINK = re.compile(r"\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
-_FENCED = re.compile(r"^(```|~~~)([^\n]*)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^(```|~~~)([^\n]*)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 def page_id(path: Path) -> str:
@@ -38,12 +37,12 @@ def page_id(path: Path) -> str:
 
 
 def outside_fences(text: str) -> str:
-    return _FENCED.sub("", text)
+    return FENCED.sub("", text)
 
 
 def code_blocks(text: str) -> list[tuple[str, str]]:
     """The (language, code) of every fenced block."""
-    return [(language.strip(), code) for _, language, code in _FENCED.findall(text)]
+    return [(language.strip(), code) for _, language, code in FENCED.findall(text)]
 
 
 # Lines of code.
@@ -91,7 +90,7 @@ def lines_of(symbol: str, source: str) -> list[int]:
 def wrong_pointers(page: str, root: Path = ROOT) -> list[str]:
     """What is wrong with a page's pointers into the code, and what would be right."""
     problems = []
-    for symbol, path, line, target, anchor in _POINTER.findall(page):
+    for symbol, path, line, target, anchor in POINTER.findall(page):
         here = f"`{symbol}` {path}:{line}"
         if (path, line) != (target, anchor):
             problems.append(f"{here}: the link goes to {target}#L{anchor}")
@@ -106,7 +105,7 @@ def wrong_pointers(page: str, root: Path = ROOT) -> list[str]:
             problems.append(f"{here}: it stands on lines {found}; quote more of the one you mean")
         elif found != [int(line)]:
             problems.append(f"{here}: it stands on line {found[0]} now; {FIX} writes that")
-    pointers, links = len(_POINTER.findall(page)), len(_LINE_LINK.findall(page))
+    pointers, links = len(POINTER.findall(page)), len(_LINE_LINK.findall(page))
     if pointers != links:
         problems.append(
             f"{links} links name a line, but {pointers} have the form "
@@ -127,7 +126,7 @@ def with_right_lines(page: str, root: Path = ROOT) -> str:
         whole = pointer[0].replace(f"`{path}:{line}`", f"`{path}:{found[0]}`")
         return whole.removesuffix(f"#L{anchor})") + f"#L{found[0]})"
 
-    return _POINTER.sub(mended, page)
+    return POINTER.sub(mended, page)
 
 
 def fix_pages() -> None:
@@ -149,7 +148,7 @@ def test_pages_point_at_the_right_lines(path):
 
 def test_the_lecture_page_points_into_the_code():
     page = (ROOT / "docs" / "lecture.md").read_text(encoding="utf-8")
-    assert len(_POINTER.findall(page)) >= 50, "the lecture page has lost most of its pointers"
+    assert len(POINTER.findall(page)) >= 50, "the lecture page has lost most of its pointers"
 
 
 SAMPLE = '''"""A page of code. def after(): twice"""
@@ -222,7 +221,7 @@ def test_numbers_are_written_by_symbol(tmp_path, pointer, mended):
     assert with_right_lines(text, tmp_path) == text.replace(pointer, mended or pointer)
 
 
-# Links and examples.
+# Links.
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -232,27 +231,6 @@ def test_relative_links_lead_to_files(page):
     local = [target for target in targets if target and ":" not in target]
     missing = [target for target in local if not (page.parent / target).exists()]
     assert not missing, f"{page_id(page)} links to what is not there: {missing}"
-
-
-def examples(page: Path) -> str:
-    """A page's Python sessions, its other lines left empty, so that every line keeps its number."""
-    text = page.read_text(encoding="utf-8")
-    lines = [""] * len(text.splitlines())
-    for block in _FENCED.finditer(text):
-        _, language, code = block.groups()
-        if language == "python" and ">>>" in code:
-            first = text.count("\n", 0, block.start(3))
-            lines[first : first + code.count("\n")] = code.splitlines()
-    return "\n".join(lines).rstrip()
-
-
-@pytest.mark.parametrize("page", [p for p in PAGES if examples(p)], ids=page_id)
-def test_examples_give_what_the_page_says(page):
-    test = doctest.DocTestParser().get_doctest(examples(page), {}, page_id(page), str(page), 0)
-    report = io.StringIO()
-    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    failed = doctest.DocTestRunner(optionflags=flags).run(test, out=report.write).failed
-    assert not failed, report.getvalue()
 
 
 # README.md and README.ko.md say the same.

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.once  # it starts backends of its own
+
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
 
 

@@ -12,6 +12,8 @@ import pytest
 
 import kbert
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kbert"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -19,10 +21,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A room is a folder of kbert/, or a file that has a line of its own here. A module may import its
 # own room, EVERYWHERE's, and what its line names: a name means that room with all rooms within it,
 # but not of the folder that the module is in: there "text" means the files right under text/.
-EVERYWHERE = {"catalog", "errors", "files", "labels", "sizes"}
+EVERYWHERE = {"catalog", "errors", "files", "labels", "sizes", "version"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "labels": set(),
+    "version": set(),
     "catalog": set(),
     "files": {"errors"},
     "sizes": {"errors"},
@@ -221,11 +224,12 @@ def split_init() -> tuple[list[ast.stmt], list[ast.stmt]]:
     return run, typing_only
 
 
-def test_the_package_itself_imports_only_the_choice_of_backend():
+def test_the_package_itself_imports_only_the_choice_of_backend_and_its_version():
     run = "\n".join(map(ast.unparse, split_init()[0]))
     assert {name for _, name in imports(run) if name.startswith("kbert")} == {
         "kbert.backend",
         "kbert.catalog",
+        "kbert.version",
     }
 
 

@@ -60,6 +60,7 @@ def test_from_raw_text_to_a_shared_model(corpus, monkeypatch, capsys):
         (["--init", "model.keras", "--dropout", 0.0], 0.0),
     ],
 )
+@pytest.mark.once
 def test_whose_dropout_a_run_has(monkeypatch, options, rate):
     recipe = loaded_recipe(monkeypatch, "pretrain_ko.py", *options)
     assert recipe.parse_arguments().dropout == rate
@@ -75,6 +76,7 @@ def test_whose_dropout_a_run_has(monkeypatch, options, rate):
         (["--corpus", "texts", "--preset", "bert"], "bert", 1e-4, 32_000),
     ],
 )
+@pytest.mark.once
 def test_which_preset_a_run_has(monkeypatch, options, preset, learning_rate, vocab_size):
     arguments = loaded_recipe(monkeypatch, "pretrain_ko.py", *options).parse_arguments()
     assert arguments.preset == preset
@@ -95,11 +97,13 @@ def test_which_preset_a_run_has(monkeypatch, options, preset, learning_rate, voc
         (["--preset", "bert"], 10_000),
     ],
 )
+@pytest.mark.once
 def test_a_warm_up_that_is_not_given_fits_the_run(monkeypatch, options, warmup_steps):
     arguments = loaded_recipe(monkeypatch, "pretrain_ko.py", *options).parse_arguments()
     assert arguments.warmup_steps == warmup_steps
 
 
+@pytest.mark.once
 def test_a_vocabulary_whose_size_is_not_given_is_as_large_as_the_text_gives(corpus, monkeypatch):
     """16,000 would be the most; who asks for them is told that there are fewer."""
     read = []
@@ -180,6 +184,7 @@ def test_a_run_by_the_clock_of_a_size_of_its_own(corpus, monkeypatch, capsys):
         (["--hidden-size", "32", "--intermediate-size", "50"], (2, 32, 1, 50)),
     ],
 )  # fmt: skip
+@pytest.mark.once
 def test_options_beside_the_size(monkeypatch, options, sizes):
     recipe = loaded_recipe(monkeypatch, "pretrain_ko.py", *options)
     found = recipe.size_arguments(recipe.parse_arguments())
@@ -302,6 +307,7 @@ def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
         (["--heldout", "a/wiki.txt", "b/wiki.txt.xz"], "has 2 files whose name is wiki"),
     ],
 )
+@pytest.mark.once
 def test_options_that_cannot_be(monkeypatch, capsys, options, message):
     with pytest.raises(SystemExit):
         recipe_main(monkeypatch, "pretrain_ko.py", *options)
@@ -361,6 +367,7 @@ def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsy
         ("\n\n".join(SENTENCES).encode(), ["--vocab-size", 20], "is too small"),
     ],
 )
+@pytest.mark.once
 def test_bad_corpora(tmp_path, monkeypatch, content, arguments, message):
     path, folder = tmp_path / "말뭉치.txt", tmp_path / "out"
     path.write_bytes(content)

@@ -13,6 +13,8 @@ import kbert
 from kbert.runs.console import command
 from tests.recipe_runs import ROOT, run
 
+pytestmark = pytest.mark.once
+
 
 def test_train_vocab_gives_the_same_bytes(corpus):
     out = [corpus.parent / name for name in ("하나", "둘")]

@@ -253,7 +253,7 @@ class KbertModel(keras.Model):
 
         Args:
             filepath: a file that ends in `.onnx`, or a SavedModel's folder; replaced if there.
-            format: "onnx", which needs the extra kbert[onnx] (on JAX kbert[onnx-jax]), or
+            format: "onnx", which needs the extra onnx (on JAX onnx-jax), or
                 "tf_saved_model", which needs TensorFlow and cannot be written from PyTorch.
 
         Raises:

@@ -24,6 +24,7 @@ import kbert
 # Not ours: Gradio leaves a socket that found its port taken to the garbage collector, which may
 # come in a later test, and its statistics set an option that pandas 3 deprecates.
 pytestmark = [
+    pytest.mark.once,  # the pipelines are tested on every backend
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:Warning"),
     pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'"),

@@ -12,6 +12,8 @@ from kbert.__main__ import main
 from tests.conftest import SMALL, WORDS
 from tests.formats import hostile_checkpoints
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from checkpoints import batch, make_reference, write_checkpoint
 from keras import ops
 
 import kbert
 from kbert import BertForMultipleChoice
+from tests.formats.checkpoints import batch, make_reference, write_checkpoint
 
 torch = pytest.importorskip("torch")
 

@@ -26,6 +26,8 @@ from tests.conftest import SMALL, WORDS
 from tests.formats import hostile_checkpoints
 from tests.formats.wrong_values import with_one_change
 
+pytestmark = pytest.mark.once  # what is refused is refused before a backend has it
+
 MANY = keras.backend.backend() == "torch"
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, *b'"\\{}[]:,0919-.eE/PK')
 MOST_SECONDS = 2.0  # of work, for one file

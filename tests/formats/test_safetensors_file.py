@@ -7,6 +7,8 @@ import pytest
 from kbert import KbertError
 from kbert.formats.readers.safetensors import open_safetensors
 
+pytestmark = pytest.mark.once
+
 safetensors = pytest.importorskip("safetensors.numpy")
 
 ARRAYS = {

@@ -14,6 +14,7 @@ from kbert.text.korean.jamo import JAMO_TOKENS
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 BACKEND = keras.backend.backend()
+once = pytest.mark.once  # a tokenizer alone knows of no backend
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 ##는 한다 漢 字 ##字 abc ##c é e · · ㅋㅋ".split()
 
@@ -47,6 +48,7 @@ SETTINGS = {  # each setting in both of its states at least once
 }
 
 
+@once
 @pytest.mark.parametrize("name", SETTINGS)
 def test_same_ids_on_random_strings(name):
     texts = characters(len(name), 2000)
@@ -65,6 +67,7 @@ def test_same_ids_on_random_strings(name):
     assert_same_rows(in_graph(texts, texts[::-1]), tokenizer(texts, texts[::-1], max_length=24))
 
 
+@once
 def test_rows_in_a_dataset(tokenizer):
     texts, pairs = (
         ["국민에게 축구는", "나", "", "나 너 우리 나 너"],
@@ -77,6 +80,7 @@ def test_rows_in_a_dataset(tokenizer):
     assert in_graph(tf.zeros([0], tf.string))["input_ids"].shape == (0, 0)
 
 
+@once
 def test_special_tokens_of_other_models():
     names = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
     words = "<s> <pad> </s> <unk> 국회 ##에 <mask> [E.1] [E".split()
@@ -89,6 +93,7 @@ def test_special_tokens_of_other_models():
     assert_same_rows(in_graph(texts, texts[::-1]), tokenizer(texts, texts[::-1], max_length=8))
 
 
+@once
 def test_bytes_that_are_no_text_are_dropped(tokenizer):
     assert GraphTokenizer(tokenizer).encode(
         [b"\xff\xea\xb5 \xed\xa0\x80", "국회".encode()]
@@ -144,6 +149,7 @@ def test_a_saved_model_takes_texts(tokenizer, small, tmp_path):
         np.testing.assert_allclose(got["logits"], expected, atol=1e-4, rtol=0)
 
 
+@once
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", ["klue-bert-base", "kr-bert-subchar12367"])
 def test_real_text_with_real_vocabularies(real_data, name):

@@ -10,6 +10,8 @@ from kbert import KbertError
 from kbert.formats.readers.torch import check_torch_bin, open_torch_bin
 from tests.formats import hostile_checkpoints as made
 
+pytestmark = pytest.mark.once
+
 torch = pytest.importorskip("torch")
 
 

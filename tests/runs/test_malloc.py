@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 # How many pages of 4 KB a process gets from the system in ten rounds of filling 200 MB: in the main
 # thread and, as JAX does it, in another one.
 SCRIPT = """

@@ -15,6 +15,8 @@ from kbert.runs.run_folder import (
     write_settings,
 )
 
+pytestmark = pytest.mark.once
+
 HOLD = """
 import sys
 from kbert.runs.run_folder import locked_folder

@@ -237,9 +237,9 @@ def test_metrics_are_fast_enough_for_several_times_an_epoch():
     names = [str(name) for name in rng.choice(["부정", "긍정"], 50_000)]
     tags = rng.choice("B-PS I-PS B-LC I-LC O".split(), 300_000).tolist()
     answers = ["대한민국의 수도 서울특별시"] * 6000
-    start = time.perf_counter()
+    start = time.process_time()  # of work, whatever else the machine does
     classification(names, names[::-1])
     klue_ner(tags, tags[::-1])
     klue_mrc([[answer[2:]] for answer in answers], answers)
     klue_re(RELATIONS * 260, RELATIONS[::-1] * 260, rng.random((7800, 30)), RELATIONS)
-    assert time.perf_counter() - start < 5  # measured: 0.6 s
+    assert time.process_time() - start < 5  # measured: 0.6 s

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "pretrain_ko.py"
-STEPS, SAVE_EVERY = 40, 4
+STEPS, SAVE_EVERY = 60, 4
 SENTENCES = [  # of the constitution
     "대한민국은 민주공화국이다.",
     "대한민국의 주권은 국민에게 있고, 모든 권력은 국민으로부터 나온다.",

@@ -48,7 +48,7 @@ def two_hosts(folder: Path, devices: int) -> list[subprocess.Popen]:
 
 
 def ended(process: subprocess.Popen) -> tuple[int, str]:
-    shown = process.communicate(timeout=300)[0].decode("utf-8", "replace")
+    shown = process.communicate(timeout=900)[0].decode("utf-8", "replace")
     return process.returncode, shown
 
 

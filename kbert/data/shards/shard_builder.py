@@ -18,7 +18,6 @@ Memory of a process: some 25 bytes a character of a unit (200 MB), and what a fi
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +50,7 @@ from kbert.text.files.own_files import TOKENIZER_FILES
 from kbert.text.korean.morphemes import Morphemes, import_analyser
 from kbert.text.korean.web import WEB_CLEANERS
 from kbert.text.tokenizer import Tokenizer
+from kbert.version import VERSION
 
 CHARACTERS = 8_000_000
 
@@ -121,7 +121,7 @@ def build_shards(
     files = [path.resolve() for path in corpus_files(paths)]
     plan = {
         "format_version": FORMAT_VERSION,
-        "kbert_version": version("kbert"),
+        "kbert_version": VERSION,
         "vocabulary": vocabulary_entry(tokenizer),
         "settings": {
             "encoding": encoding,

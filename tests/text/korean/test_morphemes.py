@@ -9,6 +9,8 @@ import pytest
 from kbert import KbertError
 from kbert.text.korean.morphemes import Morphemes
 
+pytestmark = pytest.mark.once
+
 HAS_JAVA = bool(shutil.which("java")) and find_spec("konlpy") is not None
 ODD = [
     "",

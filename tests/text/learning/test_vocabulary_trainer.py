@@ -12,6 +12,8 @@ from kbert.text.learning.vocabulary_trainer import train_vocabulary
 from kbert.text.learning.word_counts import count_words
 from kbert.text.vocabulary import SPECIAL_TOKENS, ksx1001_syllables
 
+pytestmark = pytest.mark.once
+
 TEXTS = [
     "대한민국은 민주공화국이다. 대한민국의 주권은 국민에게 있고,",
     "모든 권력은 국민으로부터 나온다. 대한민국의 국민이 되는 요건은 법률로 정한다.",
