@@ -73,7 +73,9 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     if asked is not None:
         screen.print(f"{len(asked):,} to be asked at the end: {overlap(asked, learned)}")
 
-    # 2. The folder: new, or a run to continue, with the same settings as it was begun with.
+    # 2. The first model, and then its folder, so that what cannot be leaves none behind: new, or a
+    # run to continue, with the same settings as it was begun with.
+    ready = prepare(arguments, arguments.seed, learned)
     prints = {"examples": learned.fingerprint, "held_out": chosen_by.fingerprint}
     settings = {**arguments.fixed, **prints}
     former = None if arguments.overwrite else read_settings(folder)
@@ -87,7 +89,9 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     began, results = time.perf_counter(), []
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         place = folder / f"seed-{seed}"
-        if not train_one(arguments, seed, learned, chosen_by, place, screen):
+        model, batches = ready or prepare(arguments, seed, learned)
+        ready = None
+        if not train_one(arguments, seed, model, batches, chosen_by, place, screen):
             screen.print(
                 f"Ended by a signal. The same command with {command('--out', folder)} goes on."
             )
@@ -103,16 +107,10 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     finish(arguments, results, time.perf_counter() - began, folder, screen)
 
 
-def train_one(
-    arguments: Namespace,
-    seed: int,
-    learned: Examples,
-    chosen_by: Examples,
-    place: Path,
-    screen: Console,
-) -> bool:
-    """Trains with one seed to the last step; whether it was reached."""
-    # 3. The model, its batches and the optimizer.
+def prepare(
+    arguments: Namespace, seed: int, learned: Examples
+) -> tuple[KbertModel, LabelledBatches]:
+    """3. A seed's model, compiled, and its batches."""
     model = load(arguments, learned, seed)
     batches = LabelledBatches(
         learned,
@@ -132,10 +130,25 @@ def train_one(
     weights = learned.balanced_weights() if arguments.balanced else None
     smoothing = arguments.label_smoothing
     model.compile(optimizer, **objective(model, label_smoothing=smoothing, class_weights=weights))
+    return model, batches
 
-    # 4. Training, from the first step or where the run was ended.
+
+def train_one(
+    arguments: Namespace,
+    seed: int,
+    model: KbertModel,
+    batches: LabelledBatches,
+    chosen_by: Examples,
+    place: Path,
+    screen: Console,
+) -> bool:
+    """4. Trains with one seed, from the first step or where the run was ended, to the last.
+
+    Returns:
+        Whether the last was reached.
+    """
     place.mkdir(exist_ok=True)
-    fixed = {**arguments.fixed, "seed": seed, "examples": learned.fingerprint}
+    fixed = {**arguments.fixed, "seed": seed, "examples": batches.examples.fingerprint}
     first_step = resume(model, place, fixed, screen.print)
     stages = [Stage(batches, batches.steps, arguments.batch_size, batches.mean_length)]
     every = math.ceil(batches.steps / arguments.evaluations)
