@@ -15,6 +15,7 @@ Source: Devlin et al. 2018, sections 4 and A.3; Mosbach et al. 2021 for warm-up 
 """
 
 import csv
+import io
 import json
 import math
 import time
@@ -33,6 +34,7 @@ from kbert.data.labelled.overlap import overlap
 from kbert.evaluation.ceiling import ceiling
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.evaluation.report import write_report
+from kbert.files.atomic_files import write_json, write_text
 from kbert.models.base import KbertModel
 from kbert.models.fine_tuning import freeze, reinitialize_top
 from kbert.runs.console import command, console, run
@@ -210,8 +212,7 @@ def finish(
         }
         for part in found
     }
-    text = json.dumps({"seconds": seconds, "scores": table}, ensure_ascii=False, indent=2)
-    (folder / "scores.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "scores.json", {"seconds": seconds, "scores": table})
     screen.print(f"\n{len(results)} seeds" if len(results) > 1 else "")
     for part, scores in table.items():
         screen.print(f"{part}: " + "  ".join(mean_and_deviation(*each) for each in scores.items()))
@@ -267,13 +268,14 @@ def in_use(path: Path, examples: Examples) -> str:
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:
     examples, predicted = evaluation.examples, evaluation.predictions
-    with path.open("w", encoding="utf-8-sig", newline="") as file:  # in which Excel reads Korean
-        writer = csv.writer(file)
-        writer.writerow(["where", "text", "pair", "label", "predicted"])
-        for i, said in enumerate(predicted.labels):
-            pair = "" if examples.pairs is None else examples.pairs[i]
-            labels = ["" if examples.labels is None else examples.labels[i], said]
-            writer.writerow([examples.where(i), examples.texts[i], pair, *labels])
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(["where", "text", "pair", "label", "predicted"])
+    for i, said in enumerate(predicted.labels):
+        pair = "" if examples.pairs is None else examples.pairs[i]
+        labels = ["" if examples.labels is None else examples.labels[i], said]
+        writer.writerow([examples.where(i), examples.texts[i], pair, *labels])
+    write_text(path, "\ufeff" + table.getvalue())  # the mark by which Excel reads Korean
 
 
 def read_examples(arguments: Namespace) -> tuple[Examples, Examples, Examples | None]:
