@@ -15,6 +15,7 @@ Source: Devlin et al. 2018, sections 4 and A.3; Mosbach et al. 2021 for warm-up 
 """
 
 import csv
+import io
 import json
 import math
 import time
@@ -33,6 +34,7 @@ from kbert.data.labelled.overlap import overlap
 from kbert.evaluation.ceiling import ceiling
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.evaluation.report import write_report
+from kbert.files.atomic_files import write_json, write_text
 from kbert.models.base import KbertModel
 from kbert.models.fine_tuning import freeze, reinitialize_top
 from kbert.runs.console import command, console, run
@@ -73,7 +75,9 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     if asked is not None:
         screen.print(f"{len(asked):,} to be asked at the end: {overlap(asked, learned)}")
 
-    # 2. The folder: new, or a run to continue, with the same settings as it was begun with.
+    # 2. The first model, and then its folder, so that what cannot be leaves none behind: new, or a
+    # run to continue, with the same settings as it was begun with.
+    ready = prepare(arguments, arguments.seed, learned)
     prints = {"examples": learned.fingerprint, "held_out": chosen_by.fingerprint}
     settings = {**arguments.fixed, **prints}
     former = None if arguments.overwrite else read_settings(folder)
@@ -87,7 +91,9 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     began, results = time.perf_counter(), []
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         place = folder / f"seed-{seed}"
-        if not train_one(arguments, seed, learned, chosen_by, place, screen):
+        model, batches = ready or prepare(arguments, seed, learned)
+        ready = None
+        if not train_one(arguments, seed, model, batches, chosen_by, place, screen):
             screen.print(
                 f"Ended by a signal. The same command with {command('--out', folder)} goes on."
             )
@@ -103,16 +109,10 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     finish(arguments, results, time.perf_counter() - began, folder, screen)
 
 
-def train_one(
-    arguments: Namespace,
-    seed: int,
-    learned: Examples,
-    chosen_by: Examples,
-    place: Path,
-    screen: Console,
-) -> bool:
-    """Trains with one seed to the last step; whether it was reached."""
-    # 3. The model, its batches and the optimizer.
+def prepare(
+    arguments: Namespace, seed: int, learned: Examples
+) -> tuple[KbertModel, LabelledBatches]:
+    """3. A seed's model, compiled, and its batches."""
     model = load(arguments, learned, seed)
     batches = LabelledBatches(
         learned,
@@ -132,10 +132,25 @@ def train_one(
     weights = learned.balanced_weights() if arguments.balanced else None
     smoothing = arguments.label_smoothing
     model.compile(optimizer, **objective(model, label_smoothing=smoothing, class_weights=weights))
+    return model, batches
 
-    # 4. Training, from the first step or where the run was ended.
+
+def train_one(
+    arguments: Namespace,
+    seed: int,
+    model: KbertModel,
+    batches: LabelledBatches,
+    chosen_by: Examples,
+    place: Path,
+    screen: Console,
+) -> bool:
+    """4. Trains with one seed, from the first step or where the run was ended, to the last.
+
+    Returns:
+        Whether the last was reached.
+    """
     place.mkdir(exist_ok=True)
-    fixed = {**arguments.fixed, "seed": seed, "examples": learned.fingerprint}
+    fixed = {**arguments.fixed, "seed": seed, "examples": batches.examples.fingerprint}
     first_step = resume(model, place, fixed, screen.print)
     stages = [Stage(batches, batches.steps, arguments.batch_size, batches.mean_length)]
     every = math.ceil(batches.steps / arguments.evaluations)
@@ -197,8 +212,7 @@ def finish(
         }
         for part in found
     }
-    text = json.dumps({"seconds": seconds, "scores": table}, ensure_ascii=False, indent=2)
-    (folder / "scores.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "scores.json", {"seconds": seconds, "scores": table})
     screen.print(f"\n{len(results)} seeds" if len(results) > 1 else "")
     for part, scores in table.items():
         screen.print(f"{part}: " + "  ".join(mean_and_deviation(*each) for each in scores.items()))
@@ -254,13 +268,14 @@ def in_use(path: Path, examples: Examples) -> str:
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:
     examples, predicted = evaluation.examples, evaluation.predictions
-    with path.open("w", encoding="utf-8-sig", newline="") as file:  # in which Excel reads Korean
-        writer = csv.writer(file)
-        writer.writerow(["where", "text", "pair", "label", "predicted"])
-        for i, said in enumerate(predicted.labels):
-            pair = "" if examples.pairs is None else examples.pairs[i]
-            labels = ["" if examples.labels is None else examples.labels[i], said]
-            writer.writerow([examples.where(i), examples.texts[i], pair, *labels])
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(["where", "text", "pair", "label", "predicted"])
+    for i, said in enumerate(predicted.labels):
+        pair = "" if examples.pairs is None else examples.pairs[i]
+        labels = ["" if examples.labels is None else examples.labels[i], said]
+        writer.writerow([examples.where(i), examples.texts[i], pair, *labels])
+    write_text(path, "\ufeff" + table.getvalue())  # the mark by which Excel reads Korean
 
 
 def read_examples(arguments: Namespace) -> tuple[Examples, Examples, Examples | None]:

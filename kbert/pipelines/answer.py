@@ -18,7 +18,14 @@ import numpy as np
 from kbert.errors import KbertError, whole_number
 from kbert.models.base import KbertModel
 from kbert.models.question_answering import BertForQuestionAnswering
-from kbert.pipelines.encode import BATCH_SIZE, largest, log_softmax, predict, tokenizer_of
+from kbert.pipelines.encode import (
+    BATCH_SIZE,
+    largest,
+    log_softmax,
+    predict,
+    text_list,
+    tokenizer_of,
+)
 from kbert.pipelines.windows import Window, to_windows
 
 CANDIDATES = 20  # of the best starts and of the best ends of a window, as in SQuAD's own code
@@ -93,8 +100,7 @@ class QuestionAnswering:
                 number cannot be.
         """
         one = isinstance(questions, str)
-        asked = [questions] if isinstance(questions, str) else list(questions)
-        texts = [contexts] if isinstance(contexts, str) else list(contexts)
+        asked, texts = text_list("questions", questions), text_list("contexts", contexts)
         if len(asked) != len(texts):
             raise KbertError(f"{len(asked)} questions and {len(texts)} contexts do not pair")
         for number, (question, text) in enumerate(zip(asked, texts, strict=True)):

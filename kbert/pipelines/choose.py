@@ -11,7 +11,14 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.multiple_choice import BertForMultipleChoice
-from kbert.pipelines.encode import BATCH_SIZE, log_softmax, predict, to_rows, tokenizer_of
+from kbert.pipelines.encode import (
+    BATCH_SIZE,
+    log_softmax,
+    predict,
+    text_list,
+    to_rows,
+    tokenizer_of,
+)
 
 
 class MultipleChoice:
@@ -65,7 +72,7 @@ class MultipleChoice:
             KbertError: if choices are not lists of texts, fewer than two, or not one list a text.
         """
         one = isinstance(texts, str)
-        asked: list[str] = [texts] if isinstance(texts, str) else list(texts)
+        asked = text_list("texts", texts)
         given: Any = [choices] if one else choices
         answers = []
         scores = self.scores(asked, given, batch_size=batch_size)

@@ -10,7 +10,14 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.classification import BertForSequenceClassification
-from kbert.pipelines.encode import BATCH_SIZE, log_softmax, predict, to_rows, tokenizer_of
+from kbert.pipelines.encode import (
+    BATCH_SIZE,
+    log_softmax,
+    predict,
+    text_list,
+    to_rows,
+    tokenizer_of,
+)
 
 
 class TextClassifier:
@@ -68,8 +75,8 @@ class TextClassifier:
         """
         one = isinstance(texts, str)
         scores = self.scores(
-            [texts] if one else list(texts),
-            [pairs] if isinstance(pairs, str) else pairs,
+            text_list("texts", texts),
+            None if pairs is None else text_list("pairs", pairs),
             batch_size=batch_size,
         )
         answers = [self._answer(row, threshold) for row in scores]

@@ -8,7 +8,7 @@ On mixed lengths most of a batch in the texts' own order is padding; of a sorted
 Shapes: B batch, L length, P masked positions, W words.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,29 @@ def tokenizer_of(model: KbertModel) -> Tokenizer:
             'model.tokenizer = kbert.Tokenizer.from_file("vocab.txt"), and save it again'
         )
     return model.tokenizer
+
+
+def text_list(name: str, given: str | Iterable[str]) -> list[str]:
+    """A text as a list of one, or texts as a list.
+
+    Raises:
+        TypeError: if it is neither.
+
+    Example:
+        >>> text_list("texts", "국회"), text_list("texts", ("국회", "법률"))
+        (['국회'], ['국회', '법률'])
+    """
+    if isinstance(given, str):
+        return [given]
+    texts = [*given] if isinstance(given, Iterable) else [given]
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            where = f"{name}[{place}]" if isinstance(given, Iterable) else name
+            raise TypeError(
+                f"{where} is {text!r:.80}: expected a text (str), or a list of texts, of "
+                "which none is missing"
+            )
+    return texts
 
 
 def to_rows(

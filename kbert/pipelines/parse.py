@@ -13,10 +13,10 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.dependency import BertForDependencyParsing
-from kbert.pipelines.encode import BATCH_SIZE, Row, log_softmax, predict, tokenizer_of
+from kbert.pipelines.encode import BATCH_SIZE, Row, log_softmax, predict, text_list, tokenizer_of
 from kbert.pipelines.spanning_tree import spanning_tree
 from kbert.text.tags import eojeols
-from kbert.text.word_pieces import word_pieces, word_places
+from kbert.text.word_pieces import check_words, word_pieces, word_places
 
 Decode = Literal["tree", "greedy"]
 _log = logging.getLogger("kbert")
@@ -92,10 +92,10 @@ class DependencyParser:
             so.
 
         Raises:
-            KbertError: if there is no such way to decode.
+            KbertError: if there is no such way to decode, or a text has more than 512 words.
         """
         one = isinstance(texts, str)
-        given = [texts] if one else list(texts)
+        given = text_list("texts", texts)
         found = [
             [
                 {
@@ -150,6 +150,7 @@ class DependencyParser:
             mine = slice(pieces.starts[i], pieces.starts[i] + pieces.lengths[i])
             ids = pieces.ids[mine][:room]
             too_long += pieces.lengths[i] > room
+            check_words(len(eojeols(text)), f"the text {text!r:.60}")
             places = word_places(word_pieces(text, pieces.places["offsets"][mine]), len(ids))
             row = {
                 "input_ids": np.array([cls, *ids, sep], np.int32),

@@ -14,7 +14,7 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.tagging import BertForTokenClassification
-from kbert.pipelines.encode import BATCH_SIZE, log_softmax, predict, tokenizer_of
+from kbert.pipelines.encode import BATCH_SIZE, log_softmax, predict, text_list, tokenizer_of
 from kbert.pipelines.windows import Window, to_windows
 from kbert.text.tags import OUTSIDE, eojeols, scheme_of, spans_of, tags_from_pieces
 
@@ -81,7 +81,7 @@ class TokenClassifier:
         if unit not in get_args(Unit):
             raise KbertError(f"unit is 'piece' or 'eojeol', not {unit!r}")
         one = isinstance(texts, str)
-        given = [texts] if one else list(texts)
+        given = text_list("texts", texts)
         found = [
             self._entities(text, pieces, unit)
             for text, pieces in zip(given, self.pieces(given, batch_size=batch_size), strict=True)

@@ -5,7 +5,10 @@ Shapes: W words, T pieces of a text.
 
 import numpy as np
 
+from kbert.errors import KbertError
 from kbert.text.tags import eojeols
+
+MOST_WORDS = 512  # of a sentence: a parser scores each of them with each
 
 
 def word_pieces(text: str, offsets: np.ndarray) -> np.ndarray:
@@ -45,3 +48,16 @@ def word_places(places: np.ndarray, end: int) -> np.ndarray:
     """
     missing = ((places[:, 0] < 0) | (places[:, 0] >= end))[:, None]
     return np.where(missing, end + 1, np.minimum(places, end - 1) + 1)
+
+
+def check_words(count: int, where: str) -> None:
+    """Checks that a sentence is one, and no document.
+
+    Raises:
+        KbertError: if it has more than `MOST_WORDS` words.
+    """
+    if count > MOST_WORDS:
+        raise KbertError(
+            f"{where} has {count:,} words, and a parser takes {MOST_WORDS} at the most: parse "
+            "sentence by sentence (kbert.text.korean.sentences.split_sentences)"
+        )

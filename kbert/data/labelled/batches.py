@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kbert.backend import require_backend
+from kbert.data.labelled.check_labels import check_labels
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.data.labelled.parses import fill_words
 from kbert.data.labelled.rows import LabelledRows, label_rows
@@ -207,7 +208,10 @@ def _widths(rows: LabelledRows, lengths: np.ndarray, shapes: list[int]) -> dict[
 
 
 def check_fit(examples: Examples, model: Any) -> None:
-    """Raises KbertError if examples are not of the task, the labels and the kind of a model."""
+    """Raises KbertError if examples are not of the task, the labels and the kind of a model.
+
+    Also where a label cannot be, or a second text is missing: before a model is asked.
+    """
     if not len(examples):
         raise KbertError("there are no examples")
     if model.tokenizer is None:
@@ -234,6 +238,7 @@ def check_fit(examples: Examples, model: Any) -> None:
             f"the examples have the label {unknown[0]!r}, and the model's are {names!r:.200}: load "
             "it with labels=examples.label_names"
         )
+    check_labels(examples, names)
 
 
 def _order(lengths: np.ndarray, batch_size: int, seed: list[int]) -> np.ndarray:

@@ -154,7 +154,8 @@ class Examples:
 def as_examples(given: Any, model: Any) -> Examples:
     """Examples as they are; or a list of texts, or (texts, labels), as examples of a model's task.
 
-    Labels are names, or whole numbers, each the place of a name in `model.labels`.
+    Labels are names, or whole numbers, each the place of a name in `model.labels`. Columns of
+    pandas and arrays of numpy do as well as lists.
 
     Raises:
         KbertError: if they are neither, or of unequal lengths.
@@ -168,11 +169,15 @@ def as_examples(given: Any, model: Any) -> Examples:
     if isinstance(given, Examples):
         return given
     texts, labels = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    # Columns of pandas and arrays of numpy are as good as lists.
+    texts, labels = (each.tolist() if hasattr(each, "tolist") else each for each in (texts, labels))
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         raise KbertError(
             "expected Examples, as kbert.read_table gives them, or (texts, labels), two lists; "
             f"received {given!r:.80}"
         )
+    if labels is not None and (isinstance(labels, str) or not isinstance(labels, Sequence)):
+        raise KbertError(f"labels are a list, one for each text, not {labels!r:.80}")
     if labels is not None and len(labels) != len(texts):
         raise KbertError(f"{len(texts)} texts and {len(labels)} labels do not go together")
     names = list(getattr(model, "labels", []))

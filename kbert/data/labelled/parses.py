@@ -12,7 +12,7 @@ from kbert.data.labelled.examples import Examples
 from kbert.errors import KbertError
 from kbert.text.encoding.pieces import Pieces
 from kbert.text.encoding.rows import ranges
-from kbert.text.word_pieces import word_pieces, word_places
+from kbert.text.word_pieces import check_words, word_pieces, word_places
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def parsed_rows(
     assert examples.labels is not None
     for i, (text, words) in enumerate(zip(examples.texts, examples.labels, strict=True)):
         found = word_pieces(text, offsets[starts[i] : starts[i + 1]])
+        check_words(len(found), examples.where(i))
         if len(found) != len(words):
             raise KbertError(
                 f"{examples.where(i)}: {len(found)} words between spaces, and labels for "

@@ -5,8 +5,10 @@
 What a table holds is checked here, the same for all kinds of files.
 """
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, cast
 
@@ -44,7 +46,8 @@ def read_table(
         group: a column of which equal values must stay together when `split` divides the rows,
             such as an author or a document.
         spans: instead of `label`: a column of lists of (start, end, name), characters with the end
-            exclusive, or of dicts of `start`, `end` and `label`, for tagging.
+            exclusive, or of dicts of `start`, `end` and `label`, for tagging; in a file of text,
+            such a list as JSON.
         problem_type: "single_label_classification", "multi_label_classification" (a list, or names
             with `separator` between them), or "regression" (a number).
         separator: between the names of several labels.
@@ -123,12 +126,16 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
     assert examples.labels is not None
     if examples.task == "token-classification":
         entities = sorted({name for spans in examples.labels for _, _, name in spans})
+        if not entities and labels is None:
+            raise KbertError(f"none of {len(examples):,} rows has a span: there is nothing to tag")
         bio = ["O", *(f"{prefix}-{name}" for name in entities for prefix in "BI")]
         return _given(examples, labels, bio)
     if examples.problem_type == "regression":
         return ["score"]
     if examples.problem_type == "multi_label_classification":
         occurring = sorted({name for names in examples.labels for name in names})
+        if not occurring and labels is None:
+            raise KbertError(f"none of {len(examples):,} rows has a label")
         return _given(examples, labels, occurring)
     occurring = sorted(set(examples.labels))
     if len(occurring) > MANY_LABELS and all(_is_number(name) for name in occurring):
@@ -147,6 +154,10 @@ def _given(examples: Examples, labels: Sequence[str] | None, occurring: list[str
     if labels is None:
         return occurring
     names = list(labels)
+    if isinstance(labels, str) or len(set(names)) < len(names):
+        raise KbertError(
+            f'labels are names that each stand once, as ["부정", "긍정"], not {labels!r:.80}'
+        )
     assert examples.labels is not None
     for index, label in enumerate(examples.labels):
         if examples.task == "token-classification":
@@ -170,6 +181,8 @@ def _text(value: Any, column: str, origin: Origin) -> str:
 
 
 def _label(value: Any, column: str, problem_type: str, separator: str, origin: Origin) -> Any:
+    if isinstance(value, str):
+        value = value.strip()
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         if problem_type == "multi_label_classification" and value == "":
             return []
@@ -189,10 +202,13 @@ def _label(value: Any, column: str, problem_type: str, separator: str, origin: O
         return names
     if isinstance(value, float) and value.is_integer():  # pandas makes 1.0 of 1 beside blanks
         value = int(value)
-    return str(value).strip()
+    return str(value)
 
 
 def _spans(value: Any, text: str, origin: Origin) -> list[tuple[int, int, str]]:
+    if isinstance(value, str):  # a cell of a CSV
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise KbertError(f"{origin}: spans are a list, as [[0, 3, 'PS']], not {value!r:.80}")
     spans = []

@@ -9,10 +9,8 @@ Shapes: N examples, R rows (more than N where long texts become windows, or each
 T pieces, C labels or choices.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -60,7 +58,7 @@ def label_rows(
     answers) they become windows instead, which share `STRIDE` tokens.
 
     Args:
-        examples: the texts; labels as their task has them, or None.
+        examples: the texts; labels as their task has them, checked (`check_labels`), or None.
         tokenizer: of the model.
         label_names: in the order of the model's logits.
         max_length: the most tokens a row may have, special tokens included.
@@ -72,7 +70,7 @@ def label_rows(
         hold the whole answer; of choices `label` (N,) int32; of parsing the words, in `parsed`.
 
     Raises:
-        KbertError: if a label does not fit, or a question leaves no room.
+        KbertError: if a parse or an answer does not fit its text, or a question leaves no room.
     """
     task = examples.task
     texts, pairs, choices = examples.texts, examples.pairs, 1
@@ -109,15 +107,19 @@ def label_rows(
 def _one_row_a_choice(examples: Examples) -> tuple[list[str], list[str], int]:
     if examples.pairs is None:
         raise KbertError("examples of multiple choice have their choices in pairs, a list each")
-    count = len(examples.pairs[0])
+    count = len(examples.pairs[0]) if _are_choices(examples.pairs[0]) else 0
     for i, choices in enumerate(examples.pairs):
-        if isinstance(choices, str) or len(choices) != count or count < 2:
+        if not _are_choices(choices) or len(choices) != count or count < 2:
             raise KbertError(
                 f"{examples.where(i)}: every example has a list of the same number of choices, "
                 f"2 or more; this has {choices!r:.80}, and the first has {count}"
             )
     texts = [text for text in examples.texts for _ in range(count)]
     return texts, [choice for choices in examples.pairs for choice in choices], count
+
+
+def _are_choices(given: object) -> bool:
+    return isinstance(given, Sequence) and not isinstance(given, str)
 
 
 def _set_targets(
@@ -131,45 +133,16 @@ def _set_targets(
     elif examples.task == "question-answering":
         rows.targets.update(_answer_targets(rows, examples, tokenizer))
     elif examples.task == "multiple-choice":
-        rows.targets["label"] = np.array(
-            [_choice(each, rows.choices, examples.where(i)) for i, each in enumerate(labels)],
-            np.int32,
-        )
+        rows.targets["label"] = np.array(labels, np.int32)
     elif examples.problem_type == "regression":
-        rows.targets["label"] = np.array(
-            [_number(each, examples.where(i)) for i, each in enumerate(labels)], np.float32
-        )
+        rows.targets["label"] = np.array([float(each) for each in labels], np.float32)
     elif examples.problem_type == "multi_label_classification":
         several = np.zeros((len(labels), len(ids)), np.float32)
         for i, names in enumerate(labels):
-            several[i, [_label(name, ids, examples.where(i)) for name in names]] = 1
+            several[i, [ids[name] for name in names]] = 1
         rows.targets["label"] = several
     else:
-        rows.targets["label"] = np.array(
-            [_label(name, ids, examples.where(i)) for i, name in enumerate(labels)], np.int32
-        )
-
-
-def _label(name: Any, ids: dict[str, int], where: str) -> int:
-    if name not in ids:
-        raise KbertError(f"{where}: the label {name!r:.80} is none of {[*ids]!r:.300}")
-    return ids[name]
-
-
-def _choice(place: Any, choices: int, where: str) -> int:
-    if not isinstance(place, int | np.integer) or not 0 <= place < choices:
-        raise KbertError(f"{where}: a label is which choice is right, from 0, not {place!r:.80}")
-    return int(place)
-
-
-def _number(value: Any, where: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise KbertError(f"{where}: a label of regression is a finite number, not {value!r:.80}")
-    return number
+        rows.targets["label"] = np.array([ids[name] for name in labels], np.int32)
 
 
 def _tag_targets(pieces: Pieces, examples: Examples, ids: dict[str, int]) -> np.ndarray:

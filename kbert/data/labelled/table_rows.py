@@ -5,6 +5,7 @@ openpyxl.
 """
 
 import csv
+from codecs import lookup
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -35,6 +36,11 @@ def table_rows(
         KbertError: if there is no such file, it is of no known kind, damaged, or has two columns
             of one name; later, from the iterator, if a row has not as many fields as the header.
     """
+    if encoding is not None:
+        try:
+            lookup(encoding)
+        except LookupError as error:
+            raise KbertError(f"there is no encoding {encoding!r:.80}; 'cp949' is one") from error
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
@@ -147,7 +153,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _excel_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    openpyxl = _import("openpyxl", path, "finetune")
+    openpyxl = _import("openpyxl", path, "data")
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # zipfile's, XML's and openpyxl's own
