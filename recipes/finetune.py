@@ -285,6 +285,7 @@ def read_examples(arguments: Namespace) -> tuple[Examples, Examples, Examples | 
         others = {
             part: read_task(arguments.task, arguments.data, part) for part in arguments.other_parts
         }
+        others = {part: each for part, each in others.items() if each.labels is not None}
     else:
         learned = arguments.read(arguments.train)
         paths = {"dev": arguments.dev, "test": arguments.test}
