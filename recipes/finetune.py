@@ -161,7 +161,7 @@ def train_one(
             progress,
             place,
             fixed,
-            save_every=max(every, 100),
+            save_every=every,
             evaluate=BestWeights(chosen_by, place, screen),
             evaluate_every=every,
         )

@@ -1,0 +1,128 @@
+"""recipes/finetune.py, as it is run: from files to a model, a report and scores."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+import kbert
+from kbert import BertForMaskedLM
+from tests.recipe_runs import loaded_recipe, recipe_main, run
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    """A small masked LM that knows the words of the texts below."""
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] 정말 재미있다 지루하다 영화 . 0 1 2".split()
+    model = BertForMaskedLM(
+        vocab_size=len(words),
+        hidden_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=24,
+        max_position_embeddings=32,
+        initializer_range=0.3,
+    )
+    model.tokenizer = kbert.Tokenizer(words)
+    path = tmp_path_factory.mktemp("model") / "pretrained.keras"
+    model.save(path)
+    return path
+
+
+def reviews(path, count=60) -> list[tuple[str, str]]:
+    """A table of reviews; no two are alike."""
+    digits = "012"
+    rows = []
+    for i in range(count):
+        word, label = (("재미있다", "긍정"), ("지루하다", "부정"))[i % 2]
+        number = " ".join(digits[i // 3**place % 3] for place in range(4))
+        rows.append((f"영화 {number} 정말 {word}.", label))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("리뷰", "감정"), *rows])
+    return rows
+
+
+COMMON = "--epochs 4 --batch-size 8 --learning-rate 1e-2 --evaluations 4".split()
+
+
+def test_from_a_table_to_a_model_with_scores_of_two_seeds(
+    tmp_path, pretrained, monkeypatch, capsys
+):
+    rows = reviews(tmp_path / "r.csv")
+    reviews(tmp_path / "test.csv", 20)
+    columns = "--text 리뷰 --label 감정".split()
+    out = tmp_path / "내 실행"
+    arguments = [
+        *("--train", tmp_path / "r.csv", "--test", tmp_path / "test.csv"),
+        *(*columns, "--model", pretrained, "--seeds", "2", "--out", out, *COMMON),
+    ]
+    recipe_main(monkeypatch, "finetune.py", *arguments)
+    shown = capsys.readouterr().out
+    assert "2 seeds" in shown and "to be asked at the end" in shown
+
+    model = kbert.load(out / "model.keras")
+    assert model.labels == ["긍정", "부정"] and model.tokenizer is not None
+    said = [each["label"] for each in kbert.TextClassifier(model)([text for text, _ in rows])]
+    assert np.mean([a == b for a, (_, b) in zip(said, rows, strict=True)]) > 0.9
+
+    scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))["scores"]
+    assert len(scores["held out"]["accuracy"]) == len(scores["test"]["accuracy"]) == 2
+    assert "정답" in (out / "report.html").read_text(encoding="utf-8")
+    with (out / "predictions.csv").open(encoding="utf-8-sig", newline="") as file:
+        predictions = list(csv.DictReader(file))
+    assert len(predictions) == 20 and predictions[0]["text"] == rows[0][0]
+    for seed in (0, 1):
+        lines = (out / f"seed-{seed}" / "heldout.jsonl").read_text(encoding="utf-8").splitlines()
+        assert len(lines) == 4
+        best = max(json.loads(line)["sources"]["held out"]["macro_f1"] for line in lines)
+        assert best == pytest.approx(scores["held out"]["macro_f1"][seed])
+
+    recipe_main(monkeypatch, "finetune.py", *arguments)  # finished: nothing is trained
+    assert "step 1/" not in capsys.readouterr().out
+    assert json.loads((out / "scores.json").read_text(encoding="utf-8"))["scores"] == scores
+
+
+def test_a_run_that_was_ended_goes_on_to_the_bit(tmp_path, pretrained, monkeypatch):
+    reviews(tmp_path / "r.csv")
+    table = ["--train", tmp_path / "r.csv", "--text", "리뷰", "--label", "감정"]
+    weights = []
+    for ended in (False, True):
+        out = tmp_path / f"ended {ended}"
+        arguments = [*table, "--model", pretrained, "--out", out, *COMMON]
+        if ended:
+            recipe = loaded_recipe(monkeypatch, "finetune.py", *arguments)
+            scored, calls = recipe.BestWeights.__call__, []
+
+            def dies(self, model, scored=scored, calls=calls):
+                calls.append(model)
+                if len(calls) == 3:
+                    raise KeyboardInterrupt
+                return scored(self, model)
+
+            monkeypatch.setattr(recipe.BestWeights, "__call__", dies)
+            with pytest.raises(KeyboardInterrupt):
+                recipe.main()
+            assert not (out / "model.keras").exists()
+        recipe_main(monkeypatch, "finetune.py", *arguments)
+        weights.append(kbert.load(out / "model.keras").get_weights())
+        log = (out / "seed-0" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line)["step"] for line in log] == [*range(1, 29)]
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_wrong_is_told_in_a_sentence_and_leaves_nothing(tmp_path, pretrained):
+    reviews(tmp_path / "r.csv")
+    table = ["--train", tmp_path / "r.csv", "--text", "리뷰", "--model", pretrained]
+    for arguments, what in (
+        ([*table, "--label", "별점"], "no column '별점'"),
+        (["--task", "nsmc", "--data", tmp_path, "--model", pretrained], "has no file like"),
+    ):
+        out = tmp_path / "out"
+        done = run("finetune.py", *arguments, "--out", out)
+        said = done.stderr.decode()
+        assert done.returncode != 0 and "Traceback" not in said
+        assert re.search(what, said), said
+        assert not (out / "model.keras").exists() and not (out / "scores.json").exists()
