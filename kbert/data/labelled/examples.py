@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from kbert.data.labelled.split import divide
 from kbert.errors import KbertError
 
 
@@ -107,9 +108,12 @@ class Examples:
             >>> len(train), sorted(dev.labels)
             (6, ['가', '가', '나', '나'])
         """
-        from kbert.data.labelled.split import split
-
-        return split(self, share, seed)
+        texts = [[text] for text in self.texts]
+        for mine, other in zip(texts, self.pairs or (), strict=False):
+            mine += [other] if isinstance(other, str) else []
+        labels = self.labels if self.is_single_label else None
+        learned, held = divide(texts, self.groups, labels, share, seed)
+        return self[learned], self[held]
 
     def balanced_weights(self) -> dict[str, float]:
         """A weight for each label, by which all weigh the same together: N / (C count).

@@ -6,11 +6,10 @@ label by label, so that both have the labels in like shares.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kbert.data.labelled.examples import Examples
 from kbert.errors import KbertError
 
 LONG = 20  # characters without spaces, from which on a sentence in two rows is no accident
@@ -18,35 +17,53 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 _NO_SPACES = str.maketrans("", "", " \t\r\n\u00a0\u3000")
 
 
-def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
-    """Divides examples; see `Examples.split`."""
+def divide(
+    texts: Sequence[Sequence[str]],
+    groups: Sequence[str] | None,
+    labels: Sequence[str] | None,
+    share: float,
+    seed: int,
+) -> tuple[list[int], list[int]]:
+    """The rows of either part; see `Examples.split`.
+
+    Args:
+        texts: the texts of each of N rows.
+        groups: (N,) what must not be divided, or None.
+        labels: (N,) of which both parts have like shares, or None.
+        share: how much the second part has, in (0, 1).
+        seed: equal seeds give equal parts.
+
+    Raises:
+        KbertError: if the share is none, or one part would be empty.
+
+    Example:
+        >>> divide([["가"], ["나"], ["가"], ["다"]], None, None, 0.5, seed=1)
+        ([1, 3], [0, 2])
+    """
     if not 0 < share < 1:
         raise KbertError(f"share is how much is held out, in (0, 1), not {share!r}")
-    together = _together(examples)  # (N,) the first row that each belongs to
-    labels = _strata(examples)
-    rng = np.random.default_rng(seed)
-    held = np.zeros(len(examples), bool)
+    together = _together(texts, groups)  # (N,) the first row that each belongs to
     heads, sizes = np.unique(together, return_counts=True)
     size_of = dict(zip(heads.tolist(), sizes.tolist(), strict=True))
     by_label: dict[str, list[int]] = {}
-    for head in rng.permutation(heads).tolist():
-        by_label.setdefault(labels[head], []).append(head)
+    for head in np.random.default_rng(seed).permutation(heads).tolist():
+        by_label.setdefault(labels[head] if labels is not None else "", []).append(head)
     chosen: list[int] = []
     for mine in by_label.values():
         wanted = share * sum(size_of[head] for head in mine)
         taken = 0.0
         for head in mine:
-            # A component goes to the held-out part if that brings its size nearer to what is asked.
+            # A group goes to the held-out part if that brings its size nearer to what is asked.
             if abs(taken + size_of[head] - wanted) < abs(taken - wanted):
                 chosen.append(head)
                 taken += size_of[head]
     held = np.isin(together, chosen)
     if held.all() or not held.any():
         raise KbertError(
-            f"{len(examples)} examples in {len(heads)} groups that share no text cannot be divided "
+            f"{len(texts)} examples in {len(heads)} groups that share no text cannot be divided "
             f"with a share of {share}: one part would be empty"
         )
-    return examples[np.flatnonzero(~held).tolist()], examples[np.flatnonzero(held).tolist()]
+    return np.flatnonzero(~held).tolist(), np.flatnonzero(held).tolist()
 
 
 def text_keys(text: str) -> Iterable[str]:
@@ -66,9 +83,9 @@ def _plain(text: str) -> str:
     return text.translate(_NO_SPACES).lower()
 
 
-def _together(examples: Examples) -> np.ndarray:
+def _together(texts: Sequence[Sequence[str]], groups: Sequence[str] | None) -> np.ndarray:
     """(N,) for each row the first of those that it must stay with."""
-    head = list(range(len(examples)))
+    head = list(range(len(texts)))
 
     def find(row: int) -> int:
         while head[row] != row:
@@ -77,22 +94,11 @@ def _together(examples: Examples) -> np.ndarray:
         return row
 
     first: dict[tuple[str, str], int] = {}
-    for row in range(len(examples)):
-        texts = [examples.texts[row]]
-        if examples.pairs is not None and isinstance(examples.pairs[row], str):
-            texts.append(examples.pairs[row])
-        keys = [("text", key) for text in texts for key in text_keys(text)]
-        if examples.groups is not None:
-            keys = [("group", examples.groups[row]), *keys]
+    for row, mine in enumerate(texts):
+        keys = [("text", key) for text in mine for key in text_keys(text)]
+        if groups is not None:
+            keys = [("group", groups[row]), *keys]
         for key in keys:
             a, b = find(first.setdefault(key, row)), find(row)
             head[max(a, b)] = min(a, b)
-    return np.array([find(row) for row in range(len(examples))])
-
-
-def _strata(examples: Examples) -> list[str]:
-    """What a row counts as: its label, where each has one of several."""
-    labels = examples.labels
-    if labels is None or not examples.is_single_label:
-        return [""] * len(examples)
-    return labels
+    return np.array([find(row) for row in range(len(texts))])
