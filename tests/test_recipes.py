@@ -7,7 +7,10 @@ import kbert
 from tests.conftest import SENTENCES
 from tests.recipe_runs import loaded_recipe, recipe_main, run
 
+ONE_LAYER = ["--num-hidden-layers", 1]  # where a second would only take time to compile
 
+
+@pytest.mark.slow
 def test_from_raw_text_to_a_shared_model(corpus, monkeypatch, capsys):
     """The whole walk, in a folder with a Korean name and on a console that has no Hangul."""
     folder = corpus.parent / "실행"
@@ -197,6 +200,7 @@ def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):
     folder = corpus.parent / "실행"
     settings = ["--vocab-size", 140, "--stages", "16:4:2", "24:2:1", "--warmup-steps", 1]
     settings += ["--micro-batches", 2, "--heldout", corpus, "--evaluate-every", 2, "--out", folder]
+    settings += ONE_LAYER
     recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", corpus, *settings)
     assert "held-out 말뭉치: MLM loss" in capsys.readouterr().out
     lines = [json.loads(line) for line in (folder / "heldout.jsonl").read_text().splitlines()]
@@ -226,7 +230,8 @@ def test_left_to_right_from_text_to_figures(corpus, monkeypatch, capsys):
     folder = corpus.parent / "run"
     settings = ["--corpus", corpus, "--vocab-size", 140, "--stages", "16:4:4", "--warmup-steps", 1]
     settings += ["--objective", "causal", "--heldout", corpus, "--evaluate-every", 2]
-    recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--micro-batches", 2, "--out", folder)
+    first = ["--micro-batches", 2, *ONE_LAYER, "--out", folder]
+    recipe_main(monkeypatch, "pretrain_ko.py", *settings, *first)
     shown = capsys.readouterr().out
     for part in (
         "held-out 말뭉치: next-token loss",
@@ -267,6 +272,7 @@ def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
     """Its settings lack a name; the message says so, and nothing is lost."""
     folder = corpus.parent / "run"
     settings = ["--corpus", corpus, "--vocab-size", 140, "--stages", "16:4:1", "--out", folder]
+    settings += ONE_LAYER
     recipe_main(monkeypatch, "pretrain_ko.py", *settings)
     path = folder / "settings.json"
     former = json.loads(path.read_text("utf-8"))
@@ -327,7 +333,7 @@ def test_shards_whole_words_and_going_on_from_a_model(corpus, monkeypatch, capsy
     sizes = ["--steps", 2, "--batch-size", 4, "--sequence-length", 16, "--warmup-steps", 1]
     first = ["--shards", *shards, "--weights", 1, 2, "--unpaired", shards[1], *sizes]
     first += ["--objective", "masked-lm", "--masking", "eojeol", "--heldout", corpus]
-    recipe_main(monkeypatch, "pretrain_ko.py", *first, "--out", corpus.parent / "run")
+    recipe_main(monkeypatch, "pretrain_ko.py", *first, *ONE_LAYER, "--out", corpus.parent / "run")
     shown = capsys.readouterr().out
     assert "held-out 말뭉치: MLM loss" in shown and "NSP" not in shown
     model = kbert.load(corpus.parent / "run/model.keras")

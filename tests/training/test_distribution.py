@@ -74,6 +74,7 @@ def assert_same(outcome, one_device, run: str, whole: str) -> None:
         np.testing.assert_allclose(value, one_device[name], rtol=0, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @on_jax
 def test_two_devices_four_devices_and_two_hosts_are_one_device(one_device, tmp_path):
     """With dropout. The two hosts are killed, and one is asked to end: they go on to the bit."""
