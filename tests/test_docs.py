@@ -1,4 +1,4 @@
-"""The pages must not rot: lines they point to, links, and the two READMEs.
+"""The pages must not rot: lines they point to, links, and pages in two languages.
 
 A pointer from a page into the code has one form, symbol first, then the place:
 
@@ -233,32 +233,35 @@ def test_relative_links_lead_to_files(page):
     assert not missing, f"{page_id(page)} links to what is not there: {missing}"
 
 
-# README.md and README.ko.md say the same.
+# A page and the same page in Korean say the same.
 
-READMES = [ROOT / "README.md", ROOT / "README.ko.md"]
-both_readmes = pytest.mark.skipif(
-    not all(path.is_file() for path in READMES), reason="there is only one README"
-)
+TRANSLATED = {
+    ROOT / "README.ko.md": ROOT / "README.md",
+    **{path: ROOT / "docs" / path.name for path in sorted(ROOT.glob("docs/ko/*.md"))},
+}
+in_korean = pytest.mark.parametrize("path", TRANSLATED, ids=page_id)
 
 
 def heading_levels(text: str) -> list[int]:
     return [len(marks) for marks in re.findall(r"^(#+) ", outside_fences(text), re.MULTILINE)]
 
 
-@both_readmes
-def test_readmes_have_the_same_headings():
-    english, korean = (heading_levels(path.read_text(encoding="utf-8")) for path in READMES)
+@in_korean
+def test_a_page_in_korean_has_the_same_headings(path):
+    korean, english = (
+        heading_levels(each.read_text(encoding="utf-8")) for each in (path, TRANSLATED[path])
+    )
     assert english == korean, "the levels of the headings, in order, differ"
 
 
-@both_readmes
-def test_readmes_have_the_same_code():
+@in_korean
+def test_a_page_in_korean_has_the_same_code(path):
     """Comments, and the tree of folders, are in each one's own language."""
-    english, korean = (
-        [re.sub(r" +# .*", "", code) for language, code in code_blocks(text) if language]
-        for text in (path.read_text(encoding="utf-8") for path in READMES)
+    korean, english = (
+        [re.sub(r"(?m)(^| +)# .*", "", code) for language, code in code_blocks(text) if language]
+        for text in (each.read_text(encoding="utf-8") for each in (path, TRANSLATED[path]))
     )
-    assert len(english) >= 5 and english == korean
+    assert english and english == korean
 
 
 if __name__ == "__main__":

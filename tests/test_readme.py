@@ -19,6 +19,9 @@ SHOWN = {
     "docs/finetuning.md": [r"\['긍정', '부정'\]", "the list, row 2", "accuracy"],
     "docs/pretraining.md": [],
 }
+SHOWN |= {
+    page.replace("docs/", "docs/ko/"): SHOWN[page] for page in ("docs/use.md", "docs/finetuning.md")
+}
 
 
 RUN = {"docs/pretraining.md": 1}  # of those, the first; the others train for hours

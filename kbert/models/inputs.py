@@ -59,7 +59,7 @@ def as_inputs(inputs: Any) -> Any:
         raise KbertError(
             "a model takes ids, and this is text: call it with the tokenizer's answer, as "
             "model(model.tokenizer(texts)); to train, model.fit(kbert.LabelledBatches((texts, "
-            "labels), model), shuffle=False), and to ask, a pipeline, as "
+            "labels), model), shuffle=False); to ask, a pipeline, as "
             "kbert.TextClassifier(model)(texts)"
         )
     if isinstance(inputs, list | tuple) and not isinstance(first, list | tuple | int):

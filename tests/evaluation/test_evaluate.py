@@ -144,3 +144,14 @@ def test_the_ceiling_of_klue_ner(real_data):
     found = ceiling(examples, tokenizer)
     # By KLUE's own conversion, which gives all of a word with [UNK] one label, 97.78 and 97.43.
     assert 0.97 < found["entity_f1"] < 1 and 0.97 < found["entity_micro_f1"] < 1
+
+
+def test_labels_that_cannot_be_are_named_before_a_model_is_asked(small, tokenizer):
+    model = BertForSequenceClassification(labels=NAMES, **small)
+    model.tokenizer = tokenizer
+    with pytest.raises(KbertError, match="example 1: the label '중립' is none of"):
+        evaluate(model, (["국회", "나"], ["긍정", "중립"]))
+    model = BertForSequenceClassification(labels=["점수"], problem_type="regression", **small)
+    model.tokenizer = tokenizer
+    with pytest.raises(KbertError, match=r"example 1: .*a finite number, not nan"):
+        evaluate(model, (["국회", "나"], [1.0, float("nan")]))

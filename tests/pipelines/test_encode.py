@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from kbert import BertForPreTraining, FillMask, KbertError, NextSentence
-from kbert.pipelines.encode import batches, largest, pad, predict, round_length, to_rows
+from kbert.pipelines.encode import batches, largest, pad, predict, round_length, text_list, to_rows
 
 
 @pytest.fixture
@@ -142,3 +142,17 @@ def test_largest_by_hand():
     assert largest(scores, 2).tolist() == [3, 0]
     assert largest(scores, 4).tolist() == [3, 0, 2, 1]
     assert largest(scores, 9).tolist() == [3, 0, 2, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (None, r"texts is None: expected a text"),
+        (3, "texts is 3"),
+        (["국회", None], r"texts\[1\] is None"),
+        (["국회", float("nan")], r"texts\[1\] is nan"),
+    ],
+)
+def test_what_is_no_text_is_named(given, what):
+    with pytest.raises(TypeError, match=what):
+        text_list("texts", given)

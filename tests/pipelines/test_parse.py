@@ -88,3 +88,10 @@ def test_another_model_is_refused(small):
 
     with pytest.raises(KbertError, match=r"takes a BertForDependencyParsing.*BertForMaskedLM"):
         DependencyParser(BertForMaskedLM(**small))
+
+
+def test_a_document_is_no_sentence(model):
+    """Of 1,600 words the scores take gigabytes, and Edmonds' algorithm went too deep."""
+    with pytest.raises(KbertError, match=r"'나 나 .* has 513 words, and a parser takes 512"):
+        DependencyParser(model)(["나", "나 " * 513])
+    assert len(DependencyParser(model)("나 " * 512)) == 512

@@ -101,6 +101,7 @@ def test_spans_are_checked_and_named_by_bio():
         ("t.csv", "글,감정\n하나,긍정\n", r"no column '리뷰'; it has \['글', '감정'\]"),
         ("t.csv", "리뷰,감정\n하나,긍정\n ,부정\n", "1 rows have no text, the first .*row 3"),
         ("t.csv", "리뷰,감정\n하나,긍정\n둘,\n", "row 3: the column '감정' has no label"),
+        ("t.csv", "리뷰,감정\n하나,긍정\n둘, \n", "row 3: the column '감정' has no label"),
         ("t.csv", "리뷰,감정\n하나,긍정\n둘,긍정\n", "all 2 rows have the label '긍정'"),
         ("t.jsonl", '{"리뷰": "하나", "감정": "긍정"}\n{"리뷰": 3}\n', "row 2: no column '감정'"),
         ("t.jsonl", '{"리뷰": 3, "감정": "긍정"}\n', "row 1: the column '리뷰' holds 3"),
@@ -121,6 +122,9 @@ def test_bad_arguments_and_values_are_named(written):
         ({"labels": ["긍정"]}, r"t.csv, row 3: the label '부정' is none of \['긍정'\]"),
         ({"problem_type": "regression"}, r"row 2: '긍정' in '감정' is no number"),
         ({"problem_type": "ranking"}, "problem_type is one of"),
+        ({"labels": ["긍정", "부정", "긍정"]}, "names that each stand once"),
+        ({"labels": "긍정"}, "names that each stand once, .*not '긍정'"),
+        ({"encoding": "cp94"}, "there is no encoding 'cp94'"),
     ):
         with pytest.raises(KbertError, match=what):
             read_table(path, text="리뷰", label="감정", **settings)
@@ -131,6 +135,24 @@ def test_bad_arguments_and_values_are_named(written):
     quantities = [{"t": f"글 {i}", "l": i / 7} for i in range(200)]
     with pytest.raises(KbertError, match='problem_type="regression"'):
         read_table(quantities, text="t", label="l")
+
+
+def test_a_table_without_a_single_label_or_span():
+    with pytest.raises(KbertError, match="none of 2 rows has a label"):
+        several = {"problem_type": "multi_label_classification"}
+        read_table([{"t": "하나", "l": ""}, {"t": "둘", "l": []}], text="t", label="l", **several)
+    with pytest.raises(KbertError, match="none of 1 rows has a span"):
+        read_table([{"t": "하나", "s": []}], text="t", spans="s")
+
+
+def test_spans_in_a_csv_are_json(written):
+    path = written("t.csv", '글,개체\n이순신이,"[[0, 3, ""PS""]]"\n왔다,[]\n')
+    examples = read_table(path, text="글", spans="개체")
+    assert examples.labels == [[(0, 3, "PS")], []]
+    for cell in ("[[0, 3", "3", "[" * 100_000):
+        path = written("t.csv", f'글,개체\n이순신이,"{cell}"\n')
+        with pytest.raises(KbertError, match=r"t.csv, row 2: spans are a list"):
+            read_table(path, text="글", spans="개체")
 
 
 def test_neither_utf8_nor_cp949(tmp_path):
