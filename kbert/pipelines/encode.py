@@ -55,7 +55,7 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
     """
     if isinstance(given, str):
         return [given]
-    texts = [*given] if isinstance(given, Iterable) else [given]
+    texts: list[Any] = [*given] if isinstance(given, Iterable) else [given]
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             where = f"{name}[{place}]" if isinstance(given, Iterable) else name

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -87,7 +87,7 @@ def _spans(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
     triples = [] if not isinstance(label, Sequence) or isinstance(label, str) else [*label]
     for span in triples or ([] if label == [] else [label]):
         is_triple = isinstance(span, Sequence) and not isinstance(span, str) and len(span) == 3
-        start, end, name = span if is_triple else (None, None, None)
+        start, end, name = cast(Any, span if is_triple else (None, None, None))
         are_places = all(isinstance(place, int | np.integer) for place in (start, end))
         if not are_places or not isinstance(name, str):
             return f"labels of tagging are spans, as [(0, 3, 'PS')], not {label!r:.80}"

@@ -174,7 +174,7 @@ def as_examples(given: Any, model: Any) -> Examples:
         return given
     texts, labels = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
     # Columns of pandas and arrays of numpy are as good as lists.
-    texts, labels = (each.tolist() if hasattr(each, "tolist") else each for each in (texts, labels))
+    texts, labels = map(_as_list, (texts, labels))
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         raise KbertError(
             "expected Examples, as kbert.read_table gives them, or (texts, labels), two lists; "
@@ -197,3 +197,7 @@ def as_examples(given: Any, model: Any) -> Examples:
         label_names=names,
         problem_type=getattr(model, "problem_type", "single_label_classification"),
     )
+
+
+def _as_list(column: Any) -> Any:
+    return column.tolist() if hasattr(column, "tolist") else column

@@ -47,7 +47,8 @@ def divide(
     size_of = dict(zip(heads.tolist(), sizes.tolist(), strict=True))
     by_label: dict[str, list[int]] = {}
     for head in np.random.default_rng(seed).permutation(heads).tolist():
-        by_label.setdefault(labels[head] if labels is not None else "", []).append(head)
+        label = "" if labels is None else labels[int(head)]
+        by_label.setdefault(label, []).append(head)
     chosen: list[int] = []
     for mine in by_label.values():
         wanted = share * sum(size_of[head] for head in mine)
