@@ -9,7 +9,6 @@ from kbert.data.labelled.read_table import read_table
 from kbert.evaluation.report import Language
 from kbert.runs.run_folder import next_folder
 from kbert.sizes.cost import Precision
-from kbert.tasks.files import find_file
 from kbert.tasks.sets import SETS
 
 # Where a set does not say otherwise: Devlin et al. 2018, A.3; warm-up by Mosbach et al. 2021.
@@ -145,7 +144,6 @@ def _fill_in(arguments: argparse.Namespace) -> None:
 
 
 def _is_there(folder: Path, patterns: tuple[str, ...]) -> bool:
-    try:
-        return find_file(folder, patterns).is_file()
-    except ValueError:
-        return False
+    """Whether a folder has a file of a part, or several, of which `read_task` says what to do."""
+    names = (f"{inside}{pattern}" for pattern in patterns for inside in ("", "*/"))
+    return any(any(folder.glob(name)) or any(folder.glob(f"{name}.xz")) for name in names)

@@ -148,7 +148,11 @@ def command(tmp_path, small, tokenizer, monkeypatch):
             **settings,
             **{f"--{name.replace('_', '-')}": each for name, each in changed.items()},
         }
-        recipe_main(monkeypatch, "finetune.py", *[each for pair in mine.items() for each in pair])
+        recipe_main(
+            monkeypatch,
+            "finetune.py",
+            *[each for pair in mine.items() if pair[1] is not None for each in pair],
+        )
 
     return run
 
@@ -174,3 +178,13 @@ def test_what_cannot_be_leaves_no_folder(command, tmp_path, changed, what):
     with pytest.raises(kbert.KbertError, match=what):
         command(**changed)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_part_that_is_there_twice_is_not_left_out(command, tmp_path):
+    (tmp_path / "multinli.train.ko.tsv").write_text(
+        "sentence1\tsentence2\tgold_label\n비가 온다\t날씨가 궂다\tentailment\n", encoding="utf-8"
+    )
+    for name in "ab":
+        (tmp_path / f"xnli.dev.ko.{name}.tsv").write_text("", encoding="utf-8")
+    with pytest.raises(kbert.KbertError, match=r"several such files: xnli.dev.ko.a.tsv, xnli"):
+        command(train=None, task="kornli", data=".")

@@ -122,8 +122,11 @@ def write_report(
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{words['title']}</title>\n<style>{_STYLE}</style>\n" + "\n".join(parts) + "\n"
     )
-    with written_beside(Path(path)) as temporary:
-        Path(temporary).write_text(page, encoding="utf-8")
+    try:
+        with written_beside(Path(path)) as temporary:
+            Path(temporary).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise KbertError(f"{path} cannot be written: {error}") from error
 
 
 def _scores(scores: Mapping[str, float], words: Mapping[str, str], count: int, errors: int) -> str:

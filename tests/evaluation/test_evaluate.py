@@ -155,3 +155,9 @@ def test_labels_that_cannot_be_are_named_before_a_model_is_asked(small, tokenize
     model.tokenizer = tokenizer
     with pytest.raises(KbertError, match=r"example 1: .*a finite number, not nan"):
         evaluate(model, (["국회", "나"], [1.0, float("nan")]))
+
+
+def test_a_report_that_cannot_be_written_says_so(tmp_path):
+    found = evaluated(["긍정"], ["부정"], np.array([[0.9, 0.1]]))
+    with pytest.raises(KbertError, match=r"report.html cannot be written"):
+        write_report(found, tmp_path / "none" / "report.html")

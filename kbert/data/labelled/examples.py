@@ -185,7 +185,9 @@ def as_examples(given: Any, model: Any) -> Examples:
     if labels is not None and len(labels) != len(texts):
         raise KbertError(f"{len(texts)} texts and {len(labels)} labels do not go together")
     names = list(getattr(model, "labels", []))
-    if labels is not None and names and all(type(label) is int for label in labels):
+    problem_type = getattr(model, "problem_type", "single_label_classification")
+    are_numbers = problem_type == "regression"  # and no places of names
+    if labels and names and not are_numbers and all(type(label) is int for label in labels):
         wrong = [label for label in labels if not 0 <= label < len(names)]
         if wrong:
             raise KbertError(f"the label {wrong[0]} is no place in {names!r:.200}")
@@ -195,7 +197,7 @@ def as_examples(given: Any, model: Any) -> Examples:
         list(texts),
         labels=None if labels is None else list(labels),
         label_names=names,
-        problem_type=getattr(model, "problem_type", "single_label_classification"),
+        problem_type=problem_type,
     )
 
 

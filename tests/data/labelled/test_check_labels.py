@@ -86,3 +86,10 @@ def test_columns_of_pandas_and_numpy_are_lists():
     assert as_examples((np.array(["하나"]), np.array([1])), model).labels == ["긍정"]
     with pytest.raises(KbertError, match="labels are a list, one for each text, not '긍정'"):
         as_examples((["하나"], "긍정"), model)
+
+
+def test_whole_numbers_of_regression_are_no_places_of_names():
+    model = SimpleNamespace(
+        task="sequence-classification", labels=["점수"], problem_type="regression"
+    )
+    assert as_examples((["하나", "둘"], [0, 5]), model).labels == [0, 5]
