@@ -40,7 +40,7 @@ def divide(
         >>> divide([["가"], ["나"], ["가"], ["다"]], None, None, 0.5, seed=1)
         ([1, 3], [0, 2])
     """
-    if not 0 < share < 1:
+    if not isinstance(share, int | float) or not 0 < share < 1:
         raise KbertError(f"share is how much is held out, in (0, 1), not {share!r}")
     together = _together(texts, groups)  # (N,) the first row that each belongs to
     heads, sizes = np.unique(together, return_counts=True)

@@ -49,7 +49,8 @@ def test_labels_have_like_shares_and_seeds_repeat():
 
 
 def test_what_cannot_be_divided_is_refused():
-    with pytest.raises(KbertError, match="share is how much"):
-        examples_of(["하나", "둘"]).split(1.5)
+    for share in (1.5, 0, float("nan"), "a", None):
+        with pytest.raises(KbertError, match="share is how much"):
+            examples_of(["하나", "둘"]).split(share)
     with pytest.raises(KbertError, match="cannot be divided"):
         examples_of(["같은 글"] * 6).split(0.5)
