@@ -4,6 +4,7 @@ Scores; which labels were taken for which; the surest mistakes, among which are 
 of the labels themselves. In Korean or English, for a phone and a desk, a light page and a dark one.
 """
 
+import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -164,8 +165,9 @@ def _errors(wrong: list[dict[str, Any]], words: Mapping[str, str], task: str) ->
         told = "<br>".join(escape(_told(text, words)) for text in texts if text is not None)
         said = [_told(one, words) for one in _named(each, task)]
         sure = f"{each['score']:.2f}" if is_number else f"{100 * each['score']:.0f}%"
+        file_and_row = re.sub(r"^.*[/\\]", "", each["where"])
         rows.append(
-            f"<tr><td>{told}<small>{escape(each['where'])}</small></td>"
+            f"<tr><td>{told}<small>{escape(file_and_row)}</small></td>"
             f"<td>{escape(said[0])}</td><td>{escape(said[1])}</td><td><i>{sure}</i></td></tr>"
         )
     names = ("text", "label", "predicted", "off" if is_number else "score")
