@@ -66,10 +66,10 @@ class BertWithHead(KbertModel):
         """A head for labels; with a dropout of None it drops as the encoder does."""
         config = self.bert.get_config()
         head = LabelHead(
-            num_labels,
-            config["hidden_dropout_prob"] if dropout is None else dropout,
-            config["initializer_range"],
-            sub_seed(config["seed"], name),
+            num_labels=num_labels,
+            dropout=config["hidden_dropout_prob"] if dropout is None else dropout,
+            initializer_range=config["initializer_range"],
+            seed=sub_seed(config["seed"], name),
             dtype=self.dtype_policy.name,
             name=name,
         )

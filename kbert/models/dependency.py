@@ -89,10 +89,10 @@ class BertForDependencyParsing(BertWithHead):
     def _role(self, name: str, size: int) -> WordRole:
         config = self.bert.get_config()
         layer = WordRole(
-            size,
-            self._head_arguments["parser_dropout"],
-            config["initializer_range"],
-            sub_seed(config["seed"], name),
+            size=size,
+            dropout=self._head_arguments["parser_dropout"],
+            initializer_range=config["initializer_range"],
+            seed=sub_seed(config["seed"], name),
             dtype=self.dtype_policy.name,
             name=name,
         )

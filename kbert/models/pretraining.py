@@ -27,13 +27,13 @@ class _BertWithMaskedLM(BertWithHead):
         self._head_arguments = {"tie_word_embeddings": tie_word_embeddings}
         config = self.bert.get_config()
         self.mlm = MaskedLMHead(
-            config["vocab_size"],
-            config["layer_norm_eps"],
-            config["initializer_range"],
-            sub_seed(config["seed"], "mlm"),
-            config["embedding_size"],
-            config["hidden_act"],
-            tie_word_embeddings,
+            vocab_size=config["vocab_size"],
+            layer_norm_eps=config["layer_norm_eps"],
+            initializer_range=config["initializer_range"],
+            seed=sub_seed(config["seed"], "mlm"),
+            embedding_size=config["embedding_size"],
+            hidden_act=config["hidden_act"],
+            tied=tie_word_embeddings,
             dtype=self.dtype_policy.name,
             name="mlm",
         )
