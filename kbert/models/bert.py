@@ -231,7 +231,7 @@ class Bert(KbertModel):
             "last_hidden_state": hidden,
         }
         if self.pooler is not None:
-            outputs["pooler_output"] = run(self.pooler, hidden)
+            outputs["pooler_output"] = run(self.pooler, hidden, training=training)
         if output_hidden_states:
             outputs["hidden_states"] = [*hidden_states, hidden]
         if output_attentions:
