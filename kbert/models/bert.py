@@ -200,8 +200,8 @@ class Bert(KbertModel):
         if lengths is not None:
             lengths = ops.cast(lengths, "int32")
             if mask is None:
-                places = ops.arange(ops.shape(inputs["input_ids"])[1], dtype="int32")
-                mask = places < lengths[:, None]  # (B, L)
+                positions = ops.arange(ops.shape(inputs["input_ids"])[1], dtype="int32")
+                mask = positions < lengths[:, None]  # (B, L)
         bias = None if mask is None else padding_bias(mask, self.compute_dtype)
 
         ids, segments = inputs["input_ids"], inputs.get("token_type_ids")

@@ -77,7 +77,7 @@ class BertForPreTraining(_BertWithMaskedLM):
         self.nsp = _next_sentence_head(self.bert)
         self.built = True
 
-    def _places(self):
+    def _num_classes(self):
         return {"mlm": self.vocab_size, "nsp": 2}
 
     def call(self, inputs, training=None) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class BertForMaskedLM(_BertWithMaskedLM):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
         self.built = True
 
-    def _places(self):
+    def _num_classes(self):
         return {None: self.vocab_size}
 
     def call(self, inputs, training=None):
@@ -168,7 +168,7 @@ class BertForNextSentencePrediction(BertWithHead):
         self.nsp = _next_sentence_head(self.bert)
         self.built = True
 
-    def _places(self):
+    def _num_classes(self):
         return {None: 2}
 
     def call(self, inputs, training=None):

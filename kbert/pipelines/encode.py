@@ -56,9 +56,9 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
     if isinstance(given, str):
         return [given]
     texts: list[Any] = [*given] if isinstance(given, Iterable) else [given]
-    for place, text in enumerate(texts):
+    for index, text in enumerate(texts):
         if not isinstance(text, str):
-            where = f"{name}[{place}]" if isinstance(given, Iterable) else name
+            where = f"{name}[{index}]" if isinstance(given, Iterable) else name
             raise TypeError(
                 f"{where} is {text!r:.80}: expected a text (str), or a list of texts, of "
                 "which none is missing"

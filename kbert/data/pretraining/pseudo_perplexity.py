@@ -18,7 +18,7 @@ from kbert.errors import KbertError
 from kbert.text.tokenizer import Tokenizer
 
 
-def one_masked_batches(
+def pseudo_perplexity_batches(
     shard: Shard,
     tokenizer: Tokenizer,
     *,
@@ -46,7 +46,7 @@ def one_masked_batches(
         >>> from kbert.data.shards.shards import encode_documents
         >>> tokenizer = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "가", "나"])
         >>> shard = encode_documents([["가 나"]], tokenizer)
-        >>> x, y, weights = one_masked_batches(
+        >>> x, y, weights = pseudo_perplexity_batches(
         ...     shard, tokenizer, sequence_length=5, batch_size=2, seed=0)[0]
         >>> x["input_ids"].tolist(), y["mlm"].tolist()
         ([[2, 4, 6, 3, 0], [2, 5, 4, 3, 0]], [[5], [6]])

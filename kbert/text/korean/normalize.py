@@ -12,7 +12,7 @@ Three further rules are off unless asked for, since the published checkpoints we
     fillers       the Hangul fillers U+3164 and U+FFA0, which look like a space, become one.
     width         full-width ＡＢＣ and half-width ﾡ become ABC and ㄱ.
 
-Each replaces one character by one, so the places in the text stay as they are.
+Each replaces one character by one, so the offsets in the text stay as they are.
 """
 
 import unicodedata
