@@ -1,6 +1,7 @@
 """What stands on an encoder: which word was masked, does the second text follow, which label.
 
 Shapes: B batch, L length, P masked positions, D hidden, E embedding (D in BERT), V vocabulary.
+In BERT's paper D is H; a classifier's pooled [CLS] is C there, and its kernel (D, K labels) W^T.
 """
 
 import keras

@@ -34,10 +34,10 @@ from kbert.text.korean.morphemes import Analyser
 from kbert.text.korean.normalize import (
     Form,
     check_settings,
+    check_texts,
     nfc,
     normalize,
     replacements_of,
-    several,
 )
 from kbert.text.learning.vocabulary_trainer import train_vocabulary
 from kbert.text.learning.word_counts import count_words
@@ -353,7 +353,7 @@ class Tokenizer:
             >>> Tokenizer(tokens).encode_pieces(["국회에 국회"], ["eojeol_ids"]).columns
             {'eojeol_ids': array([0, 0, 1], dtype=int32)}
         """
-        return self._encoder.pieces(list(several(texts)), columns)
+        return self._encoder.pieces(list(check_texts(texts)), columns)
 
     def __call__(
         self,
@@ -497,4 +497,4 @@ class Tokenizer:
 
 
 def _as_list(texts: Texts) -> list[str]:
-    return [texts] if isinstance(texts, str) else list(several(texts))
+    return [texts] if isinstance(texts, str) else list(check_texts(texts))

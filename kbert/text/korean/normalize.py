@@ -75,8 +75,8 @@ def normalize(text: str, form: Form = "NFC", replacements: Mapping[int, str] | N
     return unicodedata.normalize(form, text)
 
 
-def several(texts: Iterable[str]) -> Iterable[str]:
-    """Several texts, as they are; what each is, is checked where it is used.
+def check_texts(texts: Iterable[str]) -> Iterable[str]:
+    """The texts, as they are; what each is, is checked where it is used.
 
     Raises:
         TypeError: if they are not several texts. (One text is not, though Python would walk through
