@@ -103,7 +103,7 @@ def main() -> None:
         min_frequency=arguments.min_frequency,
         limit_alphabet=arguments.limit_alphabet,
         characters=ksx1001_syllables() if arguments.syllables else (),
-        both_places=bool(arguments.morphemes),
+        both_positions=bool(arguments.morphemes),
         jamo_fallback=arguments.jamo,
         unused=arguments.unused,
         special_tokens=arguments.special_tokens,

@@ -41,7 +41,7 @@ def ceiling(examples: Examples, tokenizer: Tokenizer) -> dict[str, float]:
     is_answers = examples.task == "question-answering"
     texts = (examples.pairs or []) if is_answers else examples.texts
     pieces = tokenizer.encode_pieces(texts, ["offsets"])
-    offsets, starts = pieces.places["offsets"], pieces.starts.tolist()
+    offsets, starts = pieces.columns["offsets"], pieces.starts.tolist()
     said: list[Any] = []
     for i, (text, label) in enumerate(zip(texts, examples.labels, strict=True)):
         mine = offsets[starts[i] : starts[i + 1]]

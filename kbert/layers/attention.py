@@ -3,6 +3,7 @@
     Attention(Q, K, V) = softmax(Q K^T / sqrt(H)) V
 
 Shapes: B batch, L length, N heads, H head size, D = N * H hidden.
+In the paper N is h, H is d_k = d_v and D is d_model; BERT's paper has A for N and H for D.
 Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 """
 

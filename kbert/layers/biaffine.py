@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kbert.layers.calling import run
+from kbert.layers.dense import Dense
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
@@ -44,7 +45,7 @@ class WordRole(keras.layers.Layer):
         self.size = size
         self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
         initializer = TruncatedNormal(initializer_range, seed=sub_seed(seed, "dense"))
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             size,
             activation="elu",
             kernel_initializer=initializer,
@@ -59,7 +60,7 @@ class WordRole(keras.layers.Layer):
 
     def call(self, words, training=None):
         """(B, W, I) -> (B, W, A)."""
-        vectors = run(self.dense, words)
+        vectors = run(self.dense, words, training=training)
         kept = ops.ones_like(vectors[:, :1])  # (B, 1, A)
         return vectors * run(self.dropout, kept, training=training)
 

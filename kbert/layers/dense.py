@@ -2,6 +2,8 @@
 
     y = x W + b        dx = dy W^T        dW = x^T dy        db = 1^T dy
 
+Every dense layer of kbert's is this one, in heads too; Keras's own is for models around kbert's.
+
 Shapes: M rows, I inputs, O outputs.
 """
 

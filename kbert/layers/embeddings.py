@@ -8,7 +8,7 @@ from keras import ops
 
 from kbert.errors import KbertError
 from kbert.layers.calling import run
-from kbert.layers.dense import sum_of_rows
+from kbert.layers.dense import Dense, sum_of_rows
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.layer_norm import LayerNorm
@@ -89,7 +89,7 @@ class Embeddings(keras.layers.Layer):
             self.segment_table = table(self.type_vocab_size, "segment_table")
         self.layer_norm.build((None, None, self.embedding_size))
         if self.embedding_size != self.hidden_size:
-            self.projection = keras.layers.Dense(
+            self.projection = Dense(
                 self.hidden_size,
                 kernel_initializer=TruncatedNormal(
                     self.initializer_range, seed=sub_seed(self.seed, "projection")
@@ -134,7 +134,9 @@ class Embeddings(keras.layers.Layer):
         total = token + position + segment  # float32
         hidden = run(self.layer_norm, total, training=training)
         hidden = run(self.dropout, hidden, training=training)
-        return hidden if self.embedding_size == self.hidden_size else run(self.projection, hidden)
+        if self.embedding_size == self.hidden_size:
+            return hidden
+        return run(self.projection, hidden, training=training)
 
     def compute_output_shape(self, input_ids_shape, token_type_ids_shape=None):
         """Adds D."""

@@ -4,6 +4,8 @@
     x = LayerNorm(x + Dropout(FeedForward(x)))
 
 Shapes: B batch, L length, D hidden, N heads, H head size.
+In Vaswani et al. D is d_model, N is h and H is d_k; in BERT's paper D is H, N is A, and L counts
+the layers.
 """
 
 import keras

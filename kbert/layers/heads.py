@@ -1,6 +1,7 @@
 """What stands on an encoder: which word was masked, does the second text follow, which label.
 
 Shapes: B batch, L length, P masked positions, D hidden, E embedding (D in BERT), V vocabulary.
+In BERT's paper D is H; a classifier's pooled [CLS] is C there, and its kernel (D, K labels) W^T.
 """
 
 import keras
@@ -8,7 +9,7 @@ from keras import ops
 
 from kbert.layers.activations import activation
 from kbert.layers.calling import run
-from kbert.layers.dense import linear
+from kbert.layers.dense import Dense, linear
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.layer_norm import LayerNorm
@@ -78,7 +79,7 @@ class MaskedLMHead(keras.layers.Layer):
         """Makes the transform D -> E, its norm, and a bias for every word."""
         embedding_size = self.embedding_size or hidden_shape[-1]
         initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, "transform"))
-        self.transform = keras.layers.Dense(
+        self.transform = Dense(
             embedding_size,
             kernel_initializer=initializer,
             dtype=self.dtype_policy,
@@ -116,7 +117,9 @@ class MaskedLMHead(keras.layers.Layer):
         """
         if positions is not None:
             hidden = gather_positions(hidden, positions)  # (B, P, D)
-        hidden = activation(self.hidden_act, run(self.transform, hidden), training)
+        hidden = activation(
+            self.hidden_act, run(self.transform, hidden, training=training), training
+        )
         hidden = run(self.layer_norm, hidden, training=training)
         table = embedding_table if self.tied else self.decoder
         if keras.backend.standardize_dtype(hidden.dtype) == "float32":
@@ -158,7 +161,7 @@ class LabelHead(keras.layers.Layer):
         self.num_labels = num_labels
         self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
         initializer = TruncatedNormal(initializer_range, seed=sub_seed(seed, "dense"))
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             num_labels, kernel_initializer=initializer, dtype=self.dtype_policy, name="dense"
         )
 
@@ -170,7 +173,7 @@ class LabelHead(keras.layers.Layer):
     def call(self, vectors, training=None):
         """(..., D) -> (..., num_labels), float32."""
         dropped = run(self.dropout, vectors, training=training)
-        return ops.cast(run(self.dense, dropped), "float32")
+        return ops.cast(run(self.dense, dropped, training=training), "float32")
 
     def compute_output_shape(self, input_shape):
         """The labels in place of D."""

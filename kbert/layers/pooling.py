@@ -7,6 +7,7 @@ import keras
 
 from kbert.layers.activations import activation
 from kbert.layers.calling import run
+from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 
 
@@ -42,7 +43,7 @@ class Pooler(keras.layers.Layer):
     def build(self, input_shape):
         """Makes the projection D -> D."""
         initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, "dense"))
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             input_shape[-1],
             kernel_initializer=initializer,
             dtype=self.dtype_policy,
@@ -51,9 +52,10 @@ class Pooler(keras.layers.Layer):
         self.dense.build((input_shape[0], input_shape[-1]))
         self.built = True
 
-    def call(self, hidden):
+    def call(self, hidden, training=None):
         """(B, L, D) -> (B, D)."""
-        return activation(self.activation, run(self.dense, hidden[:, 0]))
+        dense = run(self.dense, hidden[:, 0], training=training)
+        return activation(self.activation, dense, training)
 
     def compute_output_shape(self, input_shape):
         """Drops the length."""

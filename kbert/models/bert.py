@@ -6,6 +6,7 @@ Shapes: B batch, L length, D hidden, N heads, H head size.
 Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers".
 """
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -102,28 +103,10 @@ class Bert(KbertModel):
         name: str = "bert",
         dtype: str | None = None,
     ):
+        given = locals()  # at the start of a function: its arguments
+        arguments = {each: given[each] for each in _ARGUMENTS}
         super().__init__(name=name, dtype=dtype)
-        arguments = {
-            "vocab_size": vocab_size,
-            "hidden_size": hidden_size,
-            "num_hidden_layers": num_hidden_layers,
-            "num_attention_heads": num_attention_heads,
-            "intermediate_size": intermediate_size,
-            "hidden_dropout_prob": hidden_dropout_prob,
-            "attention_probs_dropout_prob": attention_probs_dropout_prob,
-            "max_position_embeddings": max_position_embeddings,
-            "type_vocab_size": type_vocab_size,
-            "initializer_range": initializer_range,
-            "layer_norm_eps": layer_norm_eps,
-            "add_pooling_layer": add_pooling_layer,
-            "pooler_activation": pooler_activation,
-            "hidden_act": hidden_act,
-            "embedding_size": hidden_size if embedding_size is None else embedding_size,
-            "position_offset": position_offset,
-            "attention_window": attention_window,
-            "remat": remat,
-            "seed": seed,
-        }
+        arguments["embedding_size"] = hidden_size if embedding_size is None else embedding_size
         self._arguments = _checked(arguments)
         seed = self._arguments["seed"]
         self.vocab_size = vocab_size
@@ -135,30 +118,30 @@ class Bert(KbertModel):
 
         policy = self.dtype_policy.name
         self.embeddings = Embeddings(
-            vocab_size,
-            hidden_size,
-            max_position_embeddings,
-            type_vocab_size,
-            hidden_dropout_prob,
-            layer_norm_eps,
-            initializer_range,
-            sub_seed(seed, "embeddings"),
-            embedding_size,
-            position_offset,
+            vocab_size=vocab_size,
+            hidden_size=hidden_size,
+            max_position_embeddings=max_position_embeddings,
+            type_vocab_size=type_vocab_size,
+            dropout=hidden_dropout_prob,
+            layer_norm_eps=layer_norm_eps,
+            initializer_range=initializer_range,
+            seed=sub_seed(seed, "embeddings"),
+            embedding_size=embedding_size,
+            position_offset=position_offset,
             dtype=policy,
             name="embeddings",
         )
         self.encoder_layers = [
             EncoderLayer(
-                num_attention_heads,
-                intermediate_size,
-                hidden_dropout_prob,
-                attention_probs_dropout_prob,
-                layer_norm_eps,
-                initializer_range,
-                sub_seed(seed, f"encoder_layer_{index}"),
-                hidden_act,
-                attention_window,
+                num_attention_heads=num_attention_heads,
+                intermediate_size=intermediate_size,
+                dropout=hidden_dropout_prob,
+                attention_dropout=attention_probs_dropout_prob,
+                layer_norm_eps=layer_norm_eps,
+                initializer_range=initializer_range,
+                seed=sub_seed(seed, f"encoder_layer_{index}"),
+                hidden_act=hidden_act,
+                attention_window=attention_window,
                 dtype=policy,
                 name=f"encoder_layer_{index}",
             )
@@ -167,9 +150,9 @@ class Bert(KbertModel):
         self.pooler = None
         if add_pooling_layer:
             self.pooler = Pooler(
-                initializer_range,
-                sub_seed(seed, "pooler"),
-                pooler_activation,
+                initializer_range=initializer_range,
+                seed=sub_seed(seed, "pooler"),
+                activation=pooler_activation,
                 dtype=policy,
                 name="pooler",
             )
@@ -217,8 +200,8 @@ class Bert(KbertModel):
         if lengths is not None:
             lengths = ops.cast(lengths, "int32")
             if mask is None:
-                places = ops.arange(ops.shape(inputs["input_ids"])[1], dtype="int32")
-                mask = places < lengths[:, None]  # (B, L)
+                positions = ops.arange(ops.shape(inputs["input_ids"])[1], dtype="int32")
+                mask = positions < lengths[:, None]  # (B, L)
         bias = None if mask is None else padding_bias(mask, self.compute_dtype)
 
         ids, segments = inputs["input_ids"], inputs.get("token_type_ids")
@@ -248,7 +231,7 @@ class Bert(KbertModel):
             "last_hidden_state": hidden,
         }
         if self.pooler is not None:
-            outputs["pooler_output"] = run(self.pooler, hidden)
+            outputs["pooler_output"] = run(self.pooler, hidden, training=training)
         if output_hidden_states:
             outputs["hidden_states"] = [*hidden_states, hidden]
         if output_attentions:
@@ -310,6 +293,12 @@ class Bert(KbertModel):
         return {**self._arguments, "dtype": self.dtype_policy.name}
 
 
+# What `get_config` gives back; Keras keeps a model's name and dtype.
+_ARGUMENTS = [
+    each
+    for each in inspect.signature(Bert.__init__).parameters
+    if each not in ("self", "name", "dtype")
+]
 _ENDS = {"initializer_range": 100.0, "layer_norm_eps": 1.0}  # beyond, nothing is learnt
 
 

@@ -8,7 +8,7 @@ from kbert.layers.heads import LabelHead
 from kbert.layers.initializers import sub_seed
 from kbert.models.base import DETAILS, KbertModel
 from kbert.models.bert import Bert
-from kbert.models.logits import check_losses, takes_places
+from kbert.models.logits import check_losses, takes_indices
 from kbert.models.watched_data import LabelLimits
 from kbert.text.tokenizer import Tokenizer
 
@@ -49,14 +49,18 @@ class BertWithHead(KbertModel):
         super().compile(optimizer, loss, *args, **kwargs)
         self._losses_given = loss
 
-    def _places(self) -> dict[Any, int | str]:
+    def _num_classes(self) -> dict[Any, int | str]:
         """How many classes there are for a label to name, by output; see `_label_limits`."""
         return {}
 
     def _label_limits(self) -> LabelLimits:
         given = getattr(self, "_losses_given", None)
         losses: dict[Any, Any] = given if isinstance(given, dict) else {None: given}
-        return {name: end for name, end in self._places().items() if takes_places(losses.get(name))}
+        return {
+            name: end
+            for name, end in self._num_classes().items()
+            if takes_indices(losses.get(name))
+        }
 
     def _needs_pooler(self) -> None:
         if self.bert.pooler is None:
@@ -66,10 +70,10 @@ class BertWithHead(KbertModel):
         """A head for labels; with a dropout of None it drops as the encoder does."""
         config = self.bert.get_config()
         head = LabelHead(
-            num_labels,
-            config["hidden_dropout_prob"] if dropout is None else dropout,
-            config["initializer_range"],
-            sub_seed(config["seed"], name),
+            num_labels=num_labels,
+            dropout=config["hidden_dropout_prob"] if dropout is None else dropout,
+            initializer_range=config["initializer_range"],
+            seed=sub_seed(config["seed"], name),
             dtype=self.dtype_policy.name,
             name=name,
         )

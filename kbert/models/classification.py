@@ -75,7 +75,7 @@ class BertForSequenceClassification(BertWithHead):
     def problem_type(self, problem_type: str) -> None:
         self._head_arguments["problem_type"] = _check_problem_type(problem_type)
 
-    def _places(self):
+    def _num_classes(self):
         is_one = self.problem_type == "single_label_classification"
         return {None: len(self.labels)} if is_one else {}
 

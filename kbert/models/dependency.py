@@ -89,10 +89,10 @@ class BertForDependencyParsing(BertWithHead):
     def _role(self, name: str, size: int) -> WordRole:
         config = self.bert.get_config()
         layer = WordRole(
-            size,
-            self._head_arguments["parser_dropout"],
-            config["initializer_range"],
-            sub_seed(config["seed"], name),
+            size=size,
+            dropout=self._head_arguments["parser_dropout"],
+            initializer_range=config["initializer_range"],
+            seed=sub_seed(config["seed"], name),
             dtype=self.dtype_policy.name,
             name=name,
         )
@@ -111,7 +111,7 @@ class BertForDependencyParsing(BertWithHead):
         layer.build((None, None, size))
         return layer
 
-    def _places(self):
+    def _num_classes(self):
         return {"relations": len(self.labels)}
 
     def call(self, inputs, training=None) -> dict[str, Any]:
@@ -130,11 +130,11 @@ class BertForDependencyParsing(BertWithHead):
             (B, W, W + 1, C).
 
         Raises:
-            KbertError: if there are no places of words among the inputs.
+            KbertError: if there are no positions of words among the inputs.
         """
-        places = _word_places(inputs)
+        positions = _word_positions(inputs)
         hidden = self.bert(inputs, training=training)["last_hidden_state"]  # (B, L, D)
-        words = ops.concatenate([gather_positions(hidden, each) for each in places], axis=-1)
+        words = ops.concatenate([gather_positions(hidden, each) for each in positions], axis=-1)
         root = ops.concatenate([hidden[:, :1], hidden[:, :1]], axis=-1)
         nodes = ops.concatenate([root, words], axis=1)  # (B, W + 1, 2 D)
 
@@ -156,7 +156,7 @@ class BertForDependencyParsing(BertWithHead):
 
     def compute_output_spec(self, inputs, training=None) -> dict[str, Any]:
         """What `call` returns, as symbols."""
-        batch, words = tuple(_word_places(inputs)[0].shape)
+        batch, words = tuple(_word_positions(inputs)[0].shape)
         nodes = None if words is None else words + 1
         shape = (batch, words) if inputs.get("heads") is not None else (batch, words, nodes)
         return {
@@ -165,7 +165,7 @@ class BertForDependencyParsing(BertWithHead):
         }
 
 
-def _word_places(inputs: Any) -> tuple[Any, Any]:
+def _word_positions(inputs: Any) -> tuple[Any, Any]:
     """(B, W) each: where words begin, and where they end."""
     given = inputs if isinstance(inputs, dict) else {}
     if given.get("first_pieces") is None or given.get("last_pieces") is None:

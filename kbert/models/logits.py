@@ -41,7 +41,7 @@ def check_losses(loss: Any, model: str) -> None:
         )
 
 
-def takes_places(loss: Any) -> bool:
-    """Whether a loss takes labels as numbers, each the place of a logit."""
+def takes_indices(loss: Any) -> bool:
+    """Whether a loss takes labels as numbers, each the index of a logit."""
     is_keras = isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
-    return is_keras or getattr(loss, "takes_places", False)
+    return is_keras or getattr(loss, "takes_indices", False)

@@ -27,13 +27,13 @@ class _BertWithMaskedLM(BertWithHead):
         self._head_arguments = {"tie_word_embeddings": tie_word_embeddings}
         config = self.bert.get_config()
         self.mlm = MaskedLMHead(
-            config["vocab_size"],
-            config["layer_norm_eps"],
-            config["initializer_range"],
-            sub_seed(config["seed"], "mlm"),
-            config["embedding_size"],
-            config["hidden_act"],
-            tie_word_embeddings,
+            vocab_size=config["vocab_size"],
+            layer_norm_eps=config["layer_norm_eps"],
+            initializer_range=config["initializer_range"],
+            seed=sub_seed(config["seed"], "mlm"),
+            embedding_size=config["embedding_size"],
+            hidden_act=config["hidden_act"],
+            tied=tie_word_embeddings,
             dtype=self.dtype_policy.name,
             name="mlm",
         )
@@ -77,7 +77,7 @@ class BertForPreTraining(_BertWithMaskedLM):
         self.nsp = _next_sentence_head(self.bert)
         self.built = True
 
-    def _places(self):
+    def _num_classes(self):
         return {"mlm": self.vocab_size, "nsp": 2}
 
     def call(self, inputs, training=None) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class BertForMaskedLM(_BertWithMaskedLM):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
         self.built = True
 
-    def _places(self):
+    def _num_classes(self):
         return {None: self.vocab_size}
 
     def call(self, inputs, training=None):
@@ -168,7 +168,7 @@ class BertForNextSentencePrediction(BertWithHead):
         self.nsp = _next_sentence_head(self.bert)
         self.built = True
 
-    def _places(self):
+    def _num_classes(self):
         return {None: 2}
 
     def call(self, inputs, training=None):

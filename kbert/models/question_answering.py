@@ -36,7 +36,7 @@ class BertForQuestionAnswering(BertWithHead):
         self.span = self._label_head("span", 2)
         self.built = True
 
-    def _places(self):
+    def _num_classes(self):
         return {"start": LENGTH, "end": LENGTH}
 
     def call(self, inputs, training=None) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class BertForTokenClassification(BertWithHead):
         self.classifier = self._label_head("classifier", len(self.labels), classifier_dropout)
         self.built = True
 
-    def _places(self):
+    def _num_classes(self):
         return {None: len(self.labels)}
 
     def call(self, inputs, training=None):

@@ -159,7 +159,7 @@ def check_labels(y: Any, limits: LabelLimits, length: int) -> None:
         of = f"the labels of {name!r}" if name else "the labels"
         if numbers.dtype.kind in "UO":
             raise KbertError(
-                f"{of} are numbers, each the place of a name in model.labels, not "
+                f"{of} are numbers, each the index of a name in model.labels, not "
                 f"{str(numbers.flat[0])!r:.40}"
             )
         stop = length if end == LENGTH else int(end)

@@ -4,7 +4,7 @@
                       -> slices of the context
 
 The score of a span is start logit + end logit. A span begins before it ends, and is at most
-`max_answer_length` tokens long. That there is no answer is scored by [CLS], whose place a model
+`max_answer_length` tokens long. That there is no answer is scored by [CLS], whose position a model
 that was trained on such questions learns; of several windows the least of these counts.
 
 Shapes: L length.
@@ -113,10 +113,10 @@ class QuestionAnswering:
         cut = [self._cut(question, max_question_length) for question in asked]
         windows = to_windows(self.tokenizer, cut, texts, self.model.max_length)
 
-        def answer(outputs: dict[str, np.ndarray], places: list[int]) -> list[Any]:
+        def answer(outputs: dict[str, np.ndarray], indices: list[int]) -> list[Any]:
             return [
-                _spans(windows[place], outputs["start"][i], outputs["end"][i], max_answer_length)
-                for i, place in enumerate(places)
+                _spans(windows[index], outputs["start"][i], outputs["end"][i], max_answer_length)
+                for i, index in enumerate(indices)
             ]
 
         found = predict(self.model, [window.row for window in windows], answer, batch_size)
@@ -137,7 +137,7 @@ class QuestionAnswering:
         pieces = self.tokenizer.encode_pieces([question], ["offsets"])
         if len(pieces.ids) <= whole_number("max_question_length", most, 1):
             return question
-        return question[: int(pieces.places["offsets"][most - 1, 1])]
+        return question[: int(pieces.columns["offsets"][most - 1, 1])]
 
 
 def _spans(
@@ -167,7 +167,7 @@ def _spans(
 
 
 def _second_text(window: Window) -> np.ndarray:
-    """The places of the second text's tokens: those behind the last separator but one."""
+    """The positions of the second text's tokens: those behind the last separator but one."""
     is_text = window.is_text
     gap = np.flatnonzero(~is_text)
     inner = gap[(gap > 0) & (gap < len(is_text) - 1)]
@@ -178,10 +178,10 @@ def _ranked(context: str, spans: list[_Span]) -> list[dict[str, Any]]:
     """Spans as answers, the best first, each text once, with the probability of each."""
     best: dict[tuple[int, int], float] = {}
     for span in spans:
-        place = (span.start, span.end)
-        best[place] = max(best.get(place, -np.inf), span.score)
-    places = sorted(best, key=lambda place: -best[place])
-    scores = np.exp(log_softmax(np.array([best[place] for place in places])))
+        ends = (span.start, span.end)
+        best[ends] = max(best.get(ends, -np.inf), span.score)
+    ranked = sorted(best, key=lambda ends: -best[ends])
+    scores = np.exp(log_softmax(np.array([best[ends] for ends in ranked])))
     return [
         {
             "answer": context[start:end],
@@ -189,5 +189,5 @@ def _ranked(context: str, spans: list[_Span]) -> list[dict[str, Any]]:
             "end": end,
             "score": float(score),
         }
-        for (start, end), score in zip(places, scores, strict=True)
+        for (start, end), score in zip(ranked, scores, strict=True)
     ]

@@ -93,8 +93,8 @@ class MultipleChoice:
             max_length=self.model.max_length,
         )
 
-        def answer(logits: np.ndarray, places: list[int]) -> list[float]:
-            return logits[: len(places), 0].tolist()
+        def answer(logits: np.ndarray, indices: list[int]) -> list[float]:
+            return logits[: len(indices), 0].tolist()
 
         logits = predict(self.model, rows, answer, batch_size, one_choice=True)
         ends = np.cumsum([len(mine) for mine in choices], dtype=int)

@@ -91,8 +91,8 @@ class TextClassifier:
         """
         rows = to_rows(self.tokenizer, texts, pairs, max_length=self.model.max_length)
 
-        def answer(logits: Any, places: list[int]) -> list[np.ndarray]:
-            return list(_probabilities(logits[: len(places)], self.model.problem_type))
+        def answer(logits: Any, indices: list[int]) -> list[np.ndarray]:
+            return list(_probabilities(logits[: len(indices)], self.model.problem_type))
 
         found = predict(self.model, rows, answer, batch_size)
         return np.array(found, np.float32).reshape(len(texts), len(self.model.labels))
@@ -101,7 +101,7 @@ class TextClassifier:
         if self.model.problem_type == "regression":
             return {"score": float(scores[0])}
         order = np.argsort(-scores, kind="stable").tolist()
-        named = {self.model.labels[place]: float(scores[place]) for place in order}
+        named = {self.model.labels[index]: float(scores[index]) for index in order}
         if self.model.problem_type == "multi_label_classification":
             return {"labels": [name for name in named if named[name] >= threshold], "scores": named}
         label = self.model.labels[order[0]]

@@ -56,9 +56,9 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
     if isinstance(given, str):
         return [given]
     texts: list[Any] = [*given] if isinstance(given, Iterable) else [given]
-    for place, text in enumerate(texts):
+    for index, text in enumerate(texts):
         if not isinstance(text, str):
-            where = f"{name}[{place}]" if isinstance(given, Iterable) else name
+            where = f"{name}[{index}]" if isinstance(given, Iterable) else name
             raise TypeError(
                 f"{where} is {text!r:.80}: expected a text (str), or a list of texts, of "
                 "which none is missing"
@@ -97,6 +97,7 @@ def predict(
     answer: Callable[[Any, list[int]], list],
     batch_size: int = BATCH_SIZE,
     *,
+    output: str | None = None,
     one_choice: bool = False,
 ) -> list:
     """Runs a model on rows of any lengths.
@@ -111,6 +112,8 @@ def predict(
         answer: makes a list of answers of a batch's outputs (numpy, one row each) and the rows'
             indices in `rows`. (Outputs may have more rows than there are indices: ignore them.)
         batch_size: the most rows in a batch.
+        output: which of the outputs `answer` gets, by name, where the model gives more than one
+            (a `BertForPreTraining` gives "mlm" and "nsp"); None means all of them.
         one_choice: whether the model takes choices, (B, C, L): each row is then the only one of
             its example.
 
@@ -134,6 +137,8 @@ def predict(
             if one_choice:
                 batch = {name: array[:, None] for name, array in batch.items()}  # (B, 1, L)
             outputs = model.predict_on_batch(batch)
+            if output is not None and isinstance(outputs, dict):
+                outputs = outputs[output]
             for i, each in zip(indices, answer(outputs, indices), strict=True):
                 answers[i] = each
     return answers

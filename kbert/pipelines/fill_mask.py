@@ -229,8 +229,7 @@ class FillMask:
     ) -> list:
         among = np.arange(len(self.tokenizer)) if targets is None else self._target_ids(targets)
 
-        def answer(outputs, indices: list[int]) -> list[list[list[Answer]]]:
-            logits = outputs["mlm"] if isinstance(outputs, dict) else outputs  # (B, P, V)
+        def answer(logits: np.ndarray, indices: list[int]) -> list[list[list[Answer]]]:  # (B, P, V)
             return [
                 [
                     self._answers(texts[i], rows[i], blank, logits[slot, blank], among, top_k)
@@ -239,7 +238,7 @@ class FillMask:
                 for slot, i in enumerate(indices)
             ]
 
-        return predict(self.model, rows, answer, batch_size)
+        return predict(self.model, rows, answer, batch_size, output="mlm")
 
     def _answers(
         self, text: str, row: Row, blank: int, logits: np.ndarray, among: np.ndarray, top_k: int

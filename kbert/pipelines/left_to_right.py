@@ -115,12 +115,12 @@ def fill_left_to_right(
 def _extend(model: KbertModel, beam: list[Filled], count: int, batch_size: int) -> list[Filled]:
     """Each filling with its next blank filled by the likeliest ids that may stand there."""
 
-    def answer(outputs, indices: list[int]) -> list[list[Filled]]:
-        logits = outputs["mlm"] if isinstance(outputs, dict) else outputs  # (B, 1, V)
+    def answer(logits: np.ndarray, indices: list[int]) -> list[list[Filled]]:  # (B, 1, V)
         return [_longer(beam[i], logits[slot, 0], count) for slot, i in enumerate(indices)]
 
     rows = [filled.row() for filled in beam]
-    return [each for group in predict(model, rows, answer, batch_size) for each in group]
+    groups = predict(model, rows, answer, batch_size, output="mlm")
+    return [each for group in groups for each in group]
 
 
 def _longer(filled: Filled, logits: np.ndarray, count: int) -> list[Filled]:

@@ -106,8 +106,7 @@ def judge_rows(
 ) -> list[dict[str, Any]]:
     """The answers of `NextSentence` to pairs that are rows of ids already."""
 
-    def answer(outputs, indices: list[int]) -> list[dict[str, Any]]:
-        logits = outputs["nsp"] if isinstance(outputs, dict) else outputs  # (B, 2)
+    def answer(logits: np.ndarray, indices: list[int]) -> list[dict[str, Any]]:  # (B, 2)
         return [
             {
                 "label": int(row.argmax()),
@@ -117,4 +116,4 @@ def judge_rows(
             for row in np.exp(log_softmax(logits[: len(indices)]))
         ]
 
-    return predict(model, rows, answer, batch_size)
+    return predict(model, rows, answer, batch_size, output="nsp")

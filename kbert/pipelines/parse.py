@@ -1,6 +1,6 @@
 """Which word of a sentence depends on which, and by what relation.
 
-    text -> pieces -> places of eojeols -> scores of heads and relations -> the best tree
+    text -> pieces -> positions of eojeols -> scores of heads and relations -> the best tree
 
 Shapes: W words, C relations.
 """
@@ -16,7 +16,7 @@ from kbert.models.dependency import BertForDependencyParsing
 from kbert.pipelines.encode import BATCH_SIZE, Row, log_softmax, predict, text_list, tokenizer_of
 from kbert.pipelines.spanning_tree import spanning_tree
 from kbert.text.tags import eojeols
-from kbert.text.word_pieces import check_words, word_pieces, word_places
+from kbert.text.word_pieces import check_words, word_pieces, word_positions
 
 Decode = Literal["tree", "greedy"]
 _log = logging.getLogger("kbert")
@@ -121,11 +121,11 @@ class DependencyParser:
             raise KbertError(f"decode is 'tree' or 'greedy', not {decode!r:.80}")
         nothing = ParsedWords(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
         found = [nothing] * len(texts)
-        with_words = [place for place, text in enumerate(texts) if eojeols(text)]
-        rows = self._rows([texts[place] for place in with_words])
+        with_words = [index for index, text in enumerate(texts) if eojeols(text)]
+        rows = self._rows([texts[index] for index in with_words])
 
-        def answer(outputs: dict[str, np.ndarray], places: list[int]) -> list[ParsedWords]:
-            sizes = [len(rows[place]["words"]) for place in places]
+        def answer(outputs: dict[str, np.ndarray], indices: list[int]) -> list[ParsedWords]:
+            sizes = [len(rows[index]["words"]) for index in indices]
             return [
                 _parsed(
                     outputs["heads"][i, :size, : size + 1],
@@ -135,10 +135,10 @@ class DependencyParser:
                 for i, size in enumerate(sizes)
             ]
 
-        for place, words in zip(
+        for index, words in zip(
             with_words, predict(self.model, rows, answer, batch_size), strict=True
         ):
-            found[place] = words
+            found[index] = words
         return found
 
     def _rows(self, texts: list[str]) -> list[Row]:
@@ -151,12 +151,12 @@ class DependencyParser:
             ids = pieces.ids[mine][:room]
             too_long += pieces.lengths[i] > room
             check_words(len(eojeols(text)), f"the text {text!r:.60}")
-            places = word_places(word_pieces(text, pieces.places["offsets"][mine]), len(ids))
+            positions = word_positions(word_pieces(text, pieces.columns["offsets"][mine]), len(ids))
             row = {
                 "input_ids": np.array([cls, *ids, sep], np.int32),
-                "first_pieces": places[:, 0].astype(np.int32),
-                "last_pieces": places[:, 1].astype(np.int32),
-                "words": np.ones(len(places), np.int32),
+                "first_pieces": positions[:, 0].astype(np.int32),
+                "last_pieces": positions[:, 1].astype(np.int32),
+                "words": np.ones(len(positions), np.int32),
             }
             row["token_type_ids"] = np.zeros_like(row["input_ids"])
             rows.append(row)

@@ -126,15 +126,14 @@ def _blanks(model: Any, texts: list[str], rng: np.random.Generator, batch_size: 
     original = None
     for name, rows in variants.items():
 
-        def answer(outputs: Any, indices: list[int]) -> list[tuple[int, float]]:
-            logits = outputs["mlm"] if isinstance(outputs, dict) else outputs  # (B, P, V)
-            logs = log_softmax(logits[: len(indices), 0])  # (B, V)
+        def answer(logits: np.ndarray, indices: list[int]) -> list[tuple[int, float]]:
+            logs = log_softmax(logits[: len(indices), 0])  # (B, 1, V) -> (B, V)
             return [  # a row of the table may have no token, and so is no answer
                 (int(log[: len(tokenizer)].argmax()), float(-log[words[kept[i]]]))
                 for log, i in zip(logs, indices, strict=True)
             ]
 
-        found = predict(model, [rows[i] for i in kept], answer, batch_size)
+        found = predict(model, [rows[i] for i in kept], answer, batch_size, output="mlm")
         best, losses = (np.array(column) for column in zip(*found, strict=True))
         original = best if original is None else original
         report[name] = {

@@ -67,9 +67,9 @@ def _best_tree(scores: np.ndarray) -> np.ndarray:
     smaller[last, :last] = taken.max(axis=0)
 
     found = _best_tree(smaller)
-    for place, node in enumerate(others):
-        head = found[place]
-        heads[node] = others[head] if head < last else circle[given[place].argmax()]
+    for index, node in enumerate(others):
+        head = found[index]
+        heads[node] = others[head] if head < last else circle[given[index].argmax()]
     head = found[last]
     heads[circle[taken[:, head].argmax()]] = others[head]
     return heads

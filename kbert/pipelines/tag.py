@@ -92,12 +92,12 @@ class TokenClassifier:
         """The pieces of each text with their labels."""
         windows = to_windows(self.tokenizer, texts, None, self.model.max_length)
 
-        def answer(logits: Any, places: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+        def answer(logits: Any, indices: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
             best = logits.argmax(axis=-1)  # (B, L)
             scores = np.exp(log_softmax(logits).max(axis=-1))
             return [
-                (best[i, : len(windows[place].offsets)], scores[i, : len(windows[place].offsets)])
-                for i, place in enumerate(places)
+                (best[i, : len(windows[index].offsets)], scores[i, : len(windows[index].offsets)])
+                for i, index in enumerate(indices)
             ]
 
         answers = predict(self.model, [window.row for window in windows], answer, batch_size)
@@ -152,8 +152,8 @@ def _first_pieces(text: str, offsets: np.ndarray) -> list[int | None]:
     """For each eojeol the piece that it begins with; None where cleaning leaves nothing of it."""
     begins, firsts = offsets[:, 0], []
     for start, end in eojeols(text):
-        place = int(np.searchsorted(begins, start, "left"))
-        firsts.append(place if place < len(begins) and begins[place] < end else None)
+        index = int(np.searchsorted(begins, start, "left"))
+        firsts.append(index if index < len(begins) and begins[index] < end else None)
     return firsts
 
 

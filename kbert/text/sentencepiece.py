@@ -31,7 +31,7 @@ class UnigramModel:
     """What a SentencePiece file holds.
 
     Attributes:
-        pieces: the texts; a piece's place is its id.
+        pieces: the texts; a piece's index is its id.
         scores: their log-probabilities.
         charsmap: the table by which the text is normalised; empty if there is none.
         user_defined: the pieces that are cut out of a text wherever they stand.
@@ -98,37 +98,37 @@ def _bytes(value: int | bytes, where: str) -> bytes:
 
 def _fields(data: bytes, where: str) -> Iterator[tuple[int, int | bytes]]:
     """The (field number, value) pairs of a protobuf message."""
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place, where)
+    offset = 0
+    while offset < len(data):
+        key, offset = _varint(data, offset, where)
         wire = key & 7
         if wire == 0:
-            value, place = _varint(data, place, where)
+            value, offset = _varint(data, offset, where)
             yield key >> 3, value
             continue
         if wire == 2:
-            size, place = _varint(data, place, where)
+            size, offset = _varint(data, offset, where)
         elif wire in (1, 5):
             size = 8 if wire == 1 else 4
         else:
             raise KbertError(f"{where}: not a SentencePiece model (wire type {wire})")
-        if size > len(data) - place:
+        if size > len(data) - offset:
             raise KbertError(f"{where}: not a SentencePiece model, or one cut short")
-        yield key >> 3, data[place : place + size]
-        place += size
+        yield key >> 3, data[offset : offset + size]
+        offset += size
 
 
-def _varint(data: bytes, place: int, where: str) -> tuple[int, int]:
-    """A number of 7 bits a byte, the lowest first; and the place behind it."""
+def _varint(data: bytes, offset: int, where: str) -> tuple[int, int]:
+    """A number of 7 bits a byte, the lowest first; and the offset behind it."""
     value = 0
     for shift in range(0, 70, 7):
-        if place >= len(data):
+        if offset >= len(data):
             raise KbertError(f"{where}: not a SentencePiece model, or one cut short")
-        byte = data[place]
-        place += 1
+        byte = data[offset]
+        offset += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, place
+            return value, offset
     raise KbertError(f"{where}: not a SentencePiece model (a number of more than 64 bits)")
 
 

@@ -69,12 +69,12 @@ def spans_of(tags: Sequence[str]) -> list[Span]:
     """
     spans: list[list] = []
     open_name = None
-    for place, tag in enumerate(tags):
+    for index, tag in enumerate(tags):
         prefix, _, name = tag.partition("-")
         if prefix == "I" and name == open_name:
-            spans[-1][1] = place + 1
+            spans[-1][1] = index + 1
         elif prefix in ("B", "I"):
-            spans.append([place, place + 1, name])
+            spans.append([index, index + 1, name])
         open_name = name if prefix in ("B", "I") else None
     return [(start, end, name) for start, end, name in spans]
 
@@ -110,15 +110,15 @@ def piece_labels(
             labels[inside[:1]] = _id(name, ids, text)
         return labels
     tags = character_tags(text, spans)
-    begun = None  # the entity that the last piece was of, by the place where it begins
+    begun = None  # the entity that the last piece was of, by the offset where it begins
     entity = _entity_starts(spans, len(text))
-    for place, start in enumerate(offsets[:, 0].tolist()):
+    for index, start in enumerate(offsets[:, 0].tolist()):
         tag = tags[start]
         if tag != OUTSIDE:
             # Where an entity begins within a piece, the next piece is its first.
             tag = ("I" if entity[start] == begun else "B") + tag[1:]
         begun = entity[start]
-        labels[place] = _id(tag, ids, text)
+        labels[index] = _id(tag, ids, text)
     return labels
 
 

@@ -34,10 +34,10 @@ from kbert.text.korean.morphemes import Analyser
 from kbert.text.korean.normalize import (
     Form,
     check_settings,
+    check_texts,
     nfc,
     normalize,
     replacements_of,
-    several,
 )
 from kbert.text.learning.vocabulary_trainer import train_vocabulary
 from kbert.text.learning.word_counts import count_words
@@ -65,7 +65,7 @@ class Tokenizer:
     """A tokenizer for Korean: WordPiece, or a unigram model where there are scores.
 
     Args:
-        vocabulary: the tokens; a token's place is its id. In WordPiece `##` marks a piece that
+        vocabulary: the tokens; a token's index is its id. In WordPiece `##` marks a piece that
             continues a word; in a unigram model `▁` marks one that begins it.
         lowercase: whether to lowercase. It never takes Hangul apart.
         strip_accents: whether to drop accents (é -> e). BERT's way of doing it decomposes Hangul
@@ -217,8 +217,8 @@ class Tokenizer:
             lowercase: whether to lowercase, now and in use.
             jamo_fallback: whether syllables beyond the alphabet are spelt with their jamo, now and
                 in use.
-            morphemes: see `count_words`; the characters of morphemes get both places
-                (`both_places`), unless that is set.
+            morphemes: see `count_words`; the characters of morphemes get both positions
+                (`both_positions`), unless that is set.
             min_count: see `count_words`.
             processes: see `count_words`.
             **settings: those of `train_vocabulary`.
@@ -238,7 +238,7 @@ class Tokenizer:
             min_count=min_count,
             processes=processes,
         )
-        settings = {"both_places": morphemes is not None, **settings}
+        settings = {"both_positions": morphemes is not None, **settings}
         vocabulary = train_vocabulary(words, vocab_size, jamo_fallback=jamo_fallback, **settings)
         return cls(vocabulary, lowercase=lowercase, jamo_fallback=jamo_fallback)
 
@@ -338,22 +338,22 @@ class Tokenizer:
         pieces = self.encode_pieces(texts)
         return pieces.ids, pieces.starts
 
-    def encode_pieces(self, texts: list[str], places: Collection[str] = ()) -> Pieces:
+    def encode_pieces(self, texts: list[str], columns: Collection[str] = ()) -> Pieces:
         """Turns many texts into one array of ids, as `encode_flat`, and tells where they stand.
 
         Args:
             texts: any number.
-            places: which of "offsets", "word_ids" and "eojeol_ids" to give; see `__call__`.
+            columns: which of "offsets", "word_ids" and "eojeol_ids" to give; see `__call__`.
 
         Raises:
-            KbertError: if there are no such places, or a text is none.
+            KbertError: if there is no such column, or a text is none.
 
         Example:
             >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국회", "##에"]
-            >>> Tokenizer(tokens).encode_pieces(["국회에 국회"], ["eojeol_ids"]).places
+            >>> Tokenizer(tokens).encode_pieces(["국회에 국회"], ["eojeol_ids"]).columns
             {'eojeol_ids': array([0, 0, 1], dtype=int32)}
         """
-        return self._encoder.pieces(list(several(texts)), places)
+        return self._encoder.pieces(list(check_texts(texts)), columns)
 
     def __call__(
         self,
@@ -497,4 +497,4 @@ class Tokenizer:
 
 
 def _as_list(texts: Texts) -> list[str]:
-    return [texts] if isinstance(texts, str) else list(several(texts))
+    return [texts] if isinstance(texts, str) else list(check_texts(texts))

@@ -32,22 +32,22 @@ def word_pieces(text: str, offsets: np.ndarray) -> np.ndarray:
     return np.where((first <= last)[:, None], np.stack([first, last], axis=1), -1)
 
 
-def word_places(places: np.ndarray, end: int) -> np.ndarray:
-    """Where words stand in a row that has [CLS] before its pieces and [SEP] behind them.
+def word_positions(pieces: np.ndarray, end: int) -> np.ndarray:
+    """The positions of words in a row that has [CLS] before its pieces and [SEP] behind them.
 
     Args:
-        places: (W, 2) from `word_pieces`.
+        pieces: (W, 2) from `word_pieces`.
         end: how many pieces of the text the row holds.
 
     Returns:
         (W, 2) int64 positions. A word of which nothing is in the row stands where [SEP] does.
 
     Example:
-        >>> word_places(np.array([[0, 1], [2, 4], [5, 5]]), end=4).tolist()
+        >>> word_positions(np.array([[0, 1], [2, 4], [5, 5]]), end=4).tolist()
         [[1, 2], [3, 4], [5, 5]]
     """
-    missing = ((places[:, 0] < 0) | (places[:, 0] >= end))[:, None]
-    return np.where(missing, end + 1, np.minimum(places, end - 1) + 1)
+    missing = ((pieces[:, 0] < 0) | (pieces[:, 0] >= end))[:, None]
+    return np.where(missing, end + 1, np.minimum(pieces, end - 1) + 1)
 
 
 def check_words(count: int, where: str) -> None:

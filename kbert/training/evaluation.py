@@ -24,7 +24,7 @@ class Heldout(Protocol):
         ...
 
     @property
-    def one_masked(self) -> Batches:
+    def pseudo_perplexity_batches(self) -> Batches:
         """Sentences of it, one token masked at a time."""
         ...
 
@@ -107,8 +107,8 @@ def heldout_figures(model: keras.Model, text: Heldout) -> dict[str, float]:
     scores = mean_scores(model, text.batches)
     if "next_token_loss" in scores:
         return {**scores, "perplexity": _exp(scores["next_token_loss"])}
-    one_masked = mean_scores(model, text.one_masked)
-    return {**scores, "pseudo_perplexity": _exp(one_masked["mlm_loss"])}
+    alone = mean_scores(model, text.pseudo_perplexity_batches)
+    return {**scores, "pseudo_perplexity": _exp(alone["mlm_loss"])}
 
 
 def _exp(loss: float) -> float:

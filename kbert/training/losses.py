@@ -60,7 +60,7 @@ class CrossEntropy(keras.losses.Loss):
     Source: Szegedy et al. 2016, section 7, for smoothing; Hugging Face's and PyTorch's -100.
     """
 
-    takes_places = True  # labels are numbers of classes, so a model can look at them
+    takes_indices = True  # labels are numbers of classes, so a model can look at them
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ def is_right(y_true, y_pred):
     """1 where no label has a higher logit than the right one, else 0: (B, P), (B, P, V) -> (B, P).
 
     Of equal logits the right one counts as the highest. Finding the highest value takes XLA half
-    the time that finding its place does. A label of -100 gives 0.
+    the time that finding its index does. A label of -100 gives 0.
 
     Example:
         >>> import numpy as np
@@ -168,7 +168,7 @@ def objective(
 
     Args:
         task: a model of kbert's with a head, which says itself what it is for; or "pretraining",
-            "masked-lm", "causal" (the next token at every place) or "next-sentence".
+            "masked-lm", "causal" (the next token at every position) or "next-sentence".
         micro_batches: in how many parts a step is computed. Where it is more than one, losses are
             sums, and the weights say how much each part counts (`kbert/training/stages.py`).
         label_smoothing: how much of each label goes to all classes evenly, in [0, 1).

@@ -169,20 +169,20 @@ class AdamW(keras.optimizers.AdamW):
         return keras.backend.backend() == "torch" and not self.amsgrad
 
     def _by_scale(self, variables) -> dict[float, list[int]]:
-        """The places of variables whose rates are the same, by their scale."""
-        places: dict[float, list[int]] = {}
-        for place, variable in enumerate(variables):
+        """The indices of variables whose rates are the same, by their scale."""
+        indices: dict[float, list[int]] = {}
+        for index, variable in enumerate(variables):
             scale = self._scales.get(getattr(variable, "path", ""), 1.0)
-            places.setdefault(scale, []).append(place)
-        return places
+            indices.setdefault(scale, []).append(index)
+        return indices
 
     def _apply_weight_decay(self, trainable_variables):
         pass  # with the step, right below, so that both are by the same rate
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        for scale, places in self._by_scale(trainable_variables).items():
-            chosen = [grads[place] for place in places]
-            weights = [trainable_variables[place] for place in places]
+        for scale, indices in self._by_scale(trainable_variables).items():
+            chosen = [grads[index] for index in indices]
+            weights = [trainable_variables[index] for index in indices]
             rate = learning_rate if scale == 1 else learning_rate * scale
             if self._is_fused:
                 self._fused_update(chosen, weights, rate)
@@ -215,14 +215,14 @@ class AdamW(keras.optimizers.AdamW):
             ]
             if not chosen:
                 continue
-            places = [self._get_variable_index(variable) for _, variable in chosen]
+            indices = [self._get_variable_index(variable) for _, variable in chosen]
             weights = [variable.value for _, variable in chosen]
             with torch.no_grad():
                 update(
                     weights,
                     [grad for grad, _ in chosen],
-                    [self._momentums[place].value for place in places],
-                    [self._velocities[place].value for place in places],
+                    [self._momentums[index].value for index in indices],
+                    [self._velocities[index].value for index in indices],
                     [],
                     list(torch.full((len(chosen),), float(step), device=weights[0].device)),
                     fused=True,

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kbert.catalog import CATALOG
 from kbert.layers.dense import Dense, linear
+from kbert.models import TASKS
 
 
 @pytest.mark.parametrize("activation", [None, "tanh"])
@@ -19,6 +21,17 @@ def test_the_formula(shape, use_bias, activation):
     expected = np.tanh(expected) if activation else expected
     got = ops.convert_to_numpy(layer(inputs.astype("float32")))
     np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_every_dense_layer_of_a_model_is_this_one():
+    small = {"vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
+    small |= {"intermediate_size": 4, "embedding_size": 2}
+    for entry in CATALOG:
+        labels = {"labels": ["O", "B-A", "I-A"]} if entry.takes_labels else {}
+        model = TASKS[entry.task](**small, **labels)
+        layers = [*model._flatten_layers()]
+        dense = [layer for layer in layers if isinstance(layer, keras.layers.Dense)]
+        assert len(dense) >= 5 and {type(layer) for layer in dense} == {Dense}, entry.class_name
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 3), (4, 11)])

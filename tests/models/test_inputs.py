@@ -77,8 +77,8 @@ def test_whole_models_in_16_bits(small, dtype):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"layer_norm_eps": -1}, r"layer_norm_eps is a number in \[0, inf\), not -1"),
-        ({"initializer_range": "x"}, r"initializer_range is a number in \[0, inf\), not 'x'"),
+        ({"layer_norm_eps": -1}, r"layer_norm_eps is a number in \[0, 1.0\), not -1"),
+        ({"initializer_range": "x"}, r"initializer_range is a number in \[0, 100.0\), not 'x'"),
         ({"remat": "yes"}, "remat is True or False, not 'yes'"),
         ({"num_hidden_layers": True}, "num_hidden_layers must be a whole number from 1, not True"),
         ({"position_offset": 17}, "position_offset 17 leaves no row of the 17 position embeddings"),

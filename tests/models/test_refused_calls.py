@@ -132,7 +132,7 @@ def test_an_error_of_ones_own_batches_comes_as_it_is(model):
     [
         (np.array([0, 1, 2, 0]), "the labels hold 2: they go from 0 to 1, and -100 does not count"),
         ([0, 1, -1, 0], "the labels hold -1"),
-        (["부정", "긍정", "긍정", "부정"], "place of a name in model.labels, not '부정'"),
+        (["부정", "긍정", "긍정", "부정"], "index of a name in model.labels, not '부정'"),
     ],
 )
 def test_labels_that_cannot_be(model, labels, message):

@@ -106,6 +106,8 @@ def test_answers_come_in_the_order_of_the_texts(model, tokenizer):
     assert len(seen) >= 4 and max(seen) == 2
     expected = ops.convert_to_numpy(model(tokenizer(texts))["nsp"])  # in one batch, unsorted
     np.testing.assert_allclose(answers, expected, atol=1e-5)
+    one = predict(model, rows, lambda logits, indices: [*logits[: len(indices)]], 2, output="nsp")
+    np.testing.assert_allclose(one, expected, atol=1e-5)
     assert predict(model, [], answer) == []
     with pytest.raises(KbertError, match="batch_size must be from 1, not 0"):
         predict(model, rows, answer, batch_size=0)

@@ -55,7 +55,7 @@ def test_windows_of_a_long_text_give_each_piece_once(tagger, tokenizer):
     text = "축구는 정말 국회에 나 너 우리는 " * 9
     pieces = tokenizer.encode_pieces([text], ["offsets"])
     (tagged,) = tagger().pieces([text])
-    np.testing.assert_array_equal(tagged.offsets, pieces.places["offsets"])
+    np.testing.assert_array_equal(tagged.offsets, pieces.columns["offsets"])
     assert len(tagged.labels) == len(pieces.ids) == len(tagged.scores)
 
 

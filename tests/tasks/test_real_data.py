@@ -148,7 +148,7 @@ def test_what_the_vocabulary_of_klue_bert_costs_in_klue_ner(real_data):
     back, with_unknown = [], 0
     for number, gold in enumerate(tags):
         here = slice(pieces.starts[number], pieces.starts[number + 1])
-        offsets = pieces.places["offsets"][here].tolist()
+        offsets = pieces.columns["offsets"][here].tolist()
         if unknown[here].any():  # all pieces of the word have the tag of its first character
             with_unknown += 1
             offsets = [[0, len(gold)]]

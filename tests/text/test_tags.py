@@ -64,7 +64,7 @@ def test_decomposed_text_unknown_signs_and_emoji_keep_their_offsets():
     name = unicodedata.normalize("NFD", "유희열")  # eight jamo
     text, end = f"{name}이 🎉 왔다", len(name)
     pieces = Tokenizer(words).encode_pieces([text], ["offsets"])
-    offsets = pieces.places["offsets"]
+    offsets = pieces.columns["offsets"]
     labels = piece_labels(text, [(0, end, "PS")], offsets, "BIO", IDS)
     spans = spans_of(tags_from_pieces(text, [NAMES[i] for i in labels], offsets))
     assert [text[start:stop] for start, stop, _ in spans] == [name]

@@ -542,7 +542,7 @@ def test_messages_of_what_a_file_holds_are_short_and_printable():
 def test_arguments_of_the_wrong_kind(tokenizer):
     with pytest.raises(KbertError, match="added_tokens is a list of tokens, not the text 'ab'"):
         Tokenizer(tokenizer.vocabulary, added_tokens="ab")
-    with pytest.raises(KbertError, match=r"places are offsets, .* not 'words'"):
+    with pytest.raises(KbertError, match=r"columns are offsets, .* not 'words'"):
         tokenizer.encode_pieces(["가"], ["words"])
     for settings, message in (
         ({"max_length": 8.5}, "max_length, if it is not None, must be .* not 8.5"),

@@ -5,7 +5,7 @@ import pytest
 
 from kbert import Tokenizer
 from kbert.text.tags import eojeols
-from kbert.text.word_pieces import word_pieces, word_places
+from kbert.text.word_pieces import word_pieces, word_positions
 
 TOKENS = "[PAD] [UNK] [CLS] [SEP] [MASK] 나 ##는 밥 ##을 먹 ##었 ##다 . ##. ##한다".split()
 
@@ -14,7 +14,7 @@ def words_of(tokenizer, text):
     """Each word with its first and last token."""
     pieces = tokenizer.encode_pieces([text], ["offsets"])
     tokens = [tokenizer.vocabulary[index] for index in pieces.ids]
-    found = word_pieces(text, pieces.places["offsets"])
+    found = word_pieces(text, pieces.columns["offsets"])
     return [
         (text[start:end], *(tokens[i] if i >= 0 else None for i in places))
         for (start, end), places in zip(eojeols(text), found.tolist(), strict=True)
@@ -42,7 +42,7 @@ def test_unigram_pieces(train_sentencepiece, tmp_path):
     tokenizer = Tokenizer.from_file(tmp_path)
     text = "국회에서 정부를 사람은"
     pieces = tokenizer.encode_pieces([text], ["offsets"])
-    offsets = pieces.places["offsets"]
+    offsets = pieces.columns["offsets"]
     found = word_pieces(text, offsets)
     for (start, end), (first, last) in zip(eojeols(text), found, strict=True):
         assert offsets[first, 0] in (start, start - 1) and offsets[last, 1] == end
@@ -55,5 +55,5 @@ def test_unigram_pieces(train_sentencepiece, tmp_path):
 )
 def test_what_a_row_does_not_hold_stands_at_its_end(end, expected):
     places = np.array([[0, 1], [2, 4], [5, 5]])
-    assert word_places(places, end).tolist() == expected
-    assert word_places(np.array([[-1, -1]]), end).tolist() == [[end + 1, end + 1]]
+    assert word_positions(places, end).tolist() == expected
+    assert word_positions(np.array([[-1, -1]]), end).tolist() == [[end + 1, end + 1]]

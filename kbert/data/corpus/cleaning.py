@@ -98,13 +98,13 @@ def clean(
         little = keep & (_hangul_shares(codes, lengths) < min_hangul)
         keep &= ~little
         counts["little_hangul_lines"] = int(little.sum())
-    kept, flags, place = [], keep.tolist(), 0
+    kept, flags, begin = [], keep.tolist(), 0
     for document in documents:
-        end = place + len(document)
-        left = [lines[number] for number in range(place, end) if flags[number]]
+        end = begin + len(document)
+        left = [lines[number] for number in range(begin, end) if flags[number]]
         if left:
             kept.append(left)
-        place = end
+        begin = end
     counts["emptied_documents"] = len(documents) - len(kept)
     return kept, counts
 
@@ -118,14 +118,14 @@ def _is_boilerplate(line: str) -> bool:
 
 def _has_sign(lines: list[str], lengths: np.ndarray) -> np.ndarray:
     """Which lines have one of _SIGNS, without which a long line is no boilerplate."""
-    joined, places = "\n".join(lines), []
+    joined, offsets = "\n".join(lines), []
     for sign in _SIGNS:
-        place = joined.find(sign)
-        while place >= 0:
-            places.append(place)
-            place = joined.find(sign, place + 1)
+        offset = joined.find(sign)
+        while offset >= 0:
+            offsets.append(offset)
+            offset = joined.find(sign, offset + 1)
     found = np.zeros(len(lines), bool)
-    found[_lines_at(places, lengths)] = True
+    found[_lines_at(offsets, lengths)] = True
     return found
 
 
@@ -144,9 +144,9 @@ def _may_compose(codes: np.ndarray, lengths: np.ndarray) -> list[int]:
     return np.unique(_lines_at(np.flatnonzero(table[codes]), lengths)).tolist()
 
 
-def _lines_at(places: Sequence[int] | np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def _lines_at(offsets: Sequence[int] | np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """In which line each character is, counted in all lines with a line break behind each."""
-    return np.searchsorted(np.cumsum(lengths + 1), places, side="right")
+    return np.searchsorted(np.cumsum(lengths + 1), offsets, side="right")
 
 
 def _hangul_shares(codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Documents and lines that stood before, word for word, anywhere in the corpus.
 
     units of documents -> hashes, sorted (a file a unit) -> by share of the hashes: who came later
-                       -> the places to drop, in each unit
+                       -> the indices to drop, in each unit
 
 A line or document is known by a hash of 64 bits of its characters without spaces. The hashes
 are divided into SHARES, looked at one after the other or side by side, so memory is some
@@ -20,8 +20,8 @@ from kbert.data.corpus.corpus import Document
 SHARES = 64  # of all hashes
 MIN_LENGTH = 25  # characters of a line: 네. and 감사합니다. may come back
 
-HASH = np.dtype([("hash", "<u8"), ("place", "<u4")])
-PLACE = np.dtype([("unit", "<u4"), ("place", "<u4")])
+HASH = np.dtype([("hash", "<u8"), ("index", "<u4")])
+INDEX = np.dtype([("unit", "<u4"), ("index", "<u4")])
 
 
 def hash_unit(
@@ -36,25 +36,25 @@ def hash_unit(
         min_length: of a line; documents of any length count.
 
     Returns:
-        (N,) HASH, sorted. A line's place is its number in the unit, from 0; a document's is its
+        (N,) HASH, sorted. A line's index is its number in the unit, from 0; a document's is its
         number behind all lines.
     """
-    hashes, places = [], []
+    hashes, indices = [], []
     line, end = 0, sum(map(len, documents))
     for number, document in enumerate(documents):
         bare = [text.replace(" ", "") for text in document]
         if lines:
-            for place, text in enumerate(bare, line):
+            for index, text in enumerate(bare, line):
                 if len(text) >= min_length:
                     hashes.append(blake2b(text.encode(), digest_size=8).digest())
-                    places.append(place)
+                    indices.append(index)
         if whole:
             text = "\n".join(bare).encode()
             hashes.append(blake2b(text, digest_size=8, person=b"document").digest())
-            places.append(end + number)
+            indices.append(end + number)
         line += len(document)
     found = np.empty(len(hashes), HASH)
-    found["hash"], found["place"] = np.frombuffer(b"".join(hashes), "<u8"), places
+    found["hash"], found["index"] = np.frombuffer(b"".join(hashes), "<u8"), indices
     return found[np.argsort(found["hash"], kind="stable")]
 
 
@@ -74,7 +74,7 @@ def find_later(units: list[np.ndarray]) -> np.ndarray:
         units: the share's hashes of each unit, in the order of the corpus.
 
     Returns:
-        (N,) PLACE, sorted: the unit and the place in it of all but the first of equal ones.
+        (N,) INDEX, sorted: the unit and the index in it of all but the first of equal ones.
     """
     hashes = np.concatenate([np.zeros(0, np.uint64), *(unit["hash"] for unit in units)])
     order = np.argsort(hashes, kind="stable")  # so the first of the corpus comes first
@@ -82,15 +82,15 @@ def find_later(units: list[np.ndarray]) -> np.ndarray:
     later = order[1:][hashes[1:] == hashes[:-1]]
     later.sort()
     sizes = [len(unit) for unit in units]
-    found = np.empty(len(later), PLACE)
+    found = np.empty(len(later), INDEX)
     found["unit"] = np.repeat(np.arange(len(units), dtype=np.uint32), sizes)[later]
-    places = np.concatenate([np.zeros(0, np.uint32), *(unit["place"] for unit in units)])
-    found["place"] = places[later]
+    indices = np.concatenate([np.zeros(0, np.uint32), *(unit["index"] for unit in units)])
+    found["index"] = indices[later]
     return found
 
 
-def drop(documents: list[Document], places: np.ndarray) -> tuple[list[Document], Counter[str]]:
-    """A unit's documents without those places.
+def drop(documents: list[Document], indices: np.ndarray) -> tuple[list[Document], Counter[str]]:
+    """A unit's documents without the lines and documents of those indices.
 
     Returns:
         The documents that are left, and counts: `duplicate_documents` that went, and of the others
@@ -101,18 +101,18 @@ def drop(documents: list[Document], places: np.ndarray) -> tuple[list[Document],
         >>> units = [first, [["가나다라.", "새 글이다."], ["가나다 라.", "마바사."]]]
         >>> hashes = [hash_unit(unit, lines=True, whole=True, min_length=4) for unit in units]
         >>> later = find_later(hashes)
-        >>> kept, counts = drop(units[1], later["place"][later["unit"] == 1])
+        >>> kept, counts = drop(units[1], later["index"][later["unit"] == 1])
         >>> kept, dict(counts)
         ([['새 글이다.']], {'duplicate_lines': 1, 'duplicate_documents': 1, 'emptied_documents': 0})
     """
-    gone, line, end = set(places.tolist()), 0, sum(map(len, documents))
+    gone, line, end = set(indices.tolist()), 0, sum(map(len, documents))
     kept = []
     counts = Counter(duplicate_lines=0, duplicate_documents=0, emptied_documents=0)
     for number, document in enumerate(documents):
         if end + number in gone:
             counts["duplicate_documents"] += 1
         else:
-            left = [text for place, text in enumerate(document, line) if place not in gone]
+            left = [text for index, text in enumerate(document, line) if index not in gone]
             counts["duplicate_lines"] += len(document) - len(left)
             counts["emptied_documents"] += not left
             if left:

@@ -115,8 +115,8 @@ class LabelledBatches(keras.utils.PyDataset):
         """
         if not 0 <= index < self.steps:
             raise IndexError(f"batch {index} of {self.steps}")
-        epoch, place = divmod(index, self.steps_per_epoch)
-        units = self._batches_of(epoch)[place]  # (B,), -1 where the batch is filled up
+        epoch, position = divmod(index, self.steps_per_epoch)
+        units = self._batches_of(epoch)[position]  # (B,), -1 where the batch is filled up
         weights = (units >= 0).astype(np.float32)
         length = self._length(units)
         units = np.where(units >= 0, units, units[0])

@@ -88,8 +88,8 @@ def _spans(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
     for span in triples or ([] if label == [] else [label]):
         is_triple = isinstance(span, Sequence) and not isinstance(span, str) and len(span) == 3
         start, end, name = cast(Any, span if is_triple else (None, None, None))
-        are_places = all(isinstance(place, int | np.integer) for place in (start, end))
-        if not are_places or not isinstance(name, str):
+        are_offsets = all(isinstance(each, int | np.integer) for each in (start, end))
+        if not are_offsets or not isinstance(name, str):
             return f"labels of tagging are spans, as [(0, 3, 'PS')], not {label!r:.80}"
         if not 0 <= start < end <= len(text):
             return (
@@ -121,8 +121,8 @@ def _answers(label: Any, examples: Examples, i: int, names: Sequence[str]) -> st
 
 def _choice(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
     choices = examples.pairs[i] if examples.pairs is not None else None
-    is_place = isinstance(label, int | np.integer) and not isinstance(label, bool)
-    if not isinstance(choices, Sequence) or (is_place and 0 <= label < len(choices)):
+    is_index = isinstance(label, int | np.integer) and not isinstance(label, bool)
+    if not isinstance(choices, Sequence) or (is_index and 0 <= label < len(choices)):
         return ""
     return f"a label is which choice is right, from 0, not {label!r:.80}"
 

@@ -24,7 +24,7 @@ from kbert.errors import KbertError
 
 
 class Origin(NamedTuple):
-    """Where an example was read: the line of a text file, from 1, or the place in a list."""
+    """Where an example was read: the line of a text file, from 1, or the index in a list."""
 
     file: str
     row: int
@@ -76,12 +76,12 @@ class Examples:
         return len(self.texts)
 
     def __getitem__(self, which: slice | Sequence[int]) -> "Examples":
-        """Some of the examples, by a slice or their places."""
-        places = range(len(self))[which] if isinstance(which, slice) else which
+        """Some of the examples, by a slice or their indices."""
+        indices = range(len(self))[which] if isinstance(which, slice) else which
         changed = {}
         for name in ("texts", "pairs", "labels", "groups", "ids", "origins"):
             column = getattr(self, name)
-            changed[name] = None if column is None else [column[place] for place in places]
+            changed[name] = None if column is None else [column[i] for i in indices]
         return replace(self, **changed)
 
     def split(self, share: float, seed: int = 0) -> tuple["Examples", "Examples"]:
@@ -151,14 +151,14 @@ class Examples:
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def where(self, index: int) -> str:
-        """Where an example is from, for messages: its file and row, or its place."""
+        """Where an example is from, for messages: its file and row, or its index."""
         return f"example {index}" if self.origins is None else str(self.origins[index])
 
 
 def as_examples(given: Any, model: Any) -> Examples:
     """Examples as they are; or a list of texts, or (texts, labels), as examples of a model's task.
 
-    Labels are names, or whole numbers, each the place of a name in `model.labels`. Columns of
+    Labels are names, or whole numbers, each the index of a name in `model.labels`. Columns of
     pandas and arrays of numpy do as well as lists.
 
     Raises:
@@ -186,11 +186,11 @@ def as_examples(given: Any, model: Any) -> Examples:
         raise KbertError(f"{len(texts)} texts and {len(labels)} labels do not go together")
     names = list(getattr(model, "labels", []))
     problem_type = getattr(model, "problem_type", "single_label_classification")
-    are_numbers = problem_type == "regression"  # and no places of names
+    are_numbers = problem_type == "regression"  # and no indices of names
     if labels and names and not are_numbers and all(type(label) is int for label in labels):
         wrong = [label for label in labels if not 0 <= label < len(names)]
         if wrong:
-            raise KbertError(f"the label {wrong[0]} is no place in {names!r:.200}")
+            raise KbertError(f"the label {wrong[0]} is no index in {names!r:.200}")
         labels = [names[label] for label in labels]
     return Examples(
         model.task,

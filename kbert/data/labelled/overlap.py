@@ -8,7 +8,7 @@ from kbert.data.labelled.split import LONG, text_keys
 
 
 class Overlap(NamedTuple):
-    """The examples of a part that another part has, by their places.
+    """The examples of a part that another part has, by their indices.
 
     Short texts (네., 최고) are equal by chance, and the tests of many sets have some that train
     has, too; a sentence of 20 characters is not.
@@ -57,13 +57,13 @@ def overlap(part: Examples, other: Examples) -> Overlap:
         texts.update(text for text, *_ in keys)
         sentences.update(key for each in keys for key in each if len(key) >= LONG)
     found = Overlap(len(part), [], [], [])
-    for place, (row, keys) in enumerate(_rows(part)):
+    for index, (row, keys) in enumerate(_rows(part)):
         if row in rows:
-            found.whole.append(place)
+            found.whole.append(index)
         if any(text in texts for text, *_ in keys):
-            found.texts.append(place)
+            found.texts.append(index)
         if any(key in sentences for each in keys for key in each):  # only long ones are in there
-            found.sentences.append(place)
+            found.sentences.append(index)
     return found
 
 

@@ -12,7 +12,7 @@ from kbert.data.labelled.examples import Examples
 from kbert.errors import KbertError
 from kbert.text.encoding.pieces import Pieces
 from kbert.text.encoding.rows import ranges
-from kbert.text.word_pieces import check_words, word_pieces, word_places
+from kbert.text.word_pieces import check_words, word_pieces, word_positions
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def parsed_rows(
             relation is none of the names.
     """
     ids = {name: number for number, name in enumerate(label_names)}
-    offsets, starts = pieces.places["offsets"], pieces.starts.tolist()
-    places, heads, relations, weights = [], [], [], []
+    offsets, starts = pieces.columns["offsets"], pieces.starts.tolist()
+    positions, heads, relations, weights = [], [], [], []
     assert examples.labels is not None
     for i, (text, words) in enumerate(zip(examples.texts, examples.labels, strict=True)):
         found = word_pieces(text, offsets[starts[i] : starts[i + 1]])
@@ -64,11 +64,11 @@ def parsed_rows(
             )
         mine = [_head(word[0], len(words), examples, i) for word in words]
         is_there = (found[:, 0] >= 0) & (found[:, 0] < kept[i])
-        places.append(word_places(found, int(kept[i])))
+        positions.append(word_positions(found, int(kept[i])))
         heads.append(np.array(mine, np.int32))
         relations.append(np.array([_id(word[1], ids, examples, i) for word in words], np.int32))
         weights.append(is_there & np.append(True, is_there)[mine])  # the root is there
-    joined = np.concatenate([np.zeros((0, 2), np.int32), *places]).astype(np.int32)
+    joined = np.concatenate([np.zeros((0, 2), np.int32), *positions]).astype(np.int32)
     return ParsedRows(
         np.cumsum([0, *map(len, heads)]),
         {

@@ -66,7 +66,7 @@ def label_rows(
     Returns:
         Rows with the targets: of classification `label` (N,) int32, or (N,) and (N, C) float32 of
         regression and of several labels; of tagging `labels`, a label for each of T pieces, in
-        `first.places`; of questions `start` and `end` (R,) int32, 0 ([CLS]) where a row does not
+        `first.columns`; of questions `start` and `end` (R,) int32, 0 ([CLS]) where a row does not
         hold the whole answer; of choices `label` (N,) int32; of parsing the words, in `parsed`.
 
     Raises:
@@ -76,8 +76,8 @@ def label_rows(
     texts, pairs, choices = examples.texts, examples.pairs, 1
     if task == "multiple-choice":
         texts, pairs, choices = _one_row_a_choice(examples)
-    finds_places = task in ("token-classification", "question-answering")
-    names = ("offsets",) if finds_places else ()
+    finds_spans = task in ("token-classification", "question-answering")
+    names = ("offsets",) if finds_spans else ()
     is_parsed = task == "dependency-parsing"
     of_first = ("offsets",) if task == "token-classification" or is_parsed else ()
     first = tokenizer.encode_pieces(texts, of_first)
@@ -90,7 +90,7 @@ def label_rows(
         room=room,
         specials=specials,
         truncation="only_second" if task == "question-answering" else "longest_first",
-        stride=min(STRIDE, room // 4) if finds_places else None,
+        stride=min(STRIDE, room // 4) if finds_spans else None,
     )
     parsed = None
     if is_parsed and examples.labels is not None:
@@ -100,7 +100,7 @@ def label_rows(
         _set_targets(rows, examples, label_names, tokenizer)
     for pieces in (first, second):
         if pieces is not None:
-            pieces.places.pop("offsets", None)  # not asked any more
+            pieces.columns.pop("offsets", None)  # not asked any more
     return rows
 
 
@@ -129,7 +129,7 @@ def _set_targets(
     assert labels is not None
     ids = {name: number for number, name in enumerate(label_names)}
     if examples.task == "token-classification":
-        rows.first.places["labels"] = _tag_targets(rows.first, examples, ids)
+        rows.first.columns["labels"] = _tag_targets(rows.first, examples, ids)
     elif examples.task == "question-answering":
         rows.targets.update(_answer_targets(rows, examples, tokenizer))
     elif examples.task == "multiple-choice":
@@ -147,7 +147,7 @@ def _set_targets(
 
 def _tag_targets(pieces: Pieces, examples: Examples, ids: dict[str, int]) -> np.ndarray:
     scheme = scheme_of([*ids])
-    offsets, starts = pieces.places["offsets"], pieces.starts.tolist()
+    offsets, starts = pieces.columns["offsets"], pieces.starts.tolist()
     assert examples.labels is not None
     parts = [
         piece_labels(text, spans, offsets[starts[i] : starts[i + 1]], scheme, ids)
@@ -168,7 +168,7 @@ def _answer_targets(
     # The first piece that ends behind the answer's start, and the last that begins before its end.
     pieces = np.full((len(labels), 2), -1)
     for i in np.flatnonzero(answers[:, 0] >= 0):
-        offsets = second.places["offsets"][second.starts[i] : second.starts[i + 1]]
+        offsets = second.columns["offsets"][second.starts[i] : second.starts[i + 1]]
         first = int(np.searchsorted(offsets[:, 1], answers[i, 0], "right"))
         last = int(np.searchsorted(offsets[:, 0], answers[i, 1], "left")) - 1
         if first <= last:

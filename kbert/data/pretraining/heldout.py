@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from kbert.data.corpus.corpus import read_documents
 from kbert.data.pretraining.batches import Batch, Masking, Objective, PretrainingBatches
-from kbert.data.pretraining.pseudo_perplexity import one_masked_batches
+from kbert.data.pretraining.pseudo_perplexity import pseudo_perplexity_batches
 from kbert.data.shards.shards import Shard, encode_documents
 from kbert.text.korean.morphemes import Morphemes
 from kbert.text.tokenizer import Tokenizer
@@ -19,13 +19,13 @@ class HeldoutText(NamedTuple):
     Attributes:
         shard: the text as ids.
         batches: one pass over it, as in training; always the same rows and masks.
-        one_masked: single sentences, one token masked at a time, whatever `masking`; none for the
-            objective "causal", whose model reads no [MASK].
+        pseudo_perplexity_batches: single sentences, one token masked at a time, whatever `masking`;
+            none for the objective "causal", whose model reads no [MASK].
     """
 
     shard: Shard
     batches: PretrainingBatches
-    one_masked: list[Batch]
+    pseudo_perplexity_batches: list[Batch]
 
 
 def read_heldout(
@@ -75,7 +75,7 @@ def read_heldout(
     )
     if objective == "causal":
         return HeldoutText(shard, batches, [])
-    one_masked = one_masked_batches(
+    alone = pseudo_perplexity_batches(
         shard,
         tokenizer,
         sequence_length=min(sequence_length, _LONGEST_SENTENCE),
@@ -83,4 +83,4 @@ def read_heldout(
         seed=seed,
         objective=objective,
     )
-    return HeldoutText(shard, batches, one_masked)
+    return HeldoutText(shard, batches, alone)

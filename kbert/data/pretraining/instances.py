@@ -154,14 +154,14 @@ class Instances:
     def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
         """The instances of given numbers, (N,) integers from 0 on: an array of INSTANCE."""
         instances = np.zeros(len(numbers), INSTANCE)
-        epochs, places = np.divmod(numbers, len(self))
+        epochs, indices = np.divmod(numbers, len(self))
         for epoch in np.unique(epochs).tolist():
             _, ends = self._dealt(epoch)
-            groups = np.where(epochs == epoch, np.searchsorted(ends, places, side="right"), -1)
+            groups = np.where(epochs == epoch, np.searchsorted(ends, indices, side="right"), -1)
             for group in np.unique(groups[groups >= 0]).tolist():
                 here = groups == group
                 begin = ends[group - 1] if group else 0
-                instances[here] = self._shuffled(epoch, group)[places[here] - begin]
+                instances[here] = self._shuffled(epoch, group)[indices[here] - begin]
         return instances
 
     def _rng(self, purpose: int, epoch: int, which: int, again: int = 0) -> np.random.Generator:

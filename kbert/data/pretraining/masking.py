@@ -1,4 +1,4 @@
-"""Masking: which tokens a model has to guess, and what it sees in their place.
+"""Masking: which tokens a model has to guess, and what it sees instead.
 
 15% of the ordinary tokens are to be guessed: single tokens, or whole words (eojeols, morphemes),
 so that the rest of a word does not give its piece away. Of those, 80% are shown as [MASK], 10% as
@@ -123,28 +123,28 @@ def mask_tokens(
         )
     replacements = ordinary_ids(tokenizer) if replacements is None else replacements
     rows, length = input_ids.shape
-    places = max_masked(length, rate)
+    slots = max_masked(length, rate)
     numbers = rng.integers(2**64, size=(rows, draws_per_row(length, rate)), dtype=np.uint64)
-    lottery = numbers[:, :-places].view(np.uint32)[:, :length]  # (B, L)
-    fate, drawn = numbers[:, -places:] >> 32, numbers[:, -places:] & 0xFFFFFFFF  # (B, P)
+    keys = numbers[:, :-slots].view(np.uint32)[:, :length]  # (B, L)
+    uniform, drawn = numbers[:, -slots:] >> 32, numbers[:, -slots:] & 0xFFFFFFFF  # (B, P)
 
     ordinary = np.ones(input_ids.shape, bool)  # (B, L)
     for special in tokenizer.special_ids:
         ordinary &= input_ids != special
     counts = ordinary.sum(axis=1, dtype=np.int32)
-    wanted = np.minimum(np.maximum(np.rint(counts * rate), counts > 0), places).astype(int)  # (B,)
+    wanted = np.minimum(np.maximum(np.rint(counts * rate), counts > 0), slots).astype(int)  # (B,)
     if word_starts is None:
-        positions = _choose_tokens(lottery, ordinary, wanted, places)
+        positions = _choose_tokens(keys, ordinary, wanted, slots)
     else:
-        positions = _choose_words(lottery, ordinary, wanted, places, word_starts)
+        positions = _choose_words(keys, ordinary, wanted, slots, word_starts)
     real = positions < length  # (B, P)
     positions = np.where(real, positions, 0)
 
     flat = positions + np.arange(rows)[:, None] * length  # (B, P)
     labels = np.where(real, input_ids.ravel()[flat], 0)
     random_ids = replacements[(drawn * np.uint64(len(replacements))) >> 32]
-    shown = np.where(fate < mask_share * 2**32, tokenizer.mask_id, labels)
-    is_random = (fate >= mask_share * 2**32) & (fate < (mask_share + random_share) * 2**32)
+    shown = np.where(uniform < mask_share * 2**32, tokenizer.mask_id, labels)
+    is_random = (uniform >= mask_share * 2**32) & (uniform < (mask_share + random_share) * 2**32)
     shown = np.where(is_random, random_ids, shown)
     masked_ids = input_ids.copy()
     masked_ids.ravel()[flat[real]] = shown[real]
@@ -157,35 +157,35 @@ def mask_tokens(
 
 
 def _choose_tokens(
-    lottery: np.ndarray, ordinary: np.ndarray, wanted: np.ndarray, places: int
+    keys: np.ndarray, ordinary: np.ndarray, wanted: np.ndarray, slots: int
 ) -> np.ndarray:
     """(B, P) the ordinary tokens with the lowest random numbers, in rising order; then L."""
-    length = lottery.shape[1]
+    length = keys.shape[1]
     # The low bits of a token's number make way for its position, so sorting brings both.
     low = np.uint32((1 << length.bit_length()) - 1)
-    ticket = lottery & ~low | np.arange(length, dtype=np.uint32)
-    ticket = np.where(ordinary, ticket, ~np.uint32(0))
-    lowest = np.sort(ticket, axis=1)[:, :places]  # (B, P)
-    chosen = np.where(np.arange(places) < wanted[:, None], lowest & low, np.uint32(length))
+    keys = keys & ~low | np.arange(length, dtype=np.uint32)
+    keys = np.where(ordinary, keys, ~np.uint32(0))
+    lowest = np.sort(keys, axis=1)[:, :slots]  # (B, P)
+    chosen = np.where(np.arange(slots) < wanted[:, None], lowest & low, np.uint32(length))
     return np.sort(chosen, axis=1).astype(np.int64)
 
 
 def _choose_words(
-    lottery: np.ndarray,
+    keys: np.ndarray,
     ordinary: np.ndarray,
     wanted: np.ndarray,
-    places: int,
+    slots: int,
     word_starts: np.ndarray,
 ) -> np.ndarray:
     """(B, P) the tokens of the words with the lowest random numbers that fit; then L."""
-    rows, length = lottery.shape
+    rows, length = keys.shape
     begins_word = ordinary & word_starts
     begins_word[:, 0] = ordinary[:, 0]
     begins_word[:, 1:] |= ordinary[:, 1:] > ordinary[:, :-1]
     edges = np.append(np.flatnonzero(begins_word | ~ordinary), rows * length)
     is_word = ordinary.ravel()[edges[:-1]]
     begins, sizes = edges[:-1][is_word], (edges[1:] - edges[:-1])[is_word]  # (W,)
-    row, number = begins // length, lottery.ravel()[begins]
+    row, number = begins // length, keys.ravel()[begins]
 
     left = wanted.copy()
     chosen = []
@@ -194,7 +194,7 @@ def _choose_words(
     for words in (np.flatnonzero(soon), np.flatnonzero(~soon)):
         words = words[sizes[words] <= left[row[words]]]
         words = words[np.argsort(row[words] << 32 | number[words])]
-        of_row, turn = row[words], _places_in_row(row[words], rows)
+        of_row, turn = row[words], _index_in_row(row[words], rows)
         size = np.full((turn.max(initial=-1) + 1, rows), length + 1)  # of each row's next word
         size[turn, of_row] = sizes[words]
         for now in size:
@@ -204,17 +204,17 @@ def _choose_words(
     # Rows whose words are all too long.
     words = np.flatnonzero((left == wanted)[row])
     words = words[np.argsort(row[words] << 32 | number[words])]
-    words = words[_places_in_row(row[words], rows) == 0]
-    sizes[words] = np.minimum(sizes[words], places)
+    words = words[_index_in_row(row[words], rows) == 0]
+    sizes[words] = np.minimum(sizes[words], slots)
     words = np.concatenate([*chosen, words])
 
     tokens = np.sort(ranges(begins[words], sizes[words]))
     of_row = tokens // length
-    positions = np.full((rows, places), length)
-    positions[of_row, _places_in_row(of_row, rows)] = tokens - of_row * length
+    positions = np.full((rows, slots), length)
+    positions[of_row, _index_in_row(of_row, rows)] = tokens - of_row * length
     return positions
 
 
-def _places_in_row(of_row: np.ndarray, rows: int) -> np.ndarray:
+def _index_in_row(of_row: np.ndarray, rows: int) -> np.ndarray:
     """How many before each are of the same row, where rows come in order."""
     return np.arange(len(of_row)) - np.searchsorted(of_row, np.arange(rows))[of_row]

@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from kbert.data.pretraining.sentence_pairs import visited
+from kbert.data.pretraining.sentence_pairs import walk_from_zero
 from kbert.data.shards.shards import Shard
 from kbert.errors import KbertError
 from kbert.text.encoding.pieces import ranges
@@ -86,12 +86,12 @@ def pack_rows(
 
 def _full(document_starts: np.ndarray, room: int, first: int) -> np.ndarray:
     """(R + 1,) the ids that rows begin with, and the end, where all rows but two are full."""
-    # A token's place in the stream is its own, and one for each separator before.
-    places = document_starts[:-1] + np.arange(len(document_starts) - 1)
-    end = document_starts[-1] + len(places) - 1
-    begins = np.append(places[0], np.arange(places[0] + first, end, room))
+    # A token's position in the stream is its own, and one for each separator before.
+    positions = document_starts[:-1] + np.arange(len(document_starts) - 1)
+    end = document_starts[-1] + len(positions) - 1
+    begins = np.append(positions[0], np.arange(positions[0] + first, end, room))
     # Where a row would begin with a separator, it begins behind it.
-    ids = begins - (np.searchsorted(places, begins, side="right") - 1)
+    ids = begins - (np.searchsorted(positions, begins, side="right") - 1)
     return np.unique(np.append(ids, document_starts[-1]))
 
 
@@ -108,4 +108,4 @@ def _whole_sentences(
     stop = np.searchsorted(ends, units + document + room, side="right")  # the unit behind the row
     if apart:
         stop = np.minimum(stop, np.searchsorted(document, document, side="right"))
-    return np.append(units[visited(stop)], starts[-1])
+    return np.append(units[walk_from_zero(stop)], starts[-1])

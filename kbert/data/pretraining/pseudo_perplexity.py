@@ -15,10 +15,12 @@ import numpy as np
 
 from kbert.data.shards.shards import Shard
 from kbert.errors import KbertError
+from kbert.text.encoding.pieces import Pieces, ranges
+from kbert.text.encoding.rows import ROW, fill_rows
 from kbert.text.tokenizer import Tokenizer
 
 
-def one_masked_batches(
+def pseudo_perplexity_batches(
     shard: Shard,
     tokenizer: Tokenizer,
     *,
@@ -46,7 +48,7 @@ def one_masked_batches(
         >>> from kbert.data.shards.shards import encode_documents
         >>> tokenizer = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "가", "나"])
         >>> shard = encode_documents([["가 나"]], tokenizer)
-        >>> x, y, weights = one_masked_batches(
+        >>> x, y, weights = pseudo_perplexity_batches(
         ...     shard, tokenizer, sequence_length=5, batch_size=2, seed=0)[0]
         >>> x["input_ids"].tolist(), y["mlm"].tolist()
         ([[2, 4, 6, 3, 0], [2, 5, 4, 3, 0]], [[5], [6]])
@@ -61,31 +63,29 @@ def one_masked_batches(
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.permutation(fitting)[:sentences])
     counts = lengths[drawn]
-    total = int(counts.sum())  # T
+    starts = shard.sentence_starts[drawn]
+    ids = shard.ids[ranges(starts, counts)].astype(np.int32)  # (T,)
+    total = len(ids)
     rows = -(-total // batch_size) * batch_size
-    input_ids = np.full((rows, sequence_length), tokenizer.pad_id, np.int32)
-    attention_mask = np.zeros((rows, sequence_length), np.int32)
+    plan = np.zeros(rows, ROW)  # what fills the last batch up is [CLS] [SEP]
+    plan["text"][:total] = np.repeat(np.arange(len(counts)), counts)
+    plan["first_end"][:total] = np.repeat(counts, counts)
+    x = fill_rows(
+        plan,
+        Pieces(ids, np.append(0, np.cumsum(counts))),
+        None,
+        length=sequence_length,
+        pad_id=tokenizer.pad_id,
+        cls_id=tokenizer.cls_id,
+        sep_id=tokenizer.sep_id,
+    )
     positions = np.zeros((rows, 1), np.int32)
+    positions[:total, 0] = ranges(np.ones_like(counts), counts)  # behind [CLS]
     labels = np.zeros((rows, 1), np.int32)
-    row = 0
-    for sentence, count in zip(drawn, counts, strict=True):
-        begin, end = row, row + count
-        ids = shard.ids[shard.sentence_starts[sentence] :][:count]
-        input_ids[begin:end, : count + 2] = [tokenizer.cls_id, *ids, tokenizer.sep_id]
-        attention_mask[begin:end, : count + 2] = 1
-        positions[begin:end, 0] = np.arange(1, count + 1)
-        labels[begin:end, 0] = ids
-        row = end
-    input_ids[np.arange(total), positions[:total, 0]] = tokenizer.mask_id
-    input_ids[total:, 0] = tokenizer.cls_id  # a filling row must not be empty
-    attention_mask[total:, 0] = 1
+    labels[:total, 0] = ids
+    x["input_ids"][np.arange(total), positions[:total, 0]] = tokenizer.mask_id
+    x["masked_lm_positions"] = positions
     weights = (np.arange(rows) < total).astype(np.float32)[:, None]
-    x = {
-        "input_ids": input_ids,
-        "token_type_ids": np.zeros_like(input_ids),
-        "attention_mask": attention_mask,
-        "masked_lm_positions": positions,
-    }
     if objective == "masked-lm":
         y, weight = labels, weights
     else:  # there is no second text, so next sentence has no weight

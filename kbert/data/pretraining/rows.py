@@ -108,11 +108,11 @@ def _texts(
     spans = list(zip(*(instances[field].tolist() for field in fields), strict=True))
     ids = np.concatenate([shards[shard].ids[start:end] for shard, start, end in spans])
     lengths = instances[fields[2]] - instances[fields[1]]
-    places = {}
+    columns = {}
     if mark is not None:
         marks = [_marks(shards[shard], mark)[start:end] for shard, start, end in spans]
-        places["word_starts"] = ((np.concatenate(marks) & mark) > 0).astype(np.int32)
-    return Pieces(ids.astype(np.int32), np.append(0, np.cumsum(lengths)), places)
+        columns["word_starts"] = ((np.concatenate(marks) & mark) > 0).astype(np.int32)
+    return Pieces(ids.astype(np.int32), np.append(0, np.cumsum(lengths)), columns)
 
 
 def _marks(shard: Shard, mark: int) -> np.ndarray:
@@ -152,5 +152,5 @@ def _separate_documents(
     return Pieces(
         np.insert(texts.ids, where, sep_id),
         texts.starts + np.append(0, np.cumsum(more)),
-        {name: np.insert(column, where, 0) for name, column in texts.places.items()},
+        {name: np.insert(column, where, 0) for name, column in texts.columns.items()},
     )

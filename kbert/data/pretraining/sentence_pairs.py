@@ -2,7 +2,7 @@
 
 Sentences of a document are collected until they fill a row; a random point splits them into a
 first and a second text. Half the time the second text is thrown back and one from another
-document takes its place. One row in ten is made short on purpose.
+document follows instead. One row in ten is made short on purpose.
 
 Where the next row begins depends on what this one took, so google-research/bert goes through a
 document row by row. Here the lots of every sentence are drawn at once, as if a row began there:
@@ -94,7 +94,7 @@ def plan_pairs(
     split = sentence + 1 + (rng.random(count) * (stop - sentence - 1)).astype(np.int64)
     is_random = (split == stop) | (rng.random(count) < 0.5)
     # The sentences that were to be the second text are used again.
-    rows = visited(np.where(is_random, split, stop))  # (R,)
+    rows = walk_from_zero(np.where(is_random, split, stop))  # (R,)
 
     target, split, stop, is_random = target[rows], split[rows], stop[rows], is_random[rows]
     plan = np.zeros(len(rows), PAIR)
@@ -109,21 +109,21 @@ def plan_pairs(
     return plan[rng.permutation(len(plan))]
 
 
-def visited(following: np.ndarray) -> np.ndarray:
-    """Where one comes through, from 0 on, if `following[i]` is where one goes from i.
+def walk_from_zero(following: np.ndarray) -> np.ndarray:
+    """The indices that one comes through, from 0 on, if `following[i]` is where one goes from i.
 
     Args:
         following: (S,) integers, each above its index; S or more is the end.
 
     Example:
-        >>> visited(np.array([2, 2, 3, 5, 5])).tolist()
+        >>> walk_from_zero(np.array([2, 2, 3, 5, 5])).tolist()
         [0, 2, 3]
     """
-    places, place, steps = [], 0, following.tolist()
-    while place < len(steps):
-        places.append(place)
-        place = steps[place]
-    return np.array(places, np.int64)
+    indices, index, steps = [], 0, following.tolist()
+    while index < len(steps):
+        indices.append(index)
+        index = steps[index]
+    return np.array(indices, np.int64)
 
 
 def _random_texts(

@@ -70,6 +70,6 @@ class Mixture:
 
     def locate(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The source of each row (N,), and how many rows of that source come before (N,)."""
-        periods, places = np.divmod(rows, len(self._which))
-        which = self._which[places]
-        return which, periods * self.counts[which] + self._number[places]
+        periods, indices = np.divmod(rows, len(self._which))
+        which = self._which[indices]
+        return which, periods * self.counts[which] + self._number[indices]

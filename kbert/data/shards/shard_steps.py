@@ -107,12 +107,12 @@ def encode_unit(folder: str, unit: str) -> None:
     documents = _documents(work / "clean" / f"{unit}.txt")
     counts: Counter[str] = Counter()
     if settings["duplicate_documents"] or settings["duplicate_lines"]:
-        number, places = _all_units(folder).index(unit), []
+        number, indices = _all_units(folder).index(unit), []
         for path in sorted((work / "compare").glob("*.npy")):
             later = np.load(path, mmap_mode="r")
             start, end = np.searchsorted(later["unit"], [number, number + 1])
-            places.append(later["place"][start:end])
-        documents, counts = drop(documents, np.concatenate(places))
+            indices.append(later["index"][start:end])
+        documents, counts = drop(documents, np.concatenate(indices))
     split = SPLITTERS[settings["sentences"]]
     documents = [[one for line in document for one in split(line)] for document in documents]
     name = settings["morphemes"] and settings["morphemes"]["name"]

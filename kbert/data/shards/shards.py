@@ -1,4 +1,4 @@
-"""A corpus as one flat array of ids, with the places where sentences and documents begin.
+"""A corpus as one flat array of ids, with the indices where sentences and documents begin.
 
 Tokens become ids once. Nothing is padded or masked here, so every epoch can cut the same ids
 anew: a next-sentence pair is four numbers, not a copy.
@@ -91,13 +91,13 @@ def encode_documents(
 
     def encode_waiting() -> None:
         sentences = list(chain.from_iterable(waiting))
-        places = (["eojeol_ids"] if eojeols else []) + (["offsets"] if morphemes else [])
-        pieces = tokenizer.encode_pieces(sentences, places)
+        columns = (["eojeol_ids"] if eojeols else []) + (["offsets"] if morphemes else [])
+        pieces = tokenizer.encode_pieces(sentences, columns)
         lengths = pieces.lengths
         document = np.repeat(np.arange(len(waiting)), [len(each) for each in waiting])
         counts = np.bincount(document[lengths > 0], minlength=len(waiting))  # of sentences
         ids.append(pieces.ids.astype(dtype))
-        if places:
+        if columns:
             marks.append(_marks(sentences, pieces, morphemes))
         sentence_lengths.append(lengths[lengths > 0])
         document_lengths.append(counts[counts > 0])
@@ -129,11 +129,11 @@ def _starts(lengths: list[np.ndarray]) -> np.ndarray:
 def _marks(sentences: list[str], pieces: Pieces, morphemes: Morphemes | None) -> np.ndarray:
     """(T,) the marks of the pieces of sentences."""
     marks = np.zeros(len(pieces.ids), np.uint8)
-    if "eojeol_ids" in pieces.places:
-        marks |= EOJEOL * _begins(pieces, pieces.places["eojeol_ids"])
+    if "eojeol_ids" in pieces.columns:
+        marks |= EOJEOL * _begins(pieces, pieces.columns["eojeol_ids"])
     if morphemes:
         found = np.zeros(len(pieces.ids), np.int64)  # the morpheme that each piece begins in
-        offsets = pieces.places["offsets"][:, 0]
+        offsets = pieces.columns["offsets"][:, 0]
         bounds = pieces.starts.tolist()
         for sentence, start, end in zip(sentences, bounds, bounds[1:], strict=False):
             starts = [start for start, _ in morphemes.spans(sentence)]

@@ -65,7 +65,7 @@ class GluedToMask:
         return new_ids, new_spans, new_words
 
     def _continuation(self, text: str) -> tuple[list[int], list[Span]]:
-        """The pieces of a word that continues another, and their places in it; or [UNK]."""
+        """The pieces of a word that continues another, and their offsets in it; or [UNK]."""
         word = self._normalize(text)
         whole = (0, len(text))
         if len(word) > MAX_WORD_LENGTH:

@@ -59,12 +59,12 @@ def alignment(text: str, form: Form = "NFC") -> np.ndarray:
     counts = np.ones(len(starts), np.int64)  # what comes out of each
     counts[units], same = _written(codes[ranges(begins, many)], many, form)
     spans = np.stack([starts, starts + sizes], axis=1).astype(np.int32)
-    places = np.repeat(spans, counts, axis=0)  # (K, 2)
+    offsets = np.repeat(spans, counts, axis=0)  # (K, 2)
     kept = units[same]  # each character is its own
-    place = ranges((np.cumsum(counts) - counts)[kept], sizes[kept])
+    index = ranges((np.cumsum(counts) - counts)[kept], sizes[kept])
     own = ranges(starts[kept], sizes[kept])
-    places[place] = np.stack([own, own + 1], axis=1)
-    return places
+    offsets[index] = np.stack([own, own + 1], axis=1)
+    return offsets
 
 
 def _written(codes: np.ndarray, sizes: np.ndarray, form: Form) -> tuple[np.ndarray, np.ndarray]:

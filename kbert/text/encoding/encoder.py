@@ -44,7 +44,7 @@ class Encoder:
     def pieces(
         self,
         texts: list[str],
-        places: Collection[str] = (),
+        columns: Collection[str] = (),
         glued_to_mask: str = "word",
         called: str = "texts",
     ) -> Pieces:
@@ -52,7 +52,7 @@ class Encoder:
 
         Args:
             texts: any number.
-            places: which of "offsets", "word_ids" and "eojeol_ids" to give.
+            columns: which of "offsets", "word_ids" and "eojeol_ids" to give.
             glued_to_mask: "word" or "continuation".
             called: what the caller calls the texts, for errors.
 
@@ -61,10 +61,10 @@ class Encoder:
         """
         if glued_to_mask not in ("word", "continuation"):
             raise KbertError(f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r}")
-        unknown = sorted({*places} - {"offsets", "word_ids", "eojeol_ids"})
+        unknown = sorted({*columns} - {"offsets", "word_ids", "eojeol_ids"})
         if unknown:
-            raise KbertError(f"places are offsets, word_ids and eojeol_ids, not {unknown[0]!r}")
-        wanted = set(places) - {"eojeol_ids"} | ({"offsets"} if "eojeol_ids" in places else set())
+            raise KbertError(f"columns are offsets, word_ids and eojeol_ids, not {unknown[0]!r}")
+        wanted = set(columns) - {"eojeol_ids"} | ({"offsets"} if "eojeol_ids" in columns else set())
         try:
             if self._by_numpy(texts, glued_to_mask):
                 pieces, normal = self._encode_in_bulk(texts, wanted)
@@ -76,9 +76,9 @@ class Encoder:
             raise
         if "offsets" in wanted:
             self._point_into_originals(pieces, texts, normal)
-        if "eojeol_ids" in places:
-            pieces.places["eojeol_ids"] = eojeol_ids(texts, pieces)
-        return Pieces(pieces.ids, pieces.starts, {name: pieces.places[name] for name in places})
+        if "eojeol_ids" in columns:
+            pieces.columns["eojeol_ids"] = eojeol_ids(texts, pieces)
+        return Pieces(pieces.ids, pieces.starts, {name: pieces.columns[name] for name in columns})
 
     def _by_numpy(self, texts: list[str], glued_to_mask: str) -> bool:
         """Whether numpy encodes these texts, or the engine."""
@@ -100,36 +100,36 @@ class Encoder:
     def _bulk_unigram(self) -> BulkUnigram:
         return BulkUnigram(self._model)
 
-    def _encode_in_bulk(self, texts: list[str], places: set[str]) -> tuple[Pieces, list[str]]:
+    def _encode_in_bulk(self, texts: list[str], wanted: set[str]) -> tuple[Pieces, list[str]]:
         composes = self._is_wordpiece and self._form == "NFC" and not self._replacements
         if not composes:
             texts = [self._normalize(text) for text in texts]
         if not self._is_wordpiece:
-            return self._bulk_unigram.encode(texts, places), texts
-        pieces, normal, others = self._bulk.encode(texts, places, compose=composes)
+            return self._bulk_unigram.encode(texts, wanted), texts
+        pieces, normal, others = self._bulk.encode(texts, wanted, compose=composes)
         if others:
-            theirs, _ = self._encode_by_engine([texts[i] for i in others], places, "word")
+            theirs, _ = self._encode_by_engine([texts[i] for i in others], wanted, "word")
             row = np.arange(len(texts))
             row[others] = len(texts) + np.arange(len(others))
             pieces = taken(concatenate([pieces, theirs]), row)
         return pieces, normal
 
     def _encode_by_engine(
-        self, texts: list[str], places: set[str], glued_to_mask: str
+        self, texts: list[str], wanted: set[str], glued_to_mask: str
     ) -> tuple[Pieces, list[str]]:
         normal = [self._normalize(text) for text in texts]
         composed = normal
         if self._spellings:
             normal = [text.translate(self._spellings) for text in normal]
-        if not places and glued_to_mask == "word":
+        if not wanted and glued_to_mask == "word":
             encodings = self._engine.encode_batch_fast(normal, add_special_tokens=False)
             found = [(encoding.ids, [], []) for encoding in encodings]
         else:
-            found = self._model.encode_with_places(normal)
+            found = self._model.encode_with_offsets(normal)
         if glued_to_mask == "continuation":
             found = [self._glued(*each) for each in zip(normal, found, strict=True)]
-        pieces = pieces_of(found, places)
-        if self._spellings and "offsets" in places:
+        pieces = pieces_of(found, wanted)
+        if self._spellings and "offsets" in wanted:
             self._point_to_syllables(pieces, composed)
         return pieces, composed
 
@@ -138,7 +138,7 @@ class Encoder:
 
     def _point_to_syllables(self, pieces: Pieces, composed: list[str]) -> None:
         """Turns offsets in spelt texts into offsets in the texts before."""
-        spans = pieces.places["offsets"]
+        spans = pieces.columns["offsets"]
         for i, text in enumerate(composed):
             sizes = [len(self._spellings.get(ord(character), " ")) for character in text]
             source = np.repeat(np.arange(len(text), dtype=np.int32), sizes)
@@ -147,7 +147,7 @@ class Encoder:
 
     def _point_into_originals(self, pieces: Pieces, texts: list[str], normal: list[str]) -> None:
         """Turns offsets in the normal forms into offsets in the texts themselves."""
-        spans = pieces.places["offsets"]
+        spans = pieces.columns["offsets"]
         changed = []
         for i, (text, form) in enumerate(zip(texts, normal, strict=True)):
             replaced = text.translate(self._replacements) if self._replacements else text
@@ -155,12 +155,12 @@ class Encoder:
                 changed.append((i, replaced))
         if not changed:
             return
-        places = alignment("\n".join(text for _, text in changed), self._form)
+        offsets = alignment("\n".join(text for _, text in changed), self._form)
         before, formed = 0, 0  # characters of the texts and of their forms before this one
         for i, text in changed:
             mine = spans[pieces.starts[i] : pieces.starts[i + 1]]
             begins, ends = mine[:, 0] + formed, mine[:, 1] + formed - 1
-            mine[:] = np.stack([places[begins, 0], places[ends, 1]], axis=1) - before
+            mine[:] = np.stack([offsets[begins, 0], offsets[ends, 1]], axis=1) - before
             before, formed = before + len(text) + 1, formed + len(normal[i]) + 1
 
 
@@ -180,7 +180,9 @@ def eojeol_ids(texts: list[str], pieces: Pieces) -> np.ndarray:
     starts = np.cumsum(sizes) - sizes  # of the texts
     before = eojeols[starts - 1] if len(starts) else eojeols
     before[:1] = 0  # nothing has begun before the first text
-    begins, ends = (np.repeat(starts, pieces.lengths) + pieces.places["offsets"].T).astype(np.int64)
+    begins, ends = (np.repeat(starts, pieces.lengths) + pieces.columns["offsets"].T).astype(
+        np.int64
+    )
     # A token may take the white space before it along, or be nothing else.
     letters = np.append(np.flatnonzero(~space), len(codes))
     begins = np.minimum(letters[np.searchsorted(letters, begins)], ends - 1)

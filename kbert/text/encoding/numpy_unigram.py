@@ -1,11 +1,11 @@
 """Unigram models for many texts at once, in numpy: the same ids as the engine's, and faster.
 
 The engine (`tokenizers`) normalises, which it does fast. Then all words look for their best path
-together, a place of each at a time (Viterbi): what is best up to a place is known when all places
-before it are, and each piece that begins there may make a later place better.
+together, an offset of each at a time (Viterbi): what is best up to an offset is known when all
+before it are, and each piece that begins there may make a later one better.
 
     국회에  ->  ▁ 국 회 에          ▁국회 -7.1, 에 -4.2 (together -11.3), ▁국 -9.0, 회에 -12.5, ...
-                0 1 2 3 4   best:  0 -7.9 -9.0 -7.1 -11.3, the last from place 3
+                0 1 2 3 4   best:  0 -7.9 -9.0 -7.1 -11.3, the last from offset 3
 
 Of equals the path stays that was found first, in the engine's order, and sums are its sums. What
 numpy is no good at is the engine's, too: words without end, texts with a ▁ of their own, tokens
@@ -89,26 +89,26 @@ class BulkUnigram:
             own + len(tokens),
         )
 
-    def encode(self, texts: list[str], places: set[str]) -> Pieces:
+    def encode(self, texts: list[str], wanted: set[str]) -> Pieces:
         """The pieces of texts that are in their form already.
 
         Args:
             texts: any number.
-            places: which of "offsets" and "word_ids" to give.
+            wanted: which of "offsets" and "word_ids" to give.
         """
-        return concatenate([self._encode_block(block, places) for block in in_blocks(texts)])
+        return concatenate([self._encode_block(block, wanted) for block in in_blocks(texts)])
 
-    def _encode_block(self, texts: list[str], places: set[str]) -> Pieces:
-        lists = self._parts(texts, "offsets" in places)
+    def _encode_block(self, texts: list[str], wanted: set[str]) -> Pieces:
+        lists = self._parts(texts, "offsets" in wanted)
         parts = [*chain.from_iterable(lists)]
         theirs = np.array([part.is_theirs for part in parts], bool)
         asked = [part.text for part in parts if part.is_theirs]
-        found = self._model.encode_with_places(asked)
+        found = self._model.encode_with_offsets(asked)
         ours = [part for part in parts if not part.is_theirs]
-        both = concatenate([self._cut(ours, places), pieces_of(found, places)])
+        both = concatenate([self._cut(ours, wanted), pieces_of(found, wanted)])
         row = np.argsort(np.argsort(theirs, kind="stable"), kind="stable")  # (parts,)
         pieces = taken(both, row)
-        sizes, ends, columns = pieces.lengths, pieces.starts, pieces.places
+        sizes, ends, columns = pieces.lengths, pieces.starts, pieces.columns
         counts = np.fromiter(map(len, lists), np.int64, len(lists))  # (N,) parts of each text
         firsts = np.concatenate([[0], np.cumsum(counts)])
 
@@ -117,10 +117,10 @@ class BulkUnigram:
             total = np.concatenate([[0], np.cumsum(amounts)])
             return np.repeat(total[:-1] - np.repeat(total[firsts[:-1]], counts), sizes)[:, None]
 
-        if "offsets" in places:
+        if "offsets" in wanted:
             lengths = np.array([len(part.text) for part in parts], np.int64)
             columns["offsets"] += before(lengths).astype(np.int32)
-        if "word_ids" in places:
+        if "word_ids" in wanted:
             words = np.zeros(len(parts), np.int64)
             full = sizes > 0
             words[full] = columns["word_ids"][ends[1:][full] - 1] + 1
@@ -170,7 +170,7 @@ class BulkUnigram:
         moves = exactly and form not in (text, text.replace("\n", " "))
         return _Part(text, form, is_theirs=theirs or moves)
 
-    def _cut(self, parts: list[_Part], places: set[str]) -> Pieces:
+    def _cut(self, parts: list[_Part], wanted: set[str]) -> Pieces:
         """The pieces of parts without a ▁: whole tokens, and what is between them."""
         joined = "".join(f"{part.form}\n" for part in parts)
         codes = np.frombuffer(joined.encode("utf-32-le"), "<i4").astype(np.int32)  # (C,)
@@ -194,40 +194,42 @@ class BulkUnigram:
         ends = np.append(words, len(source))[long + 1]
         spans = zip(source[words[long]].tolist(), (source[ends - 1] + 1).tolist(), strict=True)
         texts = [SPACE + joined[start:end] for start, end in spans]
-        self._write_long(ids, words[long].tolist(), texts, "offsets" in places)
+        self._write_long(ids, words[long].tolist(), texts, "offsets" in wanted)
 
         begins = np.flatnonzero(ids >= 0)  # (T,)
         text_of_token = np.searchsorted(source[begins], part_starts)
         columns = {}
-        if "offsets" in places:
+        if "offsets" in wanted:
             ends = source[np.append(begins[1:], len(source))[: len(begins)] - 1] + 1
             ends[np.searchsorted(source[begins], where)] += sizes - 1
             before = np.repeat(part_starts[:-1], np.diff(text_of_token))
             spans = np.stack([source[begins] - before, ends - before], 1)
             columns["offsets"] = spans.astype(np.int32)
-        if "word_ids" in places:
+        if "word_ids" in wanted:
             word = np.searchsorted(words, begins, side="right") - 1
             first = np.searchsorted(source[words], part_starts[:-1])
             columns["word_ids"] = (word - np.repeat(first, np.diff(text_of_token))).astype(np.int32)
         return Pieces(ids[begins], text_of_token.astype(np.int64), columns)
 
     def _best(self, chars: np.ndarray, words: np.ndarray) -> np.ndarray:
-        """(S,) at each place where a piece begins its id, and -1 elsewhere and in long words."""
+        """(S,) at each offset where a piece begins its id, and -1 elsewhere and in long words."""
         size = len(chars) - 1
         ids = np.full(size, -1, np.int32)
         lengths = np.diff(words, append=size)
         short = np.flatnonzero(lengths <= _LONGEST)
-        short = short[np.argsort(-lengths[short], kind="stable")]  # those with a place i come first
+        short = short[
+            np.argsort(-lengths[short], kind="stable")
+        ]  # those with an offset i come first
         first, length = words[short], lengths[short]
-        score = np.full(size + 1, -np.inf)  # of the best path that ends at a place,
+        score = np.full(size + 1, -np.inf)  # of the best path that ends at an offset,
         last = np.zeros(size + 1, np.int64)  # where its last piece begins, and which that is
         piece = np.zeros(size + 1, np.int32)
 
-        def reach(place: np.ndarray, begin: np.ndarray, total: np.ndarray, value) -> None:
-            better = np.flatnonzero(total > score[place])
-            place = place[better]
-            score[place], last[place] = total[better], begin[better]
-            piece[place] = value if np.isscalar(value) else value[better]
+        def reach(offset: np.ndarray, begin: np.ndarray, total: np.ndarray, value) -> None:
+            better = np.flatnonzero(total > score[offset])
+            offset = offset[better]
+            score[offset], last[offset] = total[better], begin[better]
+            piece[offset] = value if np.isscalar(value) else value[better]
 
         for step in range(int(length.max(initial=0))):
             begin = first[: np.searchsorted(-length, -step)] + step
@@ -243,12 +245,12 @@ class BulkUnigram:
             total = self._score_of_unknown + before[none]
             reach(begin[none] + 1, begin[none], total, self._unk_id)
 
-        place = first + length
-        while len(place):
-            begin = last[place]
-            ids[begin] = self._values[piece[place]]
+        offset = first + length
+        while len(offset):
+            begin = last[offset]
+            ids[begin] = self._values[piece[offset]]
             more = np.flatnonzero(begin > first)
-            place, first = begin[more], first[more]
+            offset, first = begin[more], first[more]
         pieces = np.flatnonzero(ids >= 0)
         unknown = ids[pieces] == self._unk_id
         joins = unknown[1:] & unknown[:-1] & (chars[pieces[1:]] != _BEGIN)

@@ -69,7 +69,7 @@ class BulkWordPiece:
         return [path[0] + self._mark, *path[1:]] if begins else path
 
     def encode(
-        self, texts: list[str], places: set[str], *, compose: bool = True
+        self, texts: list[str], wanted: set[str], *, compose: bool = True
     ) -> tuple[Pieces, list[str], list[int]]:
         """The pieces of texts, half a million characters at a time.
 
@@ -77,7 +77,7 @@ class BulkWordPiece:
 
         Args:
             texts: any number.
-            places: which of "offsets" and "word_ids" to give.
+            wanted: which of "offsets" and "word_ids" to give.
             compose: whether to bring texts into NFC first.
 
         Returns:
@@ -89,14 +89,14 @@ class BulkWordPiece:
         """
         blocks, normal, others = [], [], []
         for block in in_blocks(texts):
-            pieces, composed, left = self._encode_block(block, places, compose)
+            pieces, composed, left = self._encode_block(block, wanted, compose)
             blocks.append(pieces)
             others += [len(normal) + i for i in left]
             normal += composed
         return concatenate(blocks), normal, others
 
     def _encode_block(
-        self, texts: list[str], places: set[str], compose: bool
+        self, texts: list[str], wanted: set[str], compose: bool
     ) -> tuple[Pieces, list[str], list[int]]:
         text_starts, codes = _join(texts)
         kinds = self._kinds_of(codes)
@@ -108,11 +108,11 @@ class BulkWordPiece:
                 texts = [composed.get(i, text) for i, text in enumerate(texts)]
                 text_starts, codes = _join(texts)
                 kinds = self._kinds_of(codes)
-        token_places, token_lengths, others = self._cut_tokens(texts, text_starts, codes)
-        if len(token_places):
+        token_starts, token_lengths, others = self._cut_tokens(texts, text_starts, codes)
+        if len(token_starts):
             kinds = self._kinds_of(codes)
         chars = self._chars[codes]
-        source = None  # where in the texts each character comes from, if not from the same place
+        source = None  # where in the texts each character comes from, if not from the same offset
         if kinds.max(initial=0) >= _DELETED:
             kinds, chars, source = self._rewrite(codes, kinds, chars)
 
@@ -131,13 +131,13 @@ class BulkWordPiece:
         begins = source[starts]
         text_of_token = np.searchsorted(begins, text_starts)
         columns = {}
-        if "offsets" in places:
+        if "offsets" in wanted:
             last = source[np.append(starts[1:], len(inside))[: len(starts)] - 1]  # of each piece
             ends = last + 1
-            ends[np.searchsorted(begins, token_places)] += token_lengths - 1
+            ends[np.searchsorted(begins, token_starts)] += token_lengths - 1
             before = np.repeat(text_starts[:-1], np.diff(text_of_token))
             columns["offsets"] = np.stack([begins - before, ends - before], 1).astype(np.int32)
-        if "word_ids" in places:
+        if "word_ids" in wanted:
             word = np.searchsorted(words, starts, side="right") - 1
             first = np.searchsorted(source[words], text_starts[:-1])
             columns["word_ids"] = (word - np.repeat(first, np.diff(text_of_token))).astype(np.int32)
@@ -174,19 +174,19 @@ class BulkWordPiece:
         return starts, ends - starts, others
 
     def _match(self, chars: np.ndarray, words: np.ndarray) -> np.ndarray:
-        """(S,) at each place where a piece begins its id, and -1 elsewhere."""
+        """(S,) at each offset where a piece begins its id, and -1 elsewhere."""
         ids = np.full(len(chars) - 1, -1, np.int32)
         lengths = np.diff(words, append=len(ids))
         unknown = lengths > MAX_WORD_LENGTH
         word = np.flatnonzero(~unknown)
-        place, end = words[word], words[word] + lengths[word]
+        offset, end = words[word], words[word] + lengths[word]
         while len(word):
-            value, length = self._trie.longest(chars, place)
-            ids[place] = value
-            place = place + length
+            value, length = self._trie.longest(chars, offset)
+            ids[offset] = value
+            offset = offset + length
             unknown[word[length == 0]] = True
-            more = np.flatnonzero((length > 0) & (place < end))
-            word, place, end = word[more], place[more], end[more]
+            more = np.flatnonzero((length > 0) & (offset < end))
+            word, offset, end = word[more], offset[more], end[more]
         ids[ranges(words[unknown], lengths[unknown])] = -1
         ids[words[unknown]] = self._unk_id
         return ids
@@ -206,10 +206,10 @@ class BulkWordPiece:
         counts[several] = sizes[inverse]
         source = np.repeat(np.arange(len(codes)), counts)
         kinds, chars = kinds[source], chars[source]
-        places = np.flatnonzero(kinds == _SEVERAL)
+        offsets = np.flatnonzero(kinds == _SEVERAL)
         written = ranges((np.cumsum(sizes) - sizes)[inverse], sizes[inverse])
         flat = np.array([*chain.from_iterable(found)], np.int32).reshape(-1, 2)
-        kinds[places], chars[places] = flat[written].T
+        kinds[offsets], chars[offsets] = flat[written].T
         return kinds, chars, source
 
     def _meet(self, codes: np.ndarray) -> None:

@@ -16,13 +16,13 @@ class Pieces:
     Attributes:
         ids: (T,) int32.
         starts: (N + 1,) int64: text i has the pieces starts[i] to starts[i + 1] - 1.
-        places: what else was asked for, by name: `offsets` (T, 2), `word_ids` or `eojeol_ids`
+        columns: what else was asked for, by name: `offsets` (T, 2), `word_ids` or `eojeol_ids`
             (T,), int32.
     """
 
     ids: np.ndarray
     starts: np.ndarray
-    places: dict[str, np.ndarray] = field(default_factory=dict)
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -53,11 +53,11 @@ def concatenate(blocks: list[Pieces]) -> Pieces:
     if len(blocks) == 1:
         return blocks[0]
     lengths = [np.zeros(1, np.int64), *(block.lengths for block in blocks)]
-    names = blocks[0].places if blocks else ()
+    names = blocks[0].columns if blocks else ()
     return Pieces(
         np.concatenate([np.zeros(0, np.int32), *(block.ids for block in blocks)]),
         np.cumsum(np.concatenate(lengths)),
-        {name: np.concatenate([block.places[name] for block in blocks]) for name in names},
+        {name: np.concatenate([block.columns[name] for block in blocks]) for name in names},
     )
 
 
@@ -75,7 +75,7 @@ def taken(pieces: Pieces, texts: np.ndarray) -> Pieces:
     """
     sizes = pieces.lengths[texts]
     order = ranges(pieces.starts[texts], sizes)
-    columns = {name: column[order] for name, column in pieces.places.items()}
+    columns = {name: column[order] for name, column in pieces.columns.items()}
     return Pieces(pieces.ids[order], np.concatenate([[0], np.cumsum(sizes)]), columns)
 
 

@@ -271,37 +271,37 @@ def fill_rows(
         segments: whether tokens of the second text have type 1.
 
     Returns:
-        `input_ids`, `token_type_ids` and `attention_mask` (R, L), and the pieces' places (R, L)
-        or (R, L, 2); int32. At special tokens and padding offsets are 0 and other places -1.
+        `input_ids`, `token_type_ids` and `attention_mask` (R, L), and the pieces' columns (R, L)
+        or (R, L, 2); int32. At special tokens and padding offsets are 0 and the others -1.
     """
     counts = plan["first_end"] - plan["first"]  # (R,)
     more = plan["second_end"] - plan["second"]
     ends = row_lengths(plan, 2 if second is None else 2 + separators)
-    place = np.arange(length)  # (L,)
-    is_token = place < ends[:, None]  # (R, L)
-    is_first = (place >= 1) & (place < counts[:, None] + 1)
+    position = np.arange(length)  # (L,)
+    is_token = position < ends[:, None]  # (R, L)
+    is_first = (position >= 1) & (position < counts[:, None] + 1)
     input_ids = np.where(is_token, np.int32(sep_id), np.int32(pad_id))
     input_ids[:, :1] = cls_id
     parts = [(is_first, first, plan["first"], counts)]
     token_type_ids = np.zeros_like(input_ids)
     if second is not None:
         begin = counts[:, None] + 1 + separators
-        is_second = (place >= begin) & (place < begin + more[:, None])
+        is_second = (position >= begin) & (position < begin + more[:, None])
         parts.append((is_second, second, plan["second"], more))
         if segments:
-            token_type_ids[is_token & (place >= begin)] = 1
+            token_type_ids[is_token & (position >= begin)] = 1
     batch = {
         "input_ids": input_ids,
         "token_type_ids": token_type_ids,
         "attention_mask": is_token.astype(np.int32),
     }
-    for name, column in first.places.items():
+    for name, column in first.columns.items():
         nowhere = 0 if name == "offsets" else -1
         batch[name] = np.full((*input_ids.shape, *column.shape[1:]), nowhere, np.int32)
     for where, pieces, begins, sizes in parts:
         source = ranges(pieces.starts[plan["text"]] + begins, sizes)
         input_ids[where] = pieces.ids[source]
-        for name, column in pieces.places.items():
+        for name, column in pieces.columns.items():
             batch[name][where] = column[source]
     return batch
 

@@ -44,7 +44,7 @@ class Model:
             return False
         return self.scores is None or self.engine.normalizer.normalize_str("\n") in ("\n", " ")
 
-    def encode_with_places(self, texts: list[str]) -> list[Encoded]:
+    def encode_with_offsets(self, texts: list[str]) -> list[Encoded]:
         """What the engine finds in texts, and where.
 
         In a unigram model a line break goes first: control characters at the very beginning, which
@@ -137,19 +137,19 @@ def wordpiece_engine(
     return engine
 
 
-def pieces_of(found: Sequence[Encoded], places: Collection[str]) -> Pieces:
+def pieces_of(found: Sequence[Encoded], wanted: Collection[str]) -> Pieces:
     """What the engine found in several texts, as arrays.
 
     Args:
         found: ids, spans and words of each text; the last two may be empty if not asked for.
-        places: which of "offsets" and "word_ids" to give.
+        wanted: which of "offsets" and "word_ids" to give.
     """
     columns = {}
-    if "offsets" in places:
+    if "offsets" in wanted:
         spans = chain.from_iterable(spans for _, spans, _ in found)
         flat = np.fromiter(chain.from_iterable(spans), np.int32)
         columns["offsets"] = flat.reshape(-1, 2)
-    if "word_ids" in places:
+    if "word_ids" in wanted:
         words = chain.from_iterable(words for _, _, words in found)
         columns["word_ids"] = np.fromiter(words, np.int32)
     ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in found), np.int32)

@@ -18,7 +18,7 @@ _MOST_DRAWS = 50  # an edge, on the average; KLUE-BERT's vocabulary takes 10
 
 
 class Trie:
-    """Finds, from many places of a text, the longest path that begins there.
+    """Finds, from many offsets of a text, the longest path that begins there.
 
     Args:
         paths: lists of characters, which are numbers from 0 to `size` - 1; none empty.
@@ -35,7 +35,7 @@ class Trie:
     def __init__(self, paths: list[list[int]], values: list[int], size: int):
         self._parent, chars, self._value = _grow(paths, values)
         self._edges = (self._parent[1:].astype(np.int64) << 32) | chars  # (E,) in rising order
-        self._base, self._child = _place(self._parent[1:], chars, size)
+        self._base, self._child = _lay_out(self._parent[1:], chars, size)
         self._has_children = np.bincount(self._parent[1:], minlength=len(self._parent)) > 0
 
     def longest(self, chars: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,17 +69,17 @@ class Trie:
         """
         node = self._step(np.zeros(len(begins), np.int32), chars[begins])
         walking = np.flatnonzero(node)
-        node, place = node[walking], begins[walking]
+        node, offset = node[walking], begins[walking]
         depth = 1
         while len(walking):
             here = self._value[node]
             ends = here >= 0
             yield depth, walking[ends], here[ends]
             inner = np.flatnonzero(self._has_children[node])
-            walking, node, place = walking[inner], node[inner], place[inner]
-            child = self._step(node, chars[place + depth])
+            walking, node, offset = walking[inner], node[inner], offset[inner]
+            child = self._step(node, chars[offset + depth])
             found = np.flatnonzero(child)
-            walking, node, place = walking[found], child[found], place[found]
+            walking, node, offset = walking[found], child[found], offset[found]
             depth += 1
 
     def _step(self, node: np.ndarray, char: np.ndarray) -> np.ndarray:
@@ -88,8 +88,8 @@ class Trie:
             child = self._child[self._base[node] + char]
             return np.where(self._parent[child] == node, child, 0)
         wanted = (node.astype(np.int64) << 32) | char
-        place = np.minimum(np.searchsorted(self._edges, wanted), len(self._edges) - 1)
-        return np.where(self._edges[place] == wanted, place + 1, 0)
+        slot = np.minimum(np.searchsorted(self._edges, wanted), len(self._edges) - 1)
+        return np.where(self._edges[slot] == wanted, slot + 1, 0)
 
 
 def _grow(paths: list[list[int]], values: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,14 +108,14 @@ def _grow(paths: list[list[int]], values: list[int]) -> tuple[np.ndarray, np.nda
     alive, nodes, depth = np.arange(len(paths)), 1, 0
     while len(alive):
         edges = (node[alive] << 32) | flat[starts[alive] + depth]
-        different, place = np.unique(edges, return_inverse=True)
+        different, index = np.unique(edges, return_inverse=True)
         parents.append(different >> 32)
         chars.append(different & 0xFFFFFFFF)
-        node[alive] = nodes + place
+        node[alive] = nodes + index
         nodes, depth = nodes + len(different), depth + 1
         done = lengths[alive] == depth
         value = np.full(len(different), -1)
-        value[place[done]] = all_values[alive[done]]
+        value[index[done]] = all_values[alive[done]]
         ends.append(value)
         alive = alive[~done]
     return (
@@ -125,10 +125,10 @@ def _grow(paths: list[list[int]], values: list[int]) -> tuple[np.ndarray, np.nda
     )
 
 
-def _place(parents: np.ndarray, chars: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _lay_out(parents: np.ndarray, chars: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The base of each node (K,), and the child in each slot, 0 where there is none.
 
-    Both are empty if some nodes find no place.
+    Both are empty if some nodes find no room.
     """
     edges = len(parents)
     slots = size * 2 + 4 * edges

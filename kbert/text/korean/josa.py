@@ -20,7 +20,7 @@ _PAIRS = [
 ]
 _FORMS = {form: pair for pair in _PAIRS for form in pair}
 
-# The last sound of a syllable, by its place in Unicode: (code - 0xAC00) % 28.
+# The last sound of a syllable, by its position in Unicode: (code - 0xAC00) % 28.
 _FINALS = ["", *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"]
 # Digits are read in Sino-Korean; a number that ends in 0 ends as 영, 십, 백, 천 or 만: a consonant.
 _DIGITS = dict(zip("0123456789", ["ㅇ", "ㄹ", "", "ㅁ", "", "", "ㄱ", "ㄹ", "ㄹ", ""], strict=True))

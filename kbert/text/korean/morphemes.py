@@ -106,20 +106,20 @@ class Morphemes:
 
 
 def _cut(text: str, cuts: set[int]) -> Iterator[Span]:
-    """Cuts the text's words, which white space parts, at the places where morphemes meet."""
+    """Cuts the text's words, which white space parts, at the offsets where morphemes meet."""
     for word in re.finditer(r"\S+", text):
-        inside = [place for place in range(word.start() + 1, word.end()) if place in cuts]
+        inside = [offset for offset in range(word.start() + 1, word.end()) if offset in cuts]
         yield from pairwise([word.start(), *inside, word.end()])
 
 
-# Each of these takes a text and gives the places where its morphemes meet.
+# Each of these takes a text and gives the offsets where its morphemes meet.
 
 _Find = Callable[[str], set[int]]
 
 
 def _mecab() -> _Find:
     tagger = import_analyser("mecab").MeCab()
-    return lambda text: {place for token in tagger.parse(text) for place in token.span}
+    return lambda text: {offset for token in tagger.parse(text) for offset in token.span}
 
 
 def _kiwi() -> _Find:
@@ -127,8 +127,8 @@ def _kiwi() -> _Find:
 
     def find(text: str) -> set[int]:
         spans = [(token.start, token.start + token.len) for token in kiwi.tokenize(text)]
-        inside = {place for start, end in spans for place in range(start + 1, end)}
-        return {place for span in spans for place in span} - inside
+        inside = {offset for start, end in spans for offset in range(start + 1, end)}
+        return {offset for span in spans for offset in span} - inside
 
     return find
 
@@ -156,7 +156,7 @@ def import_analyser(module: str) -> Any:
 
 
 def _by_alignment(analyse: Callable[[str], list[str]]) -> _Find:
-    """Finds morphemes in the text that were given without their places, or not as written.
+    """Finds morphemes in the text that were given without their offsets, or not as written.
 
     Two morphemes meet where the second begins in the text or, if that cannot be told, where the
     first ends; if neither can, they share a syllable.
@@ -165,8 +165,8 @@ def _by_alignment(analyse: Callable[[str], list[str]]) -> _Find:
     def find(text: str) -> set[int]:
         morphemes = analyse(text)
         joined = "".join(morphemes)
-        where = [-1] * len(joined)  # the place in the text of each character of the morphemes
-        plain = [place for place, character in enumerate(text) if not character.isspace()]
+        where = [-1] * len(joined)  # the offset in the text of each character of the morphemes
+        plain = [offset for offset, character in enumerate(text) if not character.isspace()]
         if joined == "".join(text.split()):
             where = plain
         else:

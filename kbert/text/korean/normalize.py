@@ -12,7 +12,7 @@ Three further rules are off unless asked for, since the published checkpoints we
     fillers       the Hangul fillers U+3164 and U+FFA0, which look like a space, become one.
     width         full-width ＡＢＣ and half-width ﾡ become ABC and ㄱ.
 
-Each replaces one character by one, so the places in the text stay as they are.
+Each replaces one character by one, so the offsets in the text stay as they are.
 """
 
 import unicodedata
@@ -75,8 +75,8 @@ def normalize(text: str, form: Form = "NFC", replacements: Mapping[int, str] | N
     return unicodedata.normalize(form, text)
 
 
-def several(texts: Iterable[str]) -> Iterable[str]:
-    """Several texts, as they are; what each is, is checked where it is used.
+def check_texts(texts: Iterable[str]) -> Iterable[str]:
+    """The texts, as they are; what each is, is checked where it is used.
 
     Raises:
         TypeError: if they are not several texts. (One text is not, though Python would walk through

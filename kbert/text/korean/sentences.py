@@ -20,7 +20,7 @@ _SPOKEN_FINAL = re.compile(r"[가-힣][다요죠까네음함됨임지듯군걸�
 _LAUGHTER = "ㅋㅎㅠㅜ~^"
 # Where a sentence may end, with the white space behind. One set of characters comes first, for then
 # the search is many times as fast as with three beginnings; runs are entered at their first
-# character only and never given back, for else a long one would be read from each of its places.
+# character only and never given back, for else a long one would be read from each of its positions.
 _CANDIDATE = re.compile(
     rf"""[{_MARKS}{_LAUGHTER}다요]
     (?: (?<=[{_MARKS}]) (?<![{_MARKS}]{{2}})
@@ -102,7 +102,7 @@ def _kiwi() -> Any:
 
 
 def _ends(text: str) -> Iterator[int]:
-    """The places where a sentence ends and the next begins."""
+    """The offsets where a sentence ends and the next begins."""
     start, taken = 0, 0
     insides: Iterator[re.Match] | None = None
     inside = None

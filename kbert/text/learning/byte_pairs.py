@@ -70,7 +70,7 @@ class BytePairs:
                 here = (self._symbol[cells] == left) & (self._symbol[self._next[cells]] == right)
                 cells = cells[here]
                 count = int(self._weight[cells].sum(dtype=np.int64))
-                if count != -negative:  # rarer than it was: back to its place
+                if count != -negative:  # rarer than it was: back into the queue
                     self._watch(left, right, cells, count)
                     continue
                 name = self._names[left] + self._names[right]
@@ -173,5 +173,5 @@ def _without_overlaps(cells: np.ndarray, following: np.ndarray) -> np.ndarray:
     begins = np.ones(len(cells), bool)
     begins[1:] = following[cells[:-1]] != cells[1:]
     index = np.arange(len(cells))
-    place = index - np.maximum.accumulate(np.where(begins, index, 0))
-    return cells[place % 2 == 0]
+    turn = index - np.maximum.accumulate(np.where(begins, index, 0))
+    return cells[turn % 2 == 0]

@@ -38,7 +38,7 @@ def train_vocabulary(
     min_frequency: int = 2,
     limit_alphabet: int | None = None,
     characters: Iterable[str] = (),
-    both_places: bool = False,
+    both_positions: bool = False,
     jamo_fallback: bool = False,
     unused: int = 0,
     special_tokens: Sequence[str] = SPECIAL_TOKENS,
@@ -53,14 +53,14 @@ def train_vocabulary(
         limit_alphabet: the most different characters to take from the words, the most frequent
             first; words with another character are left out and will be [UNK]. By default a tenth
             of `vocab_size`, but at least 1,500: rare hanja would fill a small vocabulary, for a
-            character takes up to two places (at the beginning of words, and within).
-        characters: characters to have in any case, in both places, so that a word made of them
+            character takes up to two positions (at the beginning of words, and within).
+        characters: characters to have in any case, in both positions, so that a word made of them
             is never [UNK]: `ksx1001_syllables()`.
-        both_places: whether each character gets both places, wherever it stands in the words. For
+        both_positions: whether each character gets both, wherever it stands in the words. For
             morphemes: what begins one (에서) continues a word (국회에서) when no analyser runs.
         jamo_fallback: whether words with a syllable beyond the alphabet are kept, the syllable
             spelt with its jamo: for `Tokenizer(..., jamo_fallback=True)`. The 67 jamo get 86
-            places, and every syllable of the alphabet gets both.
+            positions, and every syllable of the alphabet gets both.
         unused: how many tokens `[unused0]`, `[unused1]`, ... to keep free at the end, for words
             that a user adds later; KLUE-BERT has 500.
         special_tokens: the first tokens, in the order of their ids.
@@ -86,20 +86,20 @@ def train_vocabulary(
     characters = list(characters)
     whole = characters if jamo_fallback else None
     codes, weights = _usable_words(words, limit, whole)
-    symbols, places = _symbols(codes, characters, both_places, jamo_fallback)
-    needed = len(special_tokens) + len(places) + unused
+    symbols, alphabet = _symbols(codes, characters, both_positions, jamo_fallback)
+    needed = len(special_tokens) + len(alphabet) + unused
     if vocab_size < needed:
         raise KbertError(
             f"a vocabulary of {vocab_size} is too small: {len(special_tokens)} special tokens, "
-            f"{len(places)} characters (at the beginning of words and within) and {unused} unused "
-            f"tokens need {needed}; ask for more, or lower limit_alphabet"
+            f"{len(alphabet)} characters (at the beginning of words and within) and {unused} "
+            f"unused tokens need {needed}; ask for more, or lower limit_alphabet"
         )
     del words, codes  # the caller may have no more use for them, and they are large
 
-    pairs = BytePairs(symbols, weights, places, min_frequency)
+    pairs = BytePairs(symbols, weights, alphabet, min_frequency)
     del symbols, weights
     merged = list(islice(pairs.merges(), vocab_size - needed))
-    tokens = [*special_tokens, *map(_spell, places + merged)]
+    tokens = [*special_tokens, *map(_spell, alphabet + merged)]
     tokens += [f"[unused{number}]" for number in range(unused)]
     check_unique(tokens, "the trained vocabulary")
     if exact and len(tokens) < vocab_size:
@@ -158,7 +158,7 @@ def _usable_words(
 def _spell_rare(
     codes: np.ndarray, weights: np.ndarray, allowed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same cells, with the jamo of each syllable that is not allowed in its place."""
+    """The same cells, with the jamo of each syllable that is not allowed instead."""
     is_syllable = (codes >= FIRST_SYLLABLE) & (codes < FIRST_SYLLABLE + SYLLABLES)
     rare = np.flatnonzero(is_syllable & ~allowed[codes])
     jamo, counts = spelt_codes(codes[rare])
@@ -166,27 +166,27 @@ def _spell_rare(
     sizes[rare] = counts
     first = (np.cumsum(sizes) - sizes)[rare]
     codes, weights = np.repeat(codes, sizes), np.repeat(weights, sizes)
-    for place in range(3):
-        spelt = counts > place
-        codes[first[spelt] + place] = jamo[spelt, place]
+    for index in range(3):
+        spelt = counts > index
+        codes[first[spelt] + index] = jamo[spelt, index]
     return codes, weights
 
 
 def _symbols(
-    codes: np.ndarray, characters: Iterable[str], both_places: bool, jamo_fallback: bool
+    codes: np.ndarray, characters: Iterable[str], both_positions: bool, jamo_fallback: bool
 ) -> tuple[np.ndarray, list[str]]:
-    """Code points as the ids of (place, character), from 1; and what each id stands for.
+    """Code points as the ids of (position, character), from 1; and what each id stands for.
 
     A character that begins a word is written with a space before it, as in the text.
     """
-    places = codes.copy()
-    places[1:][codes[:-1] != _SPACE] += _CODES
-    places[codes == _SPACE] = _SPACE
+    placed = codes.copy()
+    placed[1:][codes[:-1] != _SPACE] += _CODES
+    placed[codes == _SPACE] = _SPACE
     present = np.zeros(2 * _CODES, bool)
-    present[places] = True
+    present[placed] = True
     for character in characters:
         present[[ord(character), ord(character) + _CODES]] = True
-    if both_places:
+    if both_positions:
         present |= np.roll(present, _CODES)
     if jamo_fallback:
         begins = present[FIRST_SYLLABLE : FIRST_SYLLABLE + SYLLABLES]
@@ -199,10 +199,10 @@ def _symbols(
     ids = np.cumsum(present, dtype=np.int32)
     ids[_SPACE] = 0
     names = [
-        chr(place - _CODES) if place >= _CODES else " " + chr(place)
-        for place in np.flatnonzero(present).tolist()
+        chr(position - _CODES) if position >= _CODES else " " + chr(position)
+        for position in np.flatnonzero(present).tolist()
     ]
-    return ids[places], names
+    return ids[placed], names
 
 
 def _spell(name: str) -> str:

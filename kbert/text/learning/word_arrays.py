@@ -14,7 +14,7 @@ from kbert.text.encoding.rust import wordpiece_engine
 
 # What BERT's cleaning and cutting make of a character.
 _SPACE, _LETTER, _ALONE, _GONE, _SEVERAL, _UNKNOWN = range(6)
-# A word's hash: the sum of a number for each character times a power for each place, modulo 2^64.
+# A word's hash: the sum of a number for each character times a power for its position, mod 2^64.
 _BASE = 0x9E3779B97F4A7C13
 
 
@@ -87,10 +87,10 @@ class Cutter:
             )
 
         lengths = np.diff(np.append(starts, len(codes))).astype(np.int32)
-        places = np.arange(len(codes)) - np.repeat(starts, lengths)
+        positions = np.arange(len(codes)) - np.repeat(starts, lengths)
         powers = np.full(lengths.max(), _BASE, np.uint64)
         powers[0] = 1
-        products = self._numbers[codes] * np.cumprod(powers)[places]
+        products = self._numbers[codes] * np.cumprod(powers)[positions]
         return grouped(np.add.reduceat(products, starts), None, lengths, codes)
 
     def _met(self, text: str) -> np.ndarray:

@@ -24,7 +24,7 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.text.korean.morphemes import Analyser, Morphemes
-from kbert.text.korean.normalize import check_text, nfc, several
+from kbert.text.korean.normalize import check_text, check_texts, nfc
 from kbert.text.learning.word_arrays import Cutter, Words, summed
 
 _BLOCK = 1 << 20  # characters that a worker is given at a time
@@ -87,7 +87,7 @@ def _blocks(texts: Iterable[str]) -> Iterator[str]:
     """Joins texts to blocks of some `_BLOCK` characters."""
     block: list[str] = []
     size = 0
-    for number, text in enumerate(several(texts)):
+    for number, text in enumerate(check_texts(texts)):
         try:
             text.encode()
         except (AttributeError, UnicodeEncodeError):

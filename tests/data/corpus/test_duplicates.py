@@ -37,7 +37,7 @@ def test_as_by_a_set_of_texts():
         [find_later([share_of(unit, share) for unit in hashes]) for share in range(SHARES)]
     )
     assert sum(len(share_of(hashes[0], s)) for s in range(SHARES)) == len(hashes[0])
-    found = [drop(unit, later["place"][later["unit"] == i])[0] for i, unit in enumerate(units)]
+    found = [drop(unit, later["index"][later["unit"] == i])[0] for i, unit in enumerate(units)]
     assert found == by_hand(units, 5)
     assert found != units
 
@@ -49,7 +49,7 @@ def test_counts_and_switches():
     def left(**settings):
         hashes = [hash_unit(unit, **settings) for unit in units]
         later = find_later(hashes)
-        return [drop(unit, later["place"][later["unit"] == i]) for i, unit in enumerate(units)]
+        return [drop(unit, later["index"][later["unit"] == i]) for i, unit in enumerate(units)]
 
     both = left(lines=True, whole=True)
     assert [kept for kept, _ in both] == [[[long, "네."], ["아니요."]], []]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kbert import KbertError
-from kbert.data.pretraining.pseudo_perplexity import one_masked_batches
+from kbert.data.pretraining.pseudo_perplexity import pseudo_perplexity_batches
 from kbert.data.shards.fingerprint import text_fingerprint, vocabulary_fingerprint
 from kbert.data.shards.shards import encode_documents
 
@@ -15,7 +15,7 @@ def shard(tokenizer):
 
 
 def test_every_token_is_masked_once_and_the_rest_is_as_it_was(shard, tokenizer):
-    batches = one_masked_batches(shard, tokenizer, sequence_length=8, batch_size=4, seed=0)
+    batches = pseudo_perplexity_batches(shard, tokenizer, sequence_length=8, batch_size=4, seed=0)
     x, y, weights = ({k: np.concatenate([b[i][k] for b in batches]) for k in batches[0][i]}
                      for i in range(3))  # fmt: skip
     real = weights["mlm"][:, 0] == 1
@@ -36,7 +36,7 @@ def test_every_token_is_masked_once_and_the_rest_is_as_it_was(shard, tokenizer):
 def test_a_sample_is_drawn_from_what_fits(shard, tokenizer):
     def labels(seed, **options):
         settings = {"sequence_length": 7, "batch_size": 4, **options}
-        batches = one_masked_batches(shard, tokenizer, seed=seed, **settings)
+        batches = pseudo_perplexity_batches(shard, tokenizer, seed=seed, **settings)
         return [int(i) for _, y, w in batches for i in y["mlm"][w["mlm"] == 1]]
 
     lengths = np.diff(shard.sentence_starts)
@@ -49,8 +49,8 @@ def test_a_sample_is_drawn_from_what_fits(shard, tokenizer):
 
 def test_a_model_with_one_head_gets_arrays_without_names(shard, tokenizer):
     settings = {"sequence_length": 8, "batch_size": 4, "seed": 0}
-    both = one_masked_batches(shard, tokenizer, **settings)
-    one = one_masked_batches(shard, tokenizer, objective="masked-lm", **settings)
+    both = pseudo_perplexity_batches(shard, tokenizer, **settings)
+    one = pseudo_perplexity_batches(shard, tokenizer, objective="masked-lm", **settings)
     assert len(one) == len(both) > 1
     for (x, y, weights), (same_x, named, named_weights) in zip(one, both, strict=True):
         for name, array in x.items():

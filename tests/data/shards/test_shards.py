@@ -53,7 +53,7 @@ def test_eojeol_ids_are_those_of_str_split(size):
     texts = ["국회에\t나는\u3000나", "", "  나\n나는 . ", "\u200b 나"] * size
     pieces = tokenizer.encode_pieces(texts, ["eojeol_ids", "offsets"])
     for text, start, end in zip(texts, pieces.starts, pieces.starts[1:], strict=False):
-        begins = pieces.places["offsets"][start:end, 0].tolist()
+        begins = pieces.columns["offsets"][start:end, 0].tolist()
         # as many words as stand before, with the one that begins here
         expected = [len((text[:begin] + "x").split()) - 1 for begin in begins]
-        assert pieces.places["eojeol_ids"][start:end].tolist() == expected
+        assert pieces.columns["eojeol_ids"][start:end].tolist() == expected

@@ -137,12 +137,12 @@ def test_unigram_models_in_numpy_as_by_the_engine(flags, random_strings):
     scores = [-float(i) for i in range(len(pieces))]
     tokenizer = Tokenizer(pieces, scores=scores, lowercase=True, added_tokens=tokens)
     texts = [*TEXTS, *(f"{s[:9]}[E1]{s[9:]} ing" for s in random_strings(200, seed=6))]
-    for places in ([], ["offsets", "word_ids"]):
-        alone = [tokenizer.encode_pieces([text], places) for text in texts]
-        many = tokenizer.encode_pieces(texts, places)
+    for columns in ([], ["offsets", "word_ids"]):
+        alone = [tokenizer.encode_pieces([text], columns) for text in texts]
+        many = tokenizer.encode_pieces(texts, columns)
         assert many.ids.tolist() == [i for each in alone for i in each.ids.tolist()]
-        for name, column in many.places.items():
-            assert column.tolist() == [i for each in alone for i in each.places[name].tolist()]
+        for name, column in many.columns.items():
+            assert column.tolist() == [i for each in alone for i in each.columns[name].tolist()]
 
 
 # Files.

@@ -5,7 +5,7 @@ import pytest
 
 from kbert import Tokenizer
 
-PLACES = ("offsets", "word_ids")
+COLUMNS = ("offsets", "word_ids")
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +25,18 @@ def differing(monkeypatch):
         monkeypatch.setattr("kbert.text.encoding.encoder.MAKE_BULK_FROM", 0)
         monkeypatch.setattr("kbert.text.encoding.encoder.BULK_FROM", 0)
         ids = tokenizer.encode_pieces(texts)
-        all_places = tokenizer.encode_pieces(texts, PLACES)
+        with_columns = tokenizer.encode_pieces(texts, COLUMNS)
         monkeypatch.undo()
         assert len(ids.starts) == len(texts) + 1
         found = []
         for number, text in enumerate(texts):
-            alone = tokenizer.encode_pieces([text], PLACES)  # few characters are the engine's
-            for pieces in (ids, all_places):
+            alone = tokenizer.encode_pieces([text], COLUMNS)  # few characters are the engine's
+            for pieces in (ids, with_columns):
                 here = slice(pieces.starts[number], pieces.starts[number + 1])
                 columns = [(pieces.ids, alone.ids)]
-                columns += [(column, alone.places[name]) for name, column in pieces.places.items()]
+                columns += [
+                    (column, alone.columns[name]) for name, column in pieces.columns.items()
+                ]
                 if any(ours[here].tolist() != theirs.tolist() for ours, theirs in columns):
                     found.append(text)
         return found

@@ -95,8 +95,8 @@ def test_layout_of_klue():
     ]
 
 
-def test_both_places():
-    tokens = train_vocabulary(Counter({"국회": 5, "에": 3}), 12, both_places=True)
+def test_both_positions():
+    tokens = train_vocabulary(Counter({"국회": 5, "에": 3}), 12, both_positions=True)
     assert tokens[5:] == ["국", "에", "회", "##국", "##에", "##회", "국회"]
 
 
@@ -132,8 +132,8 @@ def test_train_is_counting_and_training():
     texts = ["국회에서 국회"] * 3 + ["정부에서"]
     words = count_words(texts, morphemes=spaced, min_count=2)
     assert words == Counter({"국회": 6, "에서": 4})
-    expected = train_vocabulary(words, 15, both_places=True)
+    expected = train_vocabulary(words, 15, both_positions=True)
     trained = Tokenizer.train(texts, 15, morphemes=spaced, min_count=2)
     assert trained.vocabulary == expected and "##에" in expected
-    plain = Tokenizer.train(texts, 11, morphemes=spaced, min_count=2, both_places=False)
+    plain = Tokenizer.train(texts, 11, morphemes=spaced, min_count=2, both_positions=False)
     assert plain.vocabulary[5:] == ["국", "에", "##서", "##회", "국회", "에서"]
