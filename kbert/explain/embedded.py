@@ -35,6 +35,7 @@ def outputs_of(
     """
     bert = encoder_of(model)
     embeddings = bert.embeddings
+    vectors = ops.convert_to_tensor(vectors)
     hidden = embeddings.layer_norm(vectors + ops.convert_to_tensor(rest), training=False)
     if embeddings.embedding_size != embeddings.hidden_size:
         hidden = embeddings.projection(hidden)
