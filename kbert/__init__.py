@@ -46,7 +46,7 @@ _ROOMS = ("explain",)  # public as modules: kbert.explain.attention(...)
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
-    import kbert.explain as explain
+    import kbert.explain as explain  # noqa: F401
     from kbert.data.labelled.batches import LabelledBatches as LabelledBatches
     from kbert.data.labelled.examples import Examples as Examples
     from kbert.data.labelled.read_table import read_table as read_table

@@ -52,9 +52,11 @@ for (const view of document.querySelectorAll(".kbert-explain .attention:not([dat
       svg.toggleAttribute("hidden", svg.dataset.unit != unit.value);
       if (svg.dataset.unit != unit.value) continue;
       const from = chosen[unit.value];
+      const seen = from == null ? weights : weights.slice(from * side, (from + 1) * side);
+      const most = Math.max(...seen, 1e-9);
       svg.querySelectorAll("line").forEach((line, k) => {
         const row = Math.floor(k / side);
-        line.setAttribute("opacity", from == null || row == from ? weights[k].toFixed(3) : 0);
+        line.setAttribute("opacity", from == null || row == from ? weights[k] / most : 0);
       });
       svg.querySelectorAll(".left").forEach((word, i) =>
         word.classList.toggle("chosen", i === from));
@@ -153,8 +155,10 @@ def _choice(everything: str, count: int) -> str:
 def _lines(unit: str, names: list[str], weights: np.ndarray) -> str:
     """Words on both sides, and a line from each to each."""
     middle = [_LINE * i + _LINE / 2 for i in range(len(names))]
+    most = max(float(weights.max()), 1e-9)
     lines = "".join(
-        f'<line x1="{_LEFT + 5}" y1="{a}" x2="{_RIGHT - 5}" y2="{b}" opacity="{weights[i, j]:.3f}"/>'
+        f'<line x1="{_LEFT + 5}" y1="{a}" x2="{_RIGHT - 5}" y2="{b}" '
+        f'opacity="{weights[i, j] / most:.3f}"/>'
         for i, a in enumerate(middle)
         for j, b in enumerate(middle)
     )

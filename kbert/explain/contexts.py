@@ -183,7 +183,7 @@ def plane(vectors: np.ndarray) -> np.ndarray:
         [[2.0, 0.0], [0.0, 0.0], [-2.0, 0.0]]
     """
     centred = vectors - vectors.mean(axis=0)
-    left, scale, axes = np.linalg.svd(centred, full_matrices=False)
+    left, scale, _ = np.linalg.svd(centred, full_matrices=False)
     points = np.zeros((len(vectors), 2))
     count = min(2, len(scale))
     points[:, :count] = left[:, :count] * scale[:count]

@@ -42,6 +42,7 @@ def outputs_of(
     for layer in bert.encoder_layers:
         hidden = layer(hidden, training=False)
     if head != "mlm":
+        assert bert.pooler is not None  # these heads have one
         return getattr(model, head)(bert.pooler(hidden))
     positions = ops.full((vectors.shape[0], 1), position, dtype="int32")
     return model.mlm(hidden, embeddings.token_table, positions, training=False)[:, 0]  # (B, V)

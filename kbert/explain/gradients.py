@@ -213,7 +213,8 @@ def _picture(why: Attributions, language: Language) -> Part:
     of_word = [score for _, score in why.by_eojeol()]
     strong = max(map(abs, of_word)) or 1.0
     text = " ".join(
-        f"<span class=chip {signed(score / strong)}>{escape(name)}<small>{score:+.2f}</small></span>"
+        f"<span class=chip {signed(score / strong)}>{escape(name)}"
+        f"<small>{score:+.2f}</small></span>"
         for name, score in why.by_eojeol()
     )
     rows = "".join(

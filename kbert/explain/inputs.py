@@ -111,7 +111,7 @@ def _picture(rows: InputRows, language: Language) -> Part:
         ("segment", rows.segment_embeddings, [f"E<sub>{'AB'[s]}</sub>" for s in rows.segments]),
         ("position", rows.position_embeddings, [f"E<sub>{p}</sub>" for p in rows.positions]),
     )
-    largest = float(np.abs(rows.total).max()) or 1.0
+    largest = float(np.quantile(np.abs(rows.total), 0.99))  # the few beyond it are as dark
     columns = []
     for i, piece in enumerate(rows.pieces):
         boxes = "<i>+</i>".join(

@@ -78,7 +78,7 @@ def masking(
     Example:
         >>> import kbert
         >>> tokenizer = kbert.Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##의 법률".split())
-        >>> masked = kbert.explain.masking(tokenizer, "국회의 법률", seed=2, unit="eojeol", rate=0.7)
+        >>> masked = kbert.explain.masking(tokenizer, "국회의 법률", 2, unit="eojeol", rate=0.7)
         >>> masked.fates
         ['special', 'mask', 'mask', 'seen', 'special']
         >>> masked.shown
@@ -124,20 +124,22 @@ def _starts(read: ReadText, text: str, unit: Unit, analyser: Analyser) -> np.nda
 
 def _picture(masked: MaskedText, language: Language) -> Part:
     words = WORDS[checked(language)]
-    chips = []
+    units: list[str] = []
     for piece, shown, fate, start in zip(
         masked.pieces, masked.shown, masked.fates, masked.starts, strict=True
     ):
         below = f"<small>{escape(piece)}</small>" if shown != piece else "<small>&nbsp;</small>"
-        glued = "" if start else " glued"
         told = words.get(fate, "")
-        chips.append(
-            f'<span class="chip {fate}{glued}" title="{told}">{escape(shown)}{below}</span>'
-        )
+        chip = f'<span class="chip {fate}" title="{told}">{escape(shown)}{below}</span>'
+        if start or not units:
+            units.append(chip)
+        else:
+            units[-1] += chip
     named: tuple[Fate, ...] = ("mask", "random", "kept", "seen")
     counts = "".join(
         f'<span class="chip {fate}">{words[fate]} {masked.fates.count(fate)}</span>'
         for fate in named
     )
-    body = f"<div class=chips>{''.join(chips)}</div><div class='chips legend'>{counts}</div>"
+    whole = "".join(f"<span class=unit>{unit}</span>" for unit in units)
+    body = f"<div class=chips>{whole}</div><div class='chips legend'>{counts}</div>"
     return Part(words["masking"], words["masking_note"], body)

@@ -149,8 +149,11 @@ def neuron_view(
 def _picture(view: NeuronView, language: Language) -> Part:
     words = WORDS[checked(language)]
     root = float(np.sqrt(len(view.query)))
-    of_keys, of_values = float(np.abs(view.keys).max()), float(np.abs(view.values).max())
-    of_query, of_products = float(np.abs(view.query).max()), float(np.abs(view.products).max())
+    of_query, of_keys, of_products, of_values = (
+        float(np.abs(vectors).max())
+        for vectors in (view.query, view.keys, view.products, view.values)
+    )
+    of_context = max(float(np.abs(vectors).max()) for vectors in (view.weighted, view.context))
     rows = []
     for i, piece in enumerate(view.pieces):
         here = " class=here" if i == view.token else ""
@@ -159,13 +162,13 @@ def _picture(view: NeuronView, language: Language) -> Part:
             f"<td>{swatch(view.products[i], of_products)}</td><td>{view.scores[i]:.2f}</td>"
             f"<td>{view.scaled[i]:.2f}</td><td>{bar(view.weights[i])}</td>"
             f"<td>{swatch(view.values[i], of_values)}</td>"
-            f"<td>{swatch(view.weighted[i], of_values)}</td></tr>"
+            f"<td>{swatch(view.weighted[i], of_context)}</td></tr>"
         )
     names = ("k", "q × k", "q · k", f"÷ √{len(view.query)}", "softmax", "v", words["weighted"])
     head = "<th></th>" + "".join(f"<th>{name}</th>" for name in names)
     largest = float(np.abs(view.output).max())
     sums = (
-        ("context", view.context, of_values),
+        ("context", view.context, of_context),
         ("projected", view.projected, largest),
         ("others", view.others, largest),
         ("bias", view.bias, largest),

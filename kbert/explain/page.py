@@ -47,18 +47,23 @@ _STYLE = """
   & .chip { border: 1px solid var(--soft); border-radius: .45rem; padding: .15rem .45rem;
     text-align: center; font-size: .95rem; }
   & .chip small { display: block; font-size: .75rem; line-height: 1.2; }
-  & .chip.glued { margin-left: -.3rem; border-top-left-radius: 0; border-bottom-left-radius: 0; }
+  & .unit { display: inline-flex; max-width: 100%; flex-wrap: wrap; }
+  & .unit .chip:not(:last-child) { border-right: 0; border-top-right-radius: 0;
+    border-bottom-right-radius: 0; }
+  & .unit .chip:not(:first-child) { border-top-left-radius: 0; border-bottom-left-radius: 0; }
   & .chip.special { opacity: .55; border-style: dashed; }
   & .chip.mask { background: rgba(var(--blue), .32); }
   & .chip.random { background: rgba(var(--orange), .38); }
   & .chip.kept { background: rgba(30, 160, 100, .32); }
   & .legend .chip { font-size: .8rem; }
+  & .steps td, & .steps th { white-space: nowrap; }
+  @media (max-width: 600px) { & .steps td img { width: 4rem; } }
   & .steps tr { border-top: 1px solid var(--soft); }
   & .steps .here th { text-decoration: underline; text-underline-offset: .25em; }
   & .bar { display: inline-block; width: 3.2rem; text-align: left; border-radius: 3px;
     padding: 0 .25rem; background: linear-gradient(90deg, rgba(var(--blue), .45) var(--share),
     transparent var(--share)); }
-  & .matrix td { min-width: 2.6rem; }
+  & .matrix td { min-width: 2.6rem; } & .matrix th + th { text-align: right; }
   & ol.plain { list-style: none; padding: 0; margin: .4rem 0; }
   & ol.plain em { font-style: normal; font-weight: 600; margin-right: .3rem; }
   & mark { background: rgba(var(--blue), .28); color: inherit; border-radius: .2rem; }
@@ -126,9 +131,7 @@ def swatch(vector: np.ndarray, largest: float) -> str:
     scaled = np.clip(vector / max(largest, 1e-12), -1, 1)
     cells = np.rint(128 + 127 * scaled).astype(np.uint8).reshape(-1, width)
     height = max(10, 4 * len(cells))
-    return (
-        f'<img class=numbers alt="" width={2 * width} height={height} src="{png(cells, _BOTH)}">'
-    )
+    return f'<img class=numbers alt="" width={2 * width} height={height} src="{png(cells, _BOTH)}">'
 
 
 def bar(share: float) -> str:

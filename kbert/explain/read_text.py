@@ -55,7 +55,8 @@ def read_text(
         KbertError: if the row is longer than `max_length`.
 
     Example:
-        >>> read = read_text(Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에".split()), "국회에")
+        >>> tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에".split())
+        >>> read = read_text(tokenizer, "국회에")
         >>> read.pieces, read.eojeols, read.eojeol_of.tolist()
         (['[CLS]', '국회', '##에', '[SEP]'], ['[CLS]', '국회에', '[SEP]'], [0, 1, 1, 2])
     """

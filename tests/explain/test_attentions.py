@@ -73,9 +73,7 @@ def test_the_quarters_of_a_pair_are_all_of_it(model):
     quarters = seen.quarters()
     np.testing.assert_array_equal(quarters["A->B"], seen.weights[:, :, :4, 4:])
     np.testing.assert_array_equal(quarters["B->A"], seen.weights[:, :, 4:, :4])
-    whole = np.block(
-        [[quarters["A->A"], quarters["A->B"]], [quarters["B->A"], quarters["B->B"]]]
-    )
+    whole = np.block([[quarters["A->A"], quarters["A->B"]], [quarters["B->A"], quarters["B->B"]]])
     np.testing.assert_array_equal(whole, seen.weights)
 
 

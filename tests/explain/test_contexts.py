@@ -11,9 +11,7 @@ SENTENCES = ["국회에 나", "너 국회", "국회는 경기를 의결한다"]
 def test_a_words_vectors_are_the_means_of_its_pieces(model, tokenizer):
     seen = kbert.explain.contextual(model, "국회는", ["국회는 나", "너 국회는"], layer=1)
     assert seen.spans == [(0, 3), (2, 5)] and seen.pieces == [["국회", "##는"]] * 2
-    for text, places, vector in zip(
-        seen.sentences, ([1, 2], [2, 3]), seen.vectors, strict=True
-    ):
+    for text, places, vector in zip(seen.sentences, ([1, 2], [2, 3]), seen.vectors, strict=True):
         states = model.bert(tokenizer(text), output_hidden_states=True)["hidden_states"]
         np.testing.assert_allclose(vector, as_array(states[1])[0][places].mean(0), atol=1e-5)
 

@@ -44,9 +44,7 @@ def test_a_classifiers_scores_are_complete(small, tokenizer, target):
     why = kbert.explain.attributions(model, "국회는 법률을 의결한다.", target)
     place = {"긍정": 2}.get(target, target)
     assert why.target == model.labels[place]
-    assert why.logit == pytest.approx(
-        logits_of(model, "국회는 법률을 의결한다.")[place], abs=1e-5
-    )
+    assert why.logit == pytest.approx(logits_of(model, "국회는 법률을 의결한다.")[place], abs=1e-5)
     assert complete(why) and np.abs(why.scores).max() > 1e-4
 
 
@@ -87,7 +85,9 @@ def test_what_cannot_be_asked(model, small, tokenizer):
     explain = kbert.explain
     with pytest.raises(kbert.KbertError, match=r"blank is 0, and the text has 0 \[MASK\]"):
         explain.attributions(model, "국회에")
-    with pytest.raises(kbert.KbertError, match="token of the vocabulary, or its number, not '없다'"):
+    with pytest.raises(
+        kbert.KbertError, match="token of the vocabulary, or its number, not '없다'"
+    ):
         explain.attributions(model, TEXT, "없다")
     with pytest.raises(kbert.KbertError, match="one of 부정, 중립, 긍정"):
         explain.attributions(classifier(small, tokenizer), "국회", "기쁨")

@@ -8,15 +8,11 @@ from tests.explain.conftest import PAIR, TEXT
 
 @pytest.mark.parametrize("window", [None, 2])
 @pytest.mark.parametrize(("layer", "head", "token"), [(0, 0, 1), (1, 2, "[MASK]"), (-1, 1, -1)])
-def test_the_numbers_add_up_to_the_layers_own_output(
-    small, tokenizer, layer, head, token, window
-):
+def test_the_numbers_add_up_to_the_layers_own_output(small, tokenizer, layer, head, token, window):
     model = kbert.BertForPreTraining(**small | {"attention_window": window})
     model.tokenizer = tokenizer
     view = kbert.explain.neuron_view(model, TEXT, layer, head, token, pair=PAIR)
-    outputs = model.bert(
-        tokenizer(TEXT, PAIR), output_hidden_states=True, output_attentions=True
-    )
+    outputs = model.bert(tokenizer(TEXT, PAIR), output_hidden_states=True, output_attentions=True)
     attend = model.bert.encoder_layers[layer].self_attention
     own = as_array(attend(outputs["hidden_states"][:-1][layer]))[0, view.token]
     np.testing.assert_allclose(view.output, own, atol=1e-5, rtol=0)
