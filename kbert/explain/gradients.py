@@ -32,6 +32,7 @@ from kbert.models.pretraining import (
 
 FIRST_STEPS, MOST_STEPS = 32, 1024
 COMPLETE = 5e-3  # of F(x) - F(x'): with that much left over, steps are doubled
+FLOAT32 = 1e-5  # of F(x): smaller differences are rounding, and no steps mend them
 ROWS_AT_A_TIME = 16
 NEXT_SENTENCE = {"IsNext": IS_NEXT, "NotNext": IS_RANDOM}
 
@@ -138,7 +139,8 @@ def attributions(
     while True:
         scores = _integrated(lambda v: logits(v)[:, place], whole, baseline, steps)
         gap = abs(scores.sum() - (logit - baseline_logit))
-        if gap <= COMPLETE * abs(logit - baseline_logit) or steps >= MOST_STEPS:
+        enough = max(COMPLETE * abs(logit - baseline_logit), FLOAT32 * max(abs(logit), 1))
+        if gap <= enough or steps >= MOST_STEPS:
             break
         steps *= 2
     return Attributions(

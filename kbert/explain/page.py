@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kbert.errors import KbertError
 from kbert.explain.words import WORDS as WORDS
 from kbert.explain.words import Language as Language
 from kbert.explain.words import checked as checked
@@ -76,7 +77,7 @@ _STYLE = """
   & .diverging .against { margin-left: calc(50% - 50% * var(--share));
     background: rgba(var(--orange), .65); }
   & .controls { display: flex; flex-wrap: wrap; gap: .8rem; font-size: .9rem; margin: .6rem 0; }
-  & select { font: inherit; color: inherit; background: Canvas; color: CanvasText; }
+  & select { font: inherit; background: Canvas; color: CanvasText; }
   & .lines { display: block; width: 100%; max-width: 28rem; touch-action: manipulation; }
   & .lines text { font-size: 13px; fill: currentColor; } & .lines .word { cursor: pointer; }
   & .lines .left { text-anchor: end; } & .lines .chosen { font-weight: 700; }
@@ -120,9 +121,16 @@ def whole_page(part: Part, language: Language) -> str:
 
 
 def save_page(path: str | Path, page: str) -> None:
-    """Writes a page: whole, or not at all."""
-    with written_beside(Path(path)) as temporary:
-        Path(temporary).write_text(page, encoding="utf-8")
+    """Writes a page: whole, or not at all.
+
+    Raises:
+        KbertError: if it cannot be written.
+    """
+    try:
+        with written_beside(Path(path)) as temporary:
+            Path(temporary).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise KbertError(f"{path} cannot be written: {error}") from error
 
 
 def swatch(vector: np.ndarray, largest: float) -> str:

@@ -132,3 +132,8 @@ def test_cells_are_blue_above_zero_and_orange_below():
         [0, 7],
         [255, 1],
     ]
+
+
+def test_a_page_that_cannot_be_written(model, tmp_path):
+    with pytest.raises(kbert.KbertError, match=r"x\.html cannot be written"):
+        kbert.explain.layers(model, TEXT).save(tmp_path / "no folder" / "x.html")
