@@ -48,33 +48,35 @@ def outputs_of(
     return model.mlm(hidden, embeddings.token_table, positions, training=False)[:, 0]  # (B, V)
 
 
-def with_gradient(score: Score, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The score of each row (B,), and its gradient (B, L, E), on whichever backend runs."""
+def gradient_of(score: Score) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that gives the score's gradient, (B, L, E) -> (B, L, E), on whichever backend.
+
+    On JAX it is compiled as one: for a text of a new length, operation by operation took 17 s and
+    this 7, of 4 layers of 256 on 2 cores.
+    """
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
 
-        def summed(each):
-            scores = score(each)
-            return ops.sum(scores), scores
-
-        (_, scores), gradient = jax.value_and_grad(summed, has_aux=True)(
-            ops.convert_to_tensor(vectors)
-        )
-    elif backend == "tensorflow":
+        compiled = jax.jit(jax.grad(lambda vectors: ops.sum(score(vectors))))
+        return lambda vectors: as_array(compiled(ops.convert_to_tensor(vectors)))
+    if backend == "tensorflow":
         import tensorflow as tf
 
-        watched = tf.convert_to_tensor(vectors)
-        with tf.GradientTape() as tape:
-            tape.watch(watched)
-            scores = score(watched)
-        gradient = tape.gradient(scores, watched)
-    else:
-        import torch
+        def by_tape(vectors):
+            watched = tf.convert_to_tensor(vectors)
+            with tf.GradientTape() as tape:
+                tape.watch(watched)
+                scores = score(watched)
+            return as_array(tape.gradient(scores, watched))
 
+        return by_tape
+    import torch
+
+    def by_autograd(vectors):
         with torch.enable_grad():
             watched = ops.convert_to_tensor(vectors).detach().requires_grad_()
-            scores = score(watched)
-            (gradient,) = torch.autograd.grad(scores.sum(), watched)
-        scores = scores.detach()
-    return as_array(scores), as_array(gradient)
+            (gradient,) = torch.autograd.grad(score(watched).sum(), watched)
+        return as_array(gradient)
+
+    return by_autograd

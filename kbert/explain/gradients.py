@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from kbert.errors import KbertError
-from kbert.explain.embedded import outputs_of, with_gradient
+from kbert.explain.embedded import gradient_of, outputs_of
 from kbert.explain.inputs import input_rows
 from kbert.explain.page import WORDS, Language, Part, checked, save_page, signed, whole_page
 from kbert.explain.read_text import ReadText, as_array, encoder_of, read_for
@@ -135,9 +135,10 @@ def attributions(
     place, name = _answer(model, head, ends[0], target)
     logit, baseline_logit = float(ends[0, place]), float(ends[1, place])
 
+    gradient = gradient_of(lambda vectors: logits(vectors)[:, place])
     steps = FIRST_STEPS
     while True:
-        scores = _integrated(lambda v: logits(v)[:, place], whole, baseline, steps)
+        scores = _integrated(gradient, whole, baseline, steps)
         gap = abs(scores.sum() - (logit - baseline_logit))
         enough = max(COMPLETE * abs(logit - baseline_logit), FLOAT32 * max(abs(logit), 1))
         if gap <= enough or steps >= MOST_STEPS:
@@ -148,7 +149,7 @@ def attributions(
     )
 
 
-def _integrated(score, whole: np.ndarray, baseline: np.ndarray, steps: int) -> np.ndarray:
+def _integrated(gradient, whole: np.ndarray, baseline: np.ndarray, steps: int) -> np.ndarray:
     """(L,) by Gauss and Legendre's rule, which for smooth curves needs the fewest steps."""
     nodes, shares = np.polynomial.legendre.leggauss(steps)
     times, shares = (nodes + 1) / 2, shares / 2  # (T,) on the way from 0 to 1
@@ -156,8 +157,7 @@ def _integrated(score, whole: np.ndarray, baseline: np.ndarray, steps: int) -> n
     for first in range(0, steps, ROWS_AT_A_TIME):
         part = slice(first, first + ROWS_AT_A_TIME)
         path = baseline + times[part, None, None] * (whole - baseline)  # (B, L, E)
-        _, gradient = with_gradient(score, path.astype(np.float32))
-        mean += np.tensordot(shares[part], gradient, axes=1)
+        mean += np.tensordot(shares[part], gradient(path.astype(np.float32)), axes=1)
     return ((whole - baseline) * mean).sum(-1)
 
 
