@@ -42,9 +42,11 @@ _HOME = {entry.class_name: entry.module for entry in CATALOG} | {
     "MultipleChoice": "pipelines.choose",
     "DependencyParser": "pipelines.parse",
 }
+_ROOMS = ("explain",)  # public as modules: kbert.explain.attention(...)
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
+    import kbert.explain as explain  # noqa: F401
     from kbert.data.labelled.batches import LabelledBatches as LabelledBatches
     from kbert.data.labelled.examples import Examples as Examples
     from kbert.data.labelled.read_table import read_table as read_table
@@ -89,18 +91,18 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
 
 
 def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module 'kbert' has no attribute {name!r}; it has {sorted(_HOME)}")
+    if name not in _HOME and name not in _ROOMS:
+        raise AttributeError(f"module 'kbert' has no attribute {name!r}; it has {__dir__()}")
     try:
-        module = import_module(f"kbert.{_HOME[name]}")
+        module = import_module(f"kbert.{_HOME.get(name, name)}")
     except (ImportError, ValueError):
         require_backend()  # its error says what to do about a backend, and Keras's own does not
         raise
-    return getattr(module, name)
+    return module if name in _ROOMS else getattr(module, name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_ROOMS])
 
 
 choose_backend()

@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compression": {"backend", "layers", "models", "training"},
     "formats": {"backend", "text", "layers", "models"},
     "pipelines": {"backend", "text", "models"},
-    "explain": {"backend", "text", "models"},
+    "explain": {"text", "models", "data.pretraining"},
     "evaluation": {"backend", "text", "data", "tasks", "models", "training", "pipelines"},
     "pretrained": set(),
     "__main__": {"formats", "runs"},

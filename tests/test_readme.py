@@ -18,9 +18,15 @@ SHOWN = {
     "docs/use.md": ["'label'", "'sequence'", "2, 2", "'model.safetensors': "],
     "docs/finetuning.md": [r"\['긍정', '부정'\]", "the list, row 2", "accuracy"],
     "docs/pretraining.md": [],
+    "docs/explain.md": [
+        r"'\[MASK\]', '\[SEP\]'\] \[0 1",
+        r"'mask'|'kept'|'random'",
+        "complete: True",
+    ],
 }
 SHOWN |= {
-    page.replace("docs/", "docs/ko/"): SHOWN[page] for page in ("docs/use.md", "docs/finetuning.md")
+    page.replace("docs/", "docs/ko/"): SHOWN[page]
+    for page in ("docs/use.md", "docs/finetuning.md", "docs/explain.md")
 }
 
 
