@@ -37,6 +37,7 @@ from kbert.evaluation.report import write_report
 from kbert.files.atomic_files import write_json, write_text
 from kbert.models.base import KbertModel
 from kbert.models.fine_tuning import freeze, reinitialize_top
+from kbert.models.lora import add_lora, merge_lora
 from kbert.runs.console import command, console, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import (
@@ -162,7 +163,7 @@ def train_one(
             place,
             fixed,
             save_every=every,
-            evaluate=BestWeights(chosen_by, place, screen),
+            evaluate=BestWeights(chosen_by, place, screen, bool(arguments.lora)),
             evaluate_every=every,
         )
     if finished:
@@ -176,8 +177,9 @@ def train_one(
 class BestWeights:
     """Scores held-out examples, and writes the model where it is better than before."""
 
-    def __init__(self, examples: Examples, place: Path, screen: Console):
+    def __init__(self, examples: Examples, place: Path, screen: Console, lora: bool):
         self.examples, self.path, self.screen = examples, place / "best.keras", screen
+        self.lora = lora
         self.log = place / HELDOUT_LOG
 
     def __call__(self, model: KbertModel) -> dict[str, dict[str, float]]:
@@ -188,7 +190,8 @@ class BestWeights:
         better = not former or scores[metric] > max(former) or not self.path.exists()
         self.screen.print(f"{scores}{'  best so far' if better else ''}")
         if better:
-            model.with_settings(dtype="float32").save(self.path)
+            plain = merge_lora(model) if self.lora else model
+            plain.with_settings(dtype="float32").save(self.path)
         return {"held out": dict(scores)}
 
 
@@ -317,7 +320,11 @@ def load(arguments: Namespace, learned: Examples, seed: int) -> KbertModel:
         reinitialize_top(model, arguments.reinitialize)
     if arguments.freeze:
         freeze(model, arguments.freeze)
-    return model.with_settings(dtype=arguments.precision) if arguments.precision else model
+    if arguments.precision:
+        model = model.with_settings(dtype=arguments.precision)
+    if arguments.lora:
+        add_lora(model, arguments.lora)
+    return model
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

@@ -20,10 +20,11 @@ USUAL = {
     "warmup_share": 0.1,
     "weight_decay": 0.01,
 }
+LORA_RATE = 5e-4  # Hu et al. 2021, table 9: RoBERTa-base, most sets
 # What a run that goes on must have in common with the one that began, beside its examples.
 FIXED = (
     "model task batch_size epochs max_length learning_rate warmup_share weight_decay balanced "
-    "layerwise_decay label_smoothing freeze reinitialize precision evaluations"
+    "layerwise_decay label_smoothing freeze reinitialize lora precision evaluations"
 ).split()
 
 
@@ -55,6 +56,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--model", required=True, help="as kbert.load takes it: klue/bert-base, a .keras file")
     add("--freeze", type=int, help="leave the embeddings and so many layers as they are")
     add("--reinitialize", type=int, help="begin so many of the top layers anew")
+    add("--lora", type=int, metavar="RANK", help="train corrections of this rank, and the head")
     add("--precision", choices=get_args(Precision))
 
     add = parser.add_argument_group(
@@ -63,7 +65,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--epochs", type=int)
     add("--batch-size", type=int, help="rows of a step")
     add("--max-length", type=int, help="in tokens, special tokens included")
-    add("--learning-rate", type=float)
+    add("--learning-rate", type=float, help="with --lora 5e-4, if none is given")
     add("--warmup-share", type=float, help="share of the steps in which the rate rises")
     add("--weight-decay", type=float)
     add("--layerwise-decay", type=float, help="each layer's rate is this times that of the next")
@@ -87,7 +89,9 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--train needs --text, and --label or --spans: the names of its columns")
     if arguments.task and not arguments.data:
         parser.error(f"--task {arguments.task} needs --data, the folder of its files")
-    for name in ("epochs", "batch_size", "seeds", "evaluations"):
+    if arguments.lora is not None and arguments.freeze is not None:
+        parser.error("--lora leaves all of the encoder as it is: leave --freeze out")
+    for name in ("epochs", "batch_size", "seeds", "evaluations", "lora"):
         if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
             parser.error(f"--{name.replace('_', '-')} is a number from 1")
     _fill_in(arguments)
@@ -115,6 +119,7 @@ def _fill_in(arguments: argparse.Namespace) -> None:
         **USUAL,
         **(of_set.batches if of_set else {}),
         **(of_set.optimizer if of_set else {}),
+        **({"learning_rate": LORA_RATE} if arguments.lora else {}),
     }
     for name in USUAL:
         if getattr(arguments, name) is None:

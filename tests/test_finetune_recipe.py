@@ -188,3 +188,22 @@ def test_a_part_that_is_there_twice_is_not_left_out(command, tmp_path):
         (tmp_path / f"xnli.dev.ko.{name}.tsv").write_text("", encoding="utf-8")
     with pytest.raises(kbert.KbertError, match=r"several such files: xnli.dev.ko.a.tsv, xnli"):
         command(train=None, task="kornli", data=".")
+
+
+def test_corrections_are_merged_before_the_model_is_written(command, tmp_path):
+    command(lora=2, learning_rate=0.05, warmup_share=0)
+    start, found = kbert.load("start.keras"), kbert.load("out/model.keras")
+    before = {weight.path.split("bert/")[-1]: weight for weight in start.weights}
+    after = {
+        weight.path.split("bert/")[-1]: weight
+        for weight in found.weights
+        if "classifier" not in weight.path
+    }
+    assert before.keys() == after.keys()
+    changed = {path for path in after if (np.array(after[path]) != np.array(before[path])).any()}
+    assert changed == {
+        f"encoder_layer_{i}/self_attention/query_key_value/kernel" for i in range(2)
+    }
+    command(lora=2, learning_rate=0.05, warmup_share=0)  # finished: nothing is trained
+    for one, other in zip(found.weights, kbert.load("out/model.keras").weights, strict=True):
+        np.testing.assert_array_equal(np.array(one), np.array(other))
