@@ -34,6 +34,7 @@ _HOME = {entry.class_name: entry.module for entry in CATALOG} | {
     "TextClassifier": "pipelines.classify",
     "TokenClassifier": "pipelines.tag",
     "QuestionAnswering": "pipelines.answer",
+    "features": "pipelines.features",
     "objective": "training.losses",
     "adamw": "training.optimizers",
     "freeze": "models.fine_tuning",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.classify import TextClassifier as TextClassifier
+    from kbert.pipelines.features import features as features
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
     from kbert.pipelines.parse import DependencyParser as DependencyParser
