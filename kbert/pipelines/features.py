@@ -80,7 +80,7 @@ class _Frozen(KbertModel):
     """An encoder that gives (B, K D): pooled, so that nothing of a batch's length leaves it."""
 
     def __init__(self, bert: Bert, places: list[int], pooling: str):
-        super().__init__(dtype=bert.dtype_policy.name)
+        super().__init__(name="features", dtype=bert.dtype_policy.name)
         self.bert, self.places, self.pooling = bert, places, pooling
         self.vocab_size, self.max_length = bert.vocab_size, bert.max_length
         self.num_segments, self.tokenizer = bert.num_segments, bert.tokenizer

@@ -76,9 +76,12 @@ def test_a_merged_model_is_plain_and_gives_the_same(model, small, tmp_path):
     kernel = model.bert.encoder_layers[1].self_attention.query_key_value
     a, b = (ops.convert_to_numpy(w.value) for w in (kernel.lora_kernel_a, kernel.lora_kernel_b))
     change = merged.bert.encoder_layers[1].self_attention.query_key_value.get_weights()[0]
-    change = change - BertForSequenceClassification(
-        labels=["가", "나"], **small
-    ).bert.encoder_layers[1].self_attention.query_key_value.get_weights()[0]
+    change = (
+        change
+        - BertForSequenceClassification(labels=["가", "나"], **small)
+        .bert.encoder_layers[1]
+        .self_attention.query_key_value.get_weights()[0]
+    )
     np.testing.assert_allclose(change, a @ b, atol=1e-6)
     np.testing.assert_array_equal(logits(model), expected)  # it stays as it was
 
@@ -133,12 +136,12 @@ def test_without_a_head_and_what_is_refused(small):
             "lora_kernel_a",
             "lora_kernel_b",
         }
-        for refused in (
-            lambda: add_lora(model),
-            lambda: kbert.reinitialize_top(model, 1),
-            lambda: kbert.extend_vocabulary(model, ["국회"]),
-            lambda: kbert.export_huggingface(model, "nowhere"),
+        for refused, *arguments in (
+            (add_lora,),
+            (kbert.reinitialize_top, 1),
+            (kbert.extend_vocabulary, ["국회"]),
+            (kbert.export_huggingface, "nowhere"),
         ):
-            with pytest.raises(KbertError, match="has adapters .LoRA.: give merge_lora"):
-                refused()
+            with pytest.raises(KbertError, match=r"has adapters .LoRA.: give merge_lora"):
+                refused(model, *arguments)
         merge_lora(model)

@@ -7,7 +7,13 @@ import kbert
 from kbert import Bert, BertForSequenceClassification, KbertError
 from kbert.pipelines.features import features
 
-TEXTS = ["국회", "국회는 법률을 의결한다. 국민의 축구 경기", "축구는 정말", "나 너", "정말 재미있다"]
+TEXTS = [
+    "국회",
+    "국회는 법률을 의결한다. 국민의 축구 경기",
+    "축구는 정말",
+    "나 너",
+    "정말 재미있다",
+]
 
 
 @pytest.fixture
