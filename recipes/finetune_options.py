@@ -49,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--drop-empty", action="store_true", help="leave rows without text out")
 
     add = parser.add_argument_group("or an official set").add_argument
-    add("--task", choices=[name for name in SETS if SETS[name].task in _TASKS], metavar="SET")
+    add("--task", choices=SETS_WITH_MODELS, metavar="SET")
     add("--data", help="the folder of its files")
 
     add = parser.add_argument_group("the model").add_argument
@@ -79,6 +79,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--seeds", type=int, default=1, help="how many; figures are their mean and deviation")
     add("--evaluations", type=int, default=16, help="how often the held-out examples are asked")
     add("--language", choices=get_args(Language), default="ko", help="of the report")
+    add("--tensorboard", action="store_true", help="write its files, too, for each seed")
     add("--out", help="a folder: new, or a run to continue; default runs/finetune")
     add("--overwrite", action="store_true", help="replace a former run in --out")
 
@@ -111,6 +112,8 @@ _TASKS = (
     "dependency-parsing",
 )
 
+SETS_WITH_MODELS = [name for name in SETS if SETS[name].task in _TASKS]
+
 
 def _fill_in(arguments: argparse.Namespace) -> None:
     """What is not given: of the set, or as usual; how a table is read; which parts there are."""
@@ -125,12 +128,8 @@ def _fill_in(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name) is None:
             setattr(arguments, name, settings[name])
     arguments.fixed = {name: getattr(arguments, name) for name in FIXED}
-    arguments.other_parts = []
     if of_set:
-        folder = Path(arguments.data)
-        for part in ("dev", "test"):
-            if part in of_set.files and _is_there(folder, of_set.files[part]):
-                arguments.other_parts.append(part)
+        arguments.other_parts = parts_there(arguments.task, arguments.data)
     else:
         arguments.read = partial(
             read_table,
@@ -146,6 +145,13 @@ def _fill_in(arguments: argparse.Namespace) -> None:
             drop_empty=arguments.drop_empty,
         )
     arguments.out = arguments.out or str(next_folder("runs/finetune"))
+
+
+def parts_there(name: str, folder: str) -> list[str]:
+    """The parts of a set, other than train, whose files are in a folder."""
+    files = SETS[name].files
+    found = [part for part in ("dev", "test") if part in files]
+    return [part for part in found if _is_there(Path(folder), files[part])]
 
 
 def _is_there(folder: Path, patterns: tuple[str, ...]) -> bool:
