@@ -7,10 +7,11 @@
 
 With --corpus: masks 15% of each file and prints a table in Markdown: the MLM loss beside what
 guessing by frequency would give, the MLM accuracy, the pseudo-perplexity (one token masked at a
-time, in single sentences: the same for every objective and masking), and the accuracy of next sentence, where the
-model has that head. With --causal, for models that were trained with `--objective causal`, which no
-file tells: loss, accuracy and perplexity of each next token. Equal seeds give equal figures. Losses
-and perplexities are per token, so they compare only models of one vocabulary.
+time, in single sentences: the same for every objective and masking), and the accuracy of next
+sentence, where the model has that head. With --causal, for models that were trained with
+`--objective causal`, which no file tells: loss, accuracy and perplexity of each next token. Equal
+seeds give equal figures. Losses and perplexities are per token, so they compare only models of one
+vocabulary.
 
 With --task: the scores of a fine-tuned model on a part of an official set, by the set's own metric,
 beside published ones, and why they are not to be compared without a word.
