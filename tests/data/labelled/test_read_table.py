@@ -174,16 +174,15 @@ def test_empty_rows_are_left_out_when_asked(written):
 def test_a_row_takes_its_text_and_little_more():
     """8 bytes each for the places of its text and label in lists, and for its row's number."""
     rows = [
-        {"글": f"정말 재미있다 {i}", "감정": ["긍정", "부정"][i % 2].strip("x" * (i % 5))}
-        for i in range(20_000)
+        {"글": f"정말 재미있다 {i}", "감정": "부정긍정"[i % 2 * 2 :][:2]} for i in range(20_000)
     ]
+    assert rows[0]["감정"] is not rows[2]["감정"]  # as in a file
     tracemalloc.start()
     examples = read_table(rows, text="글", label="감정")
     taken, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # The texts are those of the rows.
-    assert taken / len(examples) < 32 and peak / len(examples) < 64
-    assert examples.labels[0] is examples.labels[2] and examples.labels[1] == "부정"
+    assert taken / len(examples) < 32 and peak / len(examples) < 64  # the texts are the rows' own
+    assert examples.labels[0] is examples.labels[2] and examples.labels[1] == "긍정"
 
 
 def test_where_some_rows_are_from(tmp_path):
