@@ -18,6 +18,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from kbert.data.labelled.split import divide
@@ -144,10 +145,12 @@ class Examples:
             >>> len(train), sorted(dev.labels)
             (6, ['가', '가', '나', '나'])
         """
-        texts = [[text] for text in self.texts]
-        for mine, other in zip(texts, self.pairs or (), strict=False):
-            mine += [other] if isinstance(other, str) else []
         labels = self.labels if self.is_single_label else None
+        pairs = self.pairs or repeat(None)
+        texts = (
+            [text, other] if isinstance(other, str) else [text]
+            for text, other in zip(self.texts, pairs, strict=False)
+        )
         learned, held = divide(texts, self.groups, labels, share, seed)
         return self[learned], self[held]
 
