@@ -34,10 +34,13 @@ _HOME = {entry.class_name: entry.module for entry in CATALOG} | {
     "TextClassifier": "pipelines.classify",
     "TokenClassifier": "pipelines.tag",
     "QuestionAnswering": "pipelines.answer",
+    "features": "pipelines.features",
     "objective": "training.losses",
     "adamw": "training.optimizers",
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
+    "add_lora": "models.lora",
+    "merge_lora": "models.lora",
     "read_task": "tasks.read",
     "MultipleChoice": "pipelines.choose",
     "DependencyParser": "pipelines.parse",
@@ -68,6 +71,8 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
     from kbert.models.fine_tuning import freeze as freeze
     from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
+    from kbert.models.lora import add_lora as add_lora
+    from kbert.models.lora import merge_lora as merge_lora
     from kbert.models.multiple_choice import BertForMultipleChoice as BertForMultipleChoice
     from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM
     from kbert.models.pretraining import (
@@ -79,6 +84,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.classify import TextClassifier as TextClassifier
+    from kbert.pipelines.features import features as features
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
     from kbert.pipelines.parse import DependencyParser as DependencyParser

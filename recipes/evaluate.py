@@ -1,27 +1,40 @@
-"""Scores pretrained models on text that they have not seen, each file by itself.
+"""Scores models: pretrained ones on text that they have not seen, fine-tuned ones on a set.
 
     python recipes/evaluate.py --model runs/mine/model.keras --corpus wiki.txt news.txt
     python recipes/evaluate.py --model a.keras b.keras --corpus wiki.txt --masking eojeol
     python recipes/evaluate.py --causal --model left-to-right.keras --corpus wiki.txt
+    python recipes/evaluate.py --model nsmc.keras --task nsmc --data nsmc/ --report report.html
 
-Masks 15% of each file and prints a table in Markdown: the MLM loss beside what guessing by
-frequency would give, the MLM accuracy, the pseudo-perplexity (one token masked at a time, in single
-sentences: the same for every objective and masking), and the accuracy of next sentence, where the
-model has that head. With --causal, for models that were trained with `--objective causal`, which no
-file tells: loss, accuracy and perplexity of each next token. Equal seeds give equal figures. Losses
-and perplexities are per token, so they compare only models of one vocabulary.
+With --corpus: masks 15% of each file and prints a table in Markdown: the MLM loss beside what
+guessing by frequency would give, the MLM accuracy, the pseudo-perplexity (one token masked at a
+time, in single sentences: the same for every objective and masking), and the accuracy of next
+sentence, where the model has that head. With --causal, for models that were trained with
+`--objective causal`, which no file tells: loss, accuracy and perplexity of each next token. Equal
+seeds give equal figures. Losses and perplexities are per token, so they compare only models of one
+vocabulary.
+
+With --task: the scores of a fine-tuned model on a part of an official set, by the set's own metric,
+beside published ones, and why they are not to be compared without a word.
 Source: Devlin et al. 2018, section 3.1; Salazar et al. 2020 (pseudo-perplexity).
 """
 
 import argparse
 from pathlib import Path
+from typing import get_args
+
+from finetune_options import SETS_WITH_MODELS, parts_there
 
 import kbert
+from kbert.data.labelled.examples import Examples
 from kbert.data.pretraining.baseline import unigram_loss
 from kbert.data.pretraining.batches import MARKS
 from kbert.data.pretraining.heldout import read_heldout
+from kbert.evaluation.comparison import comparison
+from kbert.evaluation.evaluate import evaluate
+from kbert.evaluation.report import Language, write_report
 from kbert.models.base import KbertModel
 from kbert.runs.console import console, run
+from kbert.tasks.read import read_task
 from kbert.training.evaluation import heldout_figures
 from kbert.training.losses import objective
 
@@ -40,7 +53,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--model", nargs="+", required=True, help="files or names, as kbert.load takes them"
     )
-    parser.add_argument("--corpus", nargs="+", required=True, help="files, as for pretrain_ko.py")
+    parser.add_argument("--corpus", nargs="+", help="files, as for pretrain_ko.py")
+    add = parser.add_argument_group("instead of --corpus, for fine-tuned models").add_argument
+    add("--task", choices=SETS_WITH_MODELS, metavar="SET", help="an official set, as klue-nli")
+    add("--data", help="the folder of its files")
+    add("--part", choices=["dev", "test"], help="of the set; default: test, or dev without one")
+    add("--report", help="an HTML file to be written, of one model")
+    add("--language", choices=get_args(Language), default="ko", help="of the report")
     parser.add_argument("--encoding", default="utf-8", help="of the corpus; cp949 for older files")
     parser.add_argument(
         "--masking", choices=list(MARKS), default="token", help="what is masked as a whole"
@@ -54,6 +73,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    if (arguments.corpus is None) == (arguments.task is None):
+        parser.error("name files with --corpus, or a set with --task and --data")
+    if arguments.task and not arguments.data:
+        parser.error(f"--task {arguments.task} needs --data, the folder of its files")
+    if arguments.report and (len(arguments.model) > 1 or not arguments.task):
+        parser.error("--report is of one model, on a --task")
     if arguments.causal and arguments.masking != "token":
         parser.error("--causal masks nothing: leave --masking out")
     return arguments
@@ -61,6 +86,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments, screen = parse_arguments(), console()
+    if arguments.task:
+        screen.print(on_a_set(arguments))
+        return
 
     def show(*cells: str) -> None:
         screen.print(f"| {' | '.join(cells)} |")
@@ -72,6 +100,30 @@ def main() -> None:
         model = kbert.load(name)
         for path in map(Path, arguments.corpus):
             show(path.name, name, *figures(model, name, path, arguments))
+
+
+def on_a_set(arguments: argparse.Namespace) -> str:
+    """The table of a set: the models' scores, and the published ones."""
+    examples, found = labelled_part(arguments), {}
+    for name in arguments.model:
+        model = kbert.load(name)
+        found[name] = evaluate(model, examples, arguments.batch_size)
+        if arguments.report:
+            write_report(found[name], arguments.report, arguments.language)
+    return comparison(found)
+
+
+def labelled_part(arguments: argparse.Namespace) -> Examples:
+    """The part that is asked for; else test, or dev where its labels are not published."""
+    there = [arguments.part] if arguments.part else parts_there(arguments.task, arguments.data)
+    for part in reversed(there):
+        examples = read_task(arguments.task, arguments.data, part)
+        if examples.labels is not None:
+            return examples
+    raise kbert.KbertError(
+        f"{arguments.data} has no part of {arguments.task} with labels, among "
+        f"{there or ['dev', 'test']}"
+    )
 
 
 def figures(model: KbertModel, name: str, path: Path, arguments: argparse.Namespace) -> list[str]:

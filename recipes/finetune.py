@@ -32,11 +32,13 @@ from kbert.data.labelled.batches import LabelledBatches
 from kbert.data.labelled.examples import Examples
 from kbert.data.labelled.overlap import overlap
 from kbert.evaluation.ceiling import ceiling
+from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.evaluation.report import write_report
 from kbert.files.atomic_files import write_json, write_text
 from kbert.models.base import KbertModel
 from kbert.models.fine_tuning import freeze, reinitialize_top
+from kbert.models.lora import add_lora, merge_lora
 from kbert.runs.console import command, console, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import (
@@ -46,10 +48,8 @@ from kbert.runs.run_folder import (
     read_settings,
     write_settings,
 )
-from kbert.tasks.published import published, why_not_comparable
 from kbert.tasks.read import read_task
 from kbert.tasks.score import best_by
-from kbert.tasks.sets import SETS
 from kbert.training.checkpoint import check_same
 from kbert.training.curves import draw_curves
 from kbert.training.loop import HELDOUT_LOG, resume, train
@@ -57,6 +57,7 @@ from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 from kbert.training.progress import TrainingProgress
 from kbert.training.stages import Stage
+from kbert.training.tensorboard import TensorBoardFiles
 
 
 def main() -> None:
@@ -154,7 +155,8 @@ def train_one(
     first_step = resume(model, place, fixed, screen.print)
     stages = [Stage(batches, batches.steps, arguments.batch_size, batches.mean_length)]
     every = math.ceil(batches.steps / arguments.evaluations)
-    with TrainingProgress(screen, place / "log.jsonl", stages, first_step) as progress:
+    also = [TensorBoardFiles(place / "tensorboard", first_step)] if arguments.tensorboard else []
+    with TrainingProgress(screen, place / "log.jsonl", stages, first_step, also=also) as progress:
         finished = train(
             model,
             stages,
@@ -162,7 +164,7 @@ def train_one(
             place,
             fixed,
             save_every=every,
-            evaluate=BestWeights(chosen_by, place, screen),
+            evaluate=BestWeights(chosen_by, place, screen, bool(arguments.lora)),
             evaluate_every=every,
         )
     if finished:
@@ -176,8 +178,9 @@ def train_one(
 class BestWeights:
     """Scores held-out examples, and writes the model where it is better than before."""
 
-    def __init__(self, examples: Examples, place: Path, screen: Console):
+    def __init__(self, examples: Examples, place: Path, screen: Console, lora: bool):
         self.examples, self.path, self.screen = examples, place / "best.keras", screen
+        self.lora = lora
         self.log = place / HELDOUT_LOG
 
     def __call__(self, model: KbertModel) -> dict[str, dict[str, float]]:
@@ -188,7 +191,8 @@ class BestWeights:
         better = not former or scores[metric] > max(former) or not self.path.exists()
         self.screen.print(f"{scores}{'  best so far' if better else ''}")
         if better:
-            model.with_settings(dtype="float32").save(self.path)
+            plain = merge_lora(model) if self.lora else model
+            plain.with_settings(dtype="float32").save(self.path)
         return {"held out": dict(scores)}
 
 
@@ -216,7 +220,8 @@ def finish(
     screen.print(f"\n{len(results)} seeds" if len(results) > 1 else "")
     for part, scores in table.items():
         screen.print(f"{part}: " + "  ".join(mean_and_deviation(*each) for each in scores.items()))
-    print_published(shown_part, screen)
+    if shown_part.examples.set_name is not None:
+        screen.print(comparison({f"{arguments.model}, fine-tuned": shown_part}))
     screen.print(
         f"\nThe model is {folder / 'model.keras'}, the report {folder / 'report.html'}. To go on:\n"
         f"  {command('python', '-c', in_use(folder / 'model.keras', shown_part.examples))}"
@@ -236,21 +241,6 @@ def highest(evaluation: Evaluation, model: KbertModel) -> str:
 def mean_and_deviation(name: str, values: list[float]) -> str:
     told = shown(name, float(np.mean(values)))
     return f"{name} {told}" + (f" ± {100 * np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
-
-
-def print_published(evaluation: Evaluation, screen: Console) -> None:
-    """Scores that others published, where they are of the same split."""
-    examples = evaluation.examples
-    if examples.set_name is None:
-        return
-    reasons = why_not_comparable(examples.set_name, examples.part or "", len(examples))
-    for row in published(examples.set_name):
-        scores = "  ".join(f"{name} {shown(name, value)}" for name, value in row.scores.items())
-        screen.print(f"  {row.model}: {scores} ({row.split}, {row.source})")
-    if reasons and published(examples.set_name):
-        screen.print(f"  Not to be compared without a word: {'; '.join(reasons)}.")
-    if SETS[examples.set_name].note:
-        screen.print(f"  {SETS[examples.set_name].note}")
 
 
 def in_use(path: Path, examples: Examples) -> str:
@@ -317,7 +307,11 @@ def load(arguments: Namespace, learned: Examples, seed: int) -> KbertModel:
         reinitialize_top(model, arguments.reinitialize)
     if arguments.freeze:
         freeze(model, arguments.freeze)
-    return model.with_settings(dtype=arguments.precision) if arguments.precision else model
+    if arguments.precision:
+        model = model.with_settings(dtype=arguments.precision)
+    if arguments.lora:
+        add_lora(model, arguments.lora)
+    return model
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

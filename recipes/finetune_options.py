@@ -20,10 +20,11 @@ USUAL = {
     "warmup_share": 0.1,
     "weight_decay": 0.01,
 }
+LORA_RATE = 5e-4  # Hu et al. 2021, table 9: RoBERTa-base, most sets
 # What a run that goes on must have in common with the one that began, beside its examples.
 FIXED = (
     "model task batch_size epochs max_length learning_rate warmup_share weight_decay balanced "
-    "layerwise_decay label_smoothing freeze reinitialize precision evaluations"
+    "layerwise_decay label_smoothing freeze reinitialize lora precision evaluations"
 ).split()
 
 
@@ -48,13 +49,14 @@ def parse_arguments() -> argparse.Namespace:
     add("--drop-empty", action="store_true", help="leave rows without text out")
 
     add = parser.add_argument_group("or an official set").add_argument
-    add("--task", choices=[name for name in SETS if SETS[name].task in _TASKS], metavar="SET")
+    add("--task", choices=SETS_WITH_MODELS, metavar="SET")
     add("--data", help="the folder of its files")
 
     add = parser.add_argument_group("the model").add_argument
     add("--model", required=True, help="as kbert.load takes it: klue/bert-base, a .keras file")
     add("--freeze", type=int, help="leave the embeddings and so many layers as they are")
     add("--reinitialize", type=int, help="begin so many of the top layers anew")
+    add("--lora", type=int, metavar="RANK", help="train corrections of this rank, and the head")
     add("--precision", choices=get_args(Precision))
 
     add = parser.add_argument_group(
@@ -63,7 +65,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--epochs", type=int)
     add("--batch-size", type=int, help="rows of a step")
     add("--max-length", type=int, help="in tokens, special tokens included")
-    add("--learning-rate", type=float)
+    add("--learning-rate", type=float, help="with --lora 5e-4, if none is given")
     add("--warmup-share", type=float, help="share of the steps in which the rate rises")
     add("--weight-decay", type=float)
     add("--layerwise-decay", type=float, help="each layer's rate is this times that of the next")
@@ -77,6 +79,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--seeds", type=int, default=1, help="how many; figures are their mean and deviation")
     add("--evaluations", type=int, default=16, help="how often the held-out examples are asked")
     add("--language", choices=get_args(Language), default="ko", help="of the report")
+    add("--tensorboard", action="store_true", help="write its files, too, for each seed")
     add("--out", help="a folder: new, or a run to continue; default runs/finetune")
     add("--overwrite", action="store_true", help="replace a former run in --out")
 
@@ -87,7 +90,9 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--train needs --text, and --label or --spans: the names of its columns")
     if arguments.task and not arguments.data:
         parser.error(f"--task {arguments.task} needs --data, the folder of its files")
-    for name in ("epochs", "batch_size", "seeds", "evaluations"):
+    if arguments.lora is not None and arguments.freeze is not None:
+        parser.error("--lora leaves all of the encoder as it is: leave --freeze out")
+    for name in ("epochs", "batch_size", "seeds", "evaluations", "lora"):
         if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
             parser.error(f"--{name.replace('_', '-')} is a number from 1")
     _fill_in(arguments)
@@ -107,6 +112,8 @@ _TASKS = (
     "dependency-parsing",
 )
 
+SETS_WITH_MODELS = [name for name in SETS if SETS[name].task in _TASKS]
+
 
 def _fill_in(arguments: argparse.Namespace) -> None:
     """What is not given: of the set, or as usual; how a table is read; which parts there are."""
@@ -115,17 +122,14 @@ def _fill_in(arguments: argparse.Namespace) -> None:
         **USUAL,
         **(of_set.batches if of_set else {}),
         **(of_set.optimizer if of_set else {}),
+        **({"learning_rate": LORA_RATE} if arguments.lora else {}),
     }
     for name in USUAL:
         if getattr(arguments, name) is None:
             setattr(arguments, name, settings[name])
     arguments.fixed = {name: getattr(arguments, name) for name in FIXED}
-    arguments.other_parts = []
     if of_set:
-        folder = Path(arguments.data)
-        for part in ("dev", "test"):
-            if part in of_set.files and _is_there(folder, of_set.files[part]):
-                arguments.other_parts.append(part)
+        arguments.other_parts = parts_there(arguments.task, arguments.data)
     else:
         arguments.read = partial(
             read_table,
@@ -141,6 +145,13 @@ def _fill_in(arguments: argparse.Namespace) -> None:
             drop_empty=arguments.drop_empty,
         )
     arguments.out = arguments.out or str(next_folder("runs/finetune"))
+
+
+def parts_there(name: str, folder: str) -> list[str]:
+    """The parts of a set, other than train, whose files are in a folder."""
+    files = SETS[name].files
+    found = [part for part in ("dev", "test") if part in files]
+    return [part for part in found if _is_there(Path(folder), files[part])]
 
 
 def _is_there(folder: Path, patterns: tuple[str, ...]) -> bool:

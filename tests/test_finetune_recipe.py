@@ -188,3 +188,39 @@ def test_a_part_that_is_there_twice_is_not_left_out(command, tmp_path):
         (tmp_path / f"xnli.dev.ko.{name}.tsv").write_text("", encoding="utf-8")
     with pytest.raises(kbert.KbertError, match=r"several such files: xnli.dev.ko.a.tsv, xnli"):
         command(train=None, task="kornli", data=".")
+
+
+def test_corrections_are_merged_before_the_model_is_written(command, tmp_path):
+    command(lora=2, learning_rate=0.05, warmup_share=0)
+    assert not (tmp_path / "out" / "seed-0" / "tensorboard").exists()
+    start, found = kbert.load("start.keras"), kbert.load("out/model.keras")
+    before = {weight.path.split("bert/")[-1]: weight for weight in start.weights}
+    after = {
+        weight.path.split("bert/")[-1]: weight
+        for weight in found.weights
+        if "classifier" not in weight.path
+    }
+    assert before.keys() == after.keys()
+    changed = {path for path in after if (np.array(after[path]) != np.array(before[path])).any()}
+    assert changed == {f"encoder_layer_{i}/self_attention/query_key_value/kernel" for i in range(2)}
+    command(lora=2, learning_rate=0.05, warmup_share=0)  # finished: nothing is trained
+    for one, other in zip(found.weights, kbert.load("out/model.keras").weights, strict=True):
+        np.testing.assert_array_equal(np.array(one), np.array(other))
+
+
+def test_figures_for_tensorboard(tmp_path, pretrained, monkeypatch):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    reviews(tmp_path / "r.csv", 24)
+    out = tmp_path / "out"
+    table = ["--train", tmp_path / "r.csv", "--text", "리뷰", "--label", "감정", "--epochs", 1]
+    few = ["--evaluations", 1, "--batch-size", 8, "--tensorboard"]
+    recipe_main(monkeypatch, "finetune.py", *table, "--model", pretrained, "--out", out, *few)
+    events = EventAccumulator(str(out / "seed-0" / "tensorboard"))
+    events.Reload()
+    log = (out / "seed-0" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    losses = [(line["step"], line["loss"]) for line in map(json.loads, log)]
+    shown = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert len(shown) == 3
+    np.testing.assert_allclose(shown, losses, rtol=1e-6)

@@ -383,3 +383,42 @@ def test_bad_corpora(tmp_path, monkeypatch, content, arguments, message):
     with pytest.raises(kbert.KbertError, match=message):
         recipe_main(monkeypatch, "pretrain_ko.py", *options)
     assert (folder / "vocab.txt").read_text() == "a former run"  # an error costs nothing
+
+
+def test_evaluate_of_a_set_beside_published_scores(tmp_path, small, tokenizer, monkeypatch, capsys):
+    model = kbert.BertForSequenceClassification(labels=["negative", "positive"], **small)
+    model.tokenizer = tokenizer
+    model.save(tmp_path / "mine.keras")
+    texts = ["국회는 법률을 의결한다", "국민의 축구 경기", "정말 재미있다", "우리는 너"]
+    said = [each["label"] for each in kbert.TextClassifier(model)(texts)]
+    labels = [int(label == "positive") for label in said]
+    labels[3] = 1 - labels[3]  # 3 of 4 are right
+    rows = [f"{i}\t{text}\t{labels[i]}" for i, text in enumerate(texts)]
+    table = "\n".join(["id\tdocument\tlabel", *rows, ""])
+    (tmp_path / "ratings_test.txt").write_text(table, encoding="utf-8")
+    common = ["--model", tmp_path / "mine.keras", "--task", "nsmc", "--data", tmp_path]
+
+    recipe_main(monkeypatch, "evaluate.py", *common, "--report", tmp_path / "report.html")
+    printed = capsys.readouterr().out
+    assert f"| {tmp_path / 'mine.keras'} | 75.0% |" in printed
+    assert "| KoBERT | 89.6% |" in printed and "4 of the 50,000 examples of test" in printed
+    assert "우리는 너" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(kbert.KbertError, match="nsmc has the parts train, test, not 'dev'"):
+        recipe_main(monkeypatch, "evaluate.py", *common, "--part", "dev")
+    (tmp_path / "ratings_test.txt").unlink()
+    with pytest.raises(kbert.KbertError, match="has no part of nsmc with labels"):
+        recipe_main(monkeypatch, "evaluate.py", *common)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "name files with --corpus, or a set with --task"),
+        (["--task", "nsmc"], "--task nsmc needs --data"),
+        (["--corpus", "a.txt", "--report", "r.html"], "--report is of one model"),
+    ],
+)
+def test_what_is_to_be_evaluated_is_named(monkeypatch, capsys, options, message):
+    with pytest.raises(SystemExit):
+        recipe_main(monkeypatch, "evaluate.py", "--model", "a.keras", *options)
+    assert message in capsys.readouterr().err

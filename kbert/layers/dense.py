@@ -19,7 +19,11 @@ class Dense(keras.layers.Dense):
         """(..., I) -> (..., O)."""
         if self.bias is None:
             return super().call(inputs, training=training)
-        outputs = linear(inputs, self.kernel, self.bias, training=training)
+        outputs = linear(inputs, self._kernel, self.bias, training=training)
+        if self.lora_enabled:  # by way of the r numbers between: W + A B is never made
+            narrow = ops.matmul(inputs, ops.cast(self.lora_kernel_a, inputs.dtype))
+            change = ops.matmul(narrow, ops.cast(self.lora_kernel_b, inputs.dtype))
+            outputs += (self.lora_alpha / self.lora_rank) * change
         return outputs if self.activation is None else self.activation(outputs)
 
 

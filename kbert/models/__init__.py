@@ -16,6 +16,7 @@ watched_data.py       the same for the data of `fit`, `evaluate` and `predict`
 logits.py             which losses fit a head
 frozen.py             which layers are not trained, as a file remembers it
 fine_tuning.py        an encoder is frozen below, or begun anew above
+lora.py               small corrections are trained in an encoder's place
 extend.py             more words for a model that is trained already
 export.py             a model -> ONNX, SavedModel
 """

@@ -16,6 +16,7 @@ from kbert.errors import KbertError
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 from kbert.models.bert import Bert
+from kbert.models.lora import check_no_adapters
 from kbert.text.korean.normalize import normalize
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
@@ -55,6 +56,7 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
         >>> extend_vocabulary(model, ["[E1]"]).tokenizer.tokenize("[E1]국회")
         ['[E1]', '국', '##회']
     """
+    check_no_adapters(model)
     tokenizer = model.tokenizer
     if tokenizer is None or tokenizer.scores is not None:
         raise KbertError("the model has no WordPiece tokenizer, so its vocabulary cannot be longer")

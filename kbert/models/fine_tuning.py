@@ -10,6 +10,7 @@ from kbert.errors import KbertError, whole_number
 from kbert.layers.initializers import TruncatedNormal
 from kbert.models.base import KbertModel
 from kbert.models.bert import Bert
+from kbert.models.lora import check_no_adapters
 
 
 def freeze(model: KbertModel, layers: int | None = None) -> None:
@@ -49,7 +50,7 @@ def reinitialize_top(model: KbertModel, layers: int) -> None:
             alone.
 
     Raises:
-        KbertError: if there are not as many layers.
+        KbertError: if there are not as many layers, or the model has adapters (LoRA).
 
     Example:
         >>> from kbert import SIZES
@@ -61,6 +62,7 @@ def reinitialize_top(model: KbertModel, layers: int) -> None:
 
     Source: Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 5.
     """
+    check_no_adapters(model)
     bert = _encoder(model)
     count = _count(bert, layers)
     top = bert.encoder_layers[len(bert.encoder_layers) - count :]

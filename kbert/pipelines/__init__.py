@@ -9,6 +9,7 @@ next_sentence.py      does the second text follow the first
 classify.py           which label a text has
 tag.py                spans of a text, or its words, and their names
 answer.py             the answer to a question, found in a text
+features.py           a vector for each text, by a frozen encoder
 choose.py             which of several choices goes best with a text
 parse.py              which word depends on which, and how
 spanning_tree.py      the best tree that a parser's scores allow

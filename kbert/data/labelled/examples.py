@@ -14,13 +14,17 @@ the task (and, for texts that get one of several labels, on `problem_type`):
 
 import hashlib
 import json
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from kbert.data.labelled.split import divide
 from kbert.errors import KbertError
+
+ROWS_OF_JSON = 10_000  # how many become text at a time, where all are hashed
 
 
 class Origin(NamedTuple):
@@ -31,6 +35,36 @@ class Origin(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}, row {self.row}"
+
+
+class Origins(Sequence[Origin]):
+    """Where examples of one file were read: 8 bytes for each, as there may be millions.
+
+    Args:
+        file: the file's name.
+        rows: the number of each example's row.
+
+    Example:
+        >>> origins = Origins("표.csv", [2, 3, 5])
+        >>> str(origins[-1]), len(origins)
+        ('표.csv, row 5', 3)
+    """
+
+    def __init__(self, file: str, rows: Iterable[int] = ()):
+        self.file, self.rows = file, array("q", rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        """An `Origin`; or by a slice `Origins`."""
+        if isinstance(place, slice):
+            return Origins(self.file, self.rows[place])
+        return Origin(self.file, self.rows[place])
+
+    def at(self, places: Iterable[int]) -> "Origins":
+        """Those of some examples, by their places."""
+        return Origins(self.file, (self.rows[place] for place in places))
 
 
 @dataclass
@@ -68,7 +102,7 @@ class Examples:
     problem_type: str = "single_label_classification"
     groups: list[str] | None = None
     ids: list[str] | None = None
-    origins: list[Origin] | None = None
+    origins: Sequence[Origin] | None = None
     part: str | None = None
     set_name: str | None = None
 
@@ -81,7 +115,10 @@ class Examples:
         changed = {}
         for name in ("texts", "pairs", "labels", "groups", "ids", "origins"):
             column = getattr(self, name)
-            changed[name] = None if column is None else [column[i] for i in indices]
+            if isinstance(column, Origins):
+                changed[name] = column.at(indices)
+            else:
+                changed[name] = None if column is None else [column[i] for i in indices]
         return replace(self, **changed)
 
     def split(self, share: float, seed: int = 0) -> tuple["Examples", "Examples"]:
@@ -108,10 +145,12 @@ class Examples:
             >>> len(train), sorted(dev.labels)
             (6, ['가', '가', '나', '나'])
         """
-        texts = [[text] for text in self.texts]
-        for mine, other in zip(texts, self.pairs or (), strict=False):
-            mine += [other] if isinstance(other, str) else []
         labels = self.labels if self.is_single_label else None
+        pairs = self.pairs or repeat(None)
+        texts = (
+            [text, other] if isinstance(other, str) else [text]
+            for text, other in zip(self.texts, pairs, strict=False)
+        )
         learned, held = divide(texts, self.groups, labels, share, seed)
         return self[learned], self[held]
 
@@ -147,12 +186,38 @@ class Examples:
     def fingerprint(self) -> str:
         """What tells these examples from others: a hash of texts and labels, in their order."""
         columns = [self.task, self.texts, self.pairs, self.labels, self.label_names]
-        text = json.dumps(columns, ensure_ascii=False, default=str)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        digest = hashlib.sha256()
+        for text in _json_in_parts(columns):
+            digest.update(text.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:16]
 
     def where(self, index: int) -> str:
         """Where an example is from, for messages: its file and row, or its index."""
         return f"example {index}" if self.origins is None else str(self.origins[index])
+
+
+def _json_in_parts(columns: Sequence[Any]) -> Iterator[str]:
+    """The JSON of columns, which may be as long as a file, in parts that are not.
+
+    Example:
+        >>> "".join(_json_in_parts(["글", ["가", "나"], None, []]))
+        '["글", ["가", "나"], null, []]'
+    """
+    for place, column in enumerate(columns):
+        yield ", " if place else "["
+        if not isinstance(column, list):
+            yield _json(column)
+            continue
+        yield "["
+        for begin in range(0, len(column), ROWS_OF_JSON):
+            part = _json(column[begin : begin + ROWS_OF_JSON])
+            yield (", " if begin else "") + part[1:-1]
+        yield "]"
+    yield "]"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def as_examples(given: Any, model: Any) -> Examples:

@@ -7,12 +7,13 @@ What a table holds is checked here, the same for all kinds of files.
 
 import json
 import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any, cast
 
-from kbert.data.labelled.examples import Examples, Origin
+from kbert.data.labelled.examples import Examples, Origin, Origins
 from kbert.data.labelled.table_rows import table_rows
 from kbert.errors import KbertError
 
@@ -77,8 +78,10 @@ def read_table(
         raise KbertError("a table has labels of its texts, or spans within them: name one column")
     where, rows = table_rows(source, encoding, quotes)
     columns = [name for name in (text, label, pair, group, spans) if name is not None]
-    texts, pairs, found, groups, origins = [], [], [], [], []
+    texts, pairs, found, groups = [], [], [], []
+    numbers = array("q")
     empty: list[str] = []
+    seen: dict[str, str] = {}  # a row has a string of its own, though its label is another's
     for number, row in rows:
         origin = Origin(where, number)
         for name in columns:
@@ -90,14 +93,16 @@ def read_table(
             empty.append(str(origin))
             continue
         texts.append(mine)
-        pairs.append(other)
-        origins.append(origin)
+        numbers.append(number)
+        if pair is not None:
+            pairs.append(other)
         if group is not None:
             groups.append(str(row[group]))
         if spans is not None:
             found.append(_spans(row[spans], mine, origin))
         elif label is not None:
-            found.append(_label(row[label], label, problem_type, separator, origin))
+            value = _label(row[label], label, problem_type, separator, origin)
+            found.append(seen.setdefault(value, value) if isinstance(value, str) else value)
     if empty and not drop_empty:
         raise KbertError(
             f"{len(empty)} rows have no text, the first {empty[0]}: fill them, or pass "
@@ -114,7 +119,7 @@ def read_table(
         labels=found if labelled else None,
         problem_type=problem_type,
         groups=groups if group is not None else None,
-        origins=origins,
+        origins=Origins(where, numbers),
     )
     if labelled:
         examples.label_names = _names(examples, labels)

@@ -6,7 +6,9 @@ label by label, so that both have the labels in like shares.
 """
 
 import re
+from array import array
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 
 import numpy as np
 
@@ -18,7 +20,7 @@ _NO_SPACES = str.maketrans("", "", " \t\r\n\u00a0\u3000")
 
 
 def divide(
-    texts: Sequence[Sequence[str]],
+    texts: Iterable[Sequence[str]],
     groups: Sequence[str] | None,
     labels: Sequence[str] | None,
     share: float,
@@ -61,7 +63,7 @@ def divide(
     held = np.isin(together, chosen)
     if held.all() or not held.any():
         raise KbertError(
-            f"{len(texts)} examples in {len(heads)} groups that share no text cannot be divided "
+            f"{len(together)} examples in {len(heads)} groups that share no text cannot be divided "
             f"with a share of {share}: one part would be empty"
         )
     return np.flatnonzero(~held).tolist(), np.flatnonzero(held).tolist()
@@ -84,9 +86,9 @@ def _plain(text: str) -> str:
     return text.translate(_NO_SPACES).lower()
 
 
-def _together(texts: Sequence[Sequence[str]], groups: Sequence[str] | None) -> np.ndarray:
+def _together(texts: Iterable[Sequence[str]], groups: Sequence[str] | None) -> np.ndarray:
     """(N,) for each row the first of those that it must stay with."""
-    head = list(range(len(texts)))
+    head = array("q")
 
     def find(row: int) -> int:
         while head[row] != row:
@@ -94,12 +96,19 @@ def _together(texts: Sequence[Sequence[str]], groups: Sequence[str] | None) -> n
             row = head[row]
         return row
 
-    first: dict[tuple[str, str], int] = {}
+    with_text: dict[bytes, int] = {}  # the first row of each
+    of_group: dict[str, int] = {}
     for row, mine in enumerate(texts):
-        keys = [("text", key) for text in mine for key in text_keys(text)]
+        head.append(row)
+        others = [with_text.setdefault(_digest(key), row) for t in mine for key in text_keys(t)]
         if groups is not None:
-            keys = [("group", groups[row]), *keys]
-        for key in keys:
-            a, b = find(first.setdefault(key, row)), find(row)
+            others.append(of_group.setdefault(groups[row], row))
+        for other in others:
+            a, b = find(other), find(row)
             head[max(a, b)] = min(a, b)
-    return np.array([find(row) for row in range(len(texts))])
+    return np.array([find(row) for row in range(len(head))])
+
+
+def _digest(key: str) -> bytes:
+    """A key in 16 bytes: a long text need not be kept twice."""
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -19,6 +19,7 @@ from kbert.formats.huggingface.config import bert_config, config_of
 from kbert.formats.huggingface.hub import REPOSITORY
 from kbert.formats.huggingface.weights import places
 from kbert.models.base import KbertModel
+from kbert.models.lora import check_no_adapters
 
 
 def export_huggingface(
@@ -56,6 +57,7 @@ def export_huggingface(
             f"expected a model of kbert, not a {type(model).__name__}; of a model of your own take "
             "the one of kbert within"
         )
+    check_no_adapters(model)
     task = model.task
     if BY_TASK[task].suffix is None:
         raise KbertError(f"transformers has no class for {task!r}: export model.bert")

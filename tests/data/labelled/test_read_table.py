@@ -1,8 +1,10 @@
+import hashlib
 import json
+import tracemalloc
 
 import pytest
 
-from kbert import KbertError
+from kbert import Examples, KbertError
 from kbert.data.labelled.read_table import read_table
 
 ROWS = [
@@ -167,3 +169,37 @@ def test_empty_rows_are_left_out_when_asked(written):
     examples = read_table(path, text="리뷰", label="감정", drop_empty=True)
     assert examples.texts == ["하나", "둘"]
     assert [origin.row for origin in examples.origins] == [2, 4]
+
+
+def test_a_row_takes_its_text_and_little_more():
+    """8 bytes each for the places of its text and label in lists, and for its row's number."""
+    rows = [
+        {"글": f"정말 재미있다 {i}", "감정": "부정긍정"[i % 2 * 2 :][:2]} for i in range(20_000)
+    ]
+    assert rows[0]["감정"] is not rows[2]["감정"]  # as in a file
+    tracemalloc.start()
+    examples = read_table(rows, text="글", label="감정")
+    taken, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / len(examples) < 32 and peak / len(examples) < 64  # the texts are the rows' own
+    assert examples.labels[0] is examples.labels[2] and examples.labels[1] == "긍정"
+
+
+def test_where_some_rows_are_from(tmp_path):
+    path = tmp_path / "표.csv"
+    path.write_text("글,감정\n가,참\n나,거짓\n,참\n다,참\n", encoding="utf-8")
+    examples = read_table(path, text="글", label="감정", drop_empty=True)
+    assert [examples.where(i) for i in range(3)] == [f"{path}, row {row}" for row in (2, 3, 5)]
+    assert examples[[2, 0]].where(0) == f"{path}, row 5"
+    assert examples[1:].where(-1) == f"{path}, row 5" and len(examples[1:].origins) == 2
+    assert [origin.row for origin in examples.origins[::2]] == [2, 5]
+
+
+def test_a_fingerprint_is_that_of_all_of_it():
+    """As one JSON text would have it, however long the columns are."""
+    texts = [f"글 {i}" for i in range(20_001)]
+    labels = [[(0, 1, "PS")], []] * 10_000 + [[]]
+    examples = Examples("token-classification", texts, labels=labels, label_names=["O"])
+    columns = [examples.task, texts, None, labels, ["O"]]
+    whole = json.dumps(columns, ensure_ascii=False).encode()
+    assert examples.fingerprint == hashlib.sha256(whole).hexdigest()[:16]

@@ -1,0 +1,123 @@
+"""LoRA: of a large matrix only a small correction is trained, and added to it at the end.
+
+    y = x (W + A B) + b        A (I, r) and B (r, O) are trained; B starts at 0, so nothing changes
+
+Shapes: I inputs, O outputs, r rank, D hidden.
+Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models", section 4.
+"""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from kbert.errors import KbertError, whole_number
+from kbert.layers.dense import Dense
+from kbert.layers.initializers import TruncatedNormal, starting_at_zero, sub_seed
+from kbert.models.base import KbertModel
+from kbert.models.bert import Bert
+
+
+def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) -> None:
+    """Has of a model's encoder only small corrections trained, and its head. Compile it afterwards.
+
+    Every layer's projection to queries, keys and values gets an A (D, r) and a B (r, 3 D); the
+    three share A, as they share one projection. All that the encoder had is frozen, its pooler and
+    biases too. A rate of some 1e-4 to 5e-4 suits what is left.
+
+    Training takes the optimizer's state for A and B alone. `model.save` writes the sum W + A B, as
+    `merge_lora` makes it; a run's checkpoints keep A and B.
+
+    Args:
+        model: any of kbert's. It is changed; what it gives is not, before it is trained.
+        rank: r.
+        feed_forward: whether both projections of the feed-forward get theirs, too.
+
+    Raises:
+        KbertError: if the rank is none, or the model has adapters already.
+
+    Example:
+        >>> from kbert import SIZES, BertForSequenceClassification
+        >>> model = BertForSequenceClassification(
+        ...     labels=["부정", "긍정"], vocab_size=100, **SIZES["tiny"])
+        >>> add_lora(model, rank=4)
+        >>> [weight.path.split("/")[-1] for weight in model.trainable_weights[:2]]
+        ['lora_kernel_a', 'lora_kernel_b']
+
+    Source: Hu et al. 2021, sections 4.1 and 4.2.
+    """
+    rank = whole_number("rank", rank, 1)
+    check_no_adapters(model)
+    bert = model if isinstance(model, Bert) else model.bert
+    # By its weights: what a file remembers as frozen are layers, and a merged model has none.
+    for weight in bert.weights:
+        weight.trainable = False
+    for number, layer in enumerate(bert.encoder_layers):
+        parts: list[Dense] = [layer.self_attention.query_key_value]
+        if feed_forward:
+            parts += [layer.feed_forward.widen, layer.feed_forward.narrow]
+        for part in parts:
+            inputs = part.kernel.shape[0]
+            seed = sub_seed(bert.get_config()["seed"], f"lora/{number}/{part.name}")
+            start = TruncatedNormal(inputs**-0.5, seed=seed)  # x A is then of the size of x
+            part.enable_lora(rank, a_initializer=start)
+
+
+def merge_lora(model: KbertModel) -> KbertModel:
+    """A plain model that computes what a model with adapters does: W + A B in place of W.
+
+    Args:
+        model: after `add_lora`; it stays as it is, and can be trained further.
+
+    Returns:
+        A model of the same class, with the tokenizer, not compiled. What was frozen before
+        `add_lora` is, and nothing else.
+
+    Raises:
+        KbertError: if the model has no adapters.
+
+    Example:
+        >>> from kbert import SIZES
+        >>> bert = Bert(vocab_size=100, **SIZES["tiny"])
+        >>> add_lora(bert)
+        >>> len(bert.weights), len(merge_lora(bert).weights)
+        (35, 31)
+
+    Source: Hu et al. 2021, section 4.1, "No Additional Inference Latency".
+    """
+    sums = {id(layer._kernel): _sum(layer) for layer in _with_adapters(model)}
+    if not sums:
+        raise KbertError("the model has no adapters (LoRA) to merge")
+    adapters = {
+        id(weight)
+        for layer in _with_adapters(model)
+        for weight in (layer.lora_kernel_a, layer.lora_kernel_b)
+    }
+    with starting_at_zero(heads=True):
+        plain = type(model).from_config(model.get_config())
+    kept = [weight for weight in model.weights if id(weight) not in adapters]
+    for weight, own in zip(plain.weights, kept, strict=True):
+        weight.assign(sums.get(id(own), own))
+    plain.tokenizer = model.tokenizer
+    return plain
+
+
+def check_no_adapters(model: KbertModel) -> None:
+    """Raises KbertError if a model has adapters: it has weights that a plain one has not."""
+    if any(True for _ in _with_adapters(model)):
+        raise KbertError("the model has adapters (LoRA): give merge_lora(model), a plain one")
+
+
+def _with_adapters(model: KbertModel) -> Iterator[Dense]:
+    for layer in model._flatten_layers():
+        if isinstance(layer, Dense) and layer.lora_enabled:
+            yield layer
+
+
+def _sum(layer: Dense) -> np.ndarray:
+    """(I, O) W + A B, in float32 whatever the layer computes in."""
+    kernel, a, b = (
+        keras.ops.convert_to_numpy(weight.value)
+        for weight in (layer._kernel, layer.lora_kernel_a, layer.lora_kernel_b)
+    )
+    return kernel + (layer.lora_alpha / layer.lora_rank) * (a @ b)
