@@ -47,7 +47,7 @@ def test_the_code_of_a_page(page, tmp_path, monkeypatch, capsys, small, tokenize
     repository = tmp_path / "hub" / "models--klue--bert-base"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text("0" * 40)
-    long = BertForPreTraining(**{**small, "max_position_embeddings": 64})
+    long = BertForPreTraining(**{**small, "max_position_embeddings": 64, "num_hidden_layers": 4})
     long.tokenizer = model.tokenizer
     kbert.export_huggingface(long, repository / "snapshots" / ("0" * 40))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
