@@ -159,7 +159,7 @@ def test_backends_that_use_one_device(monkeypatch):
         monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: ["GPU"] * 4)
     assert distribution.unused_devices() == 3
     idle, slow = distribution.device_remarks()
-    assert "3 more GPUs are not used" in idle and "--precision mixed_bfloat16" in slow
+    assert "3 more GPUs are not used" in idle and "precision=mixed_bfloat16" in slow
     assert distribution.device_remarks(precision="mixed_float16") == [idle]
     assert distribution.num_devices() == 1
     with distribution.data_parallel():
