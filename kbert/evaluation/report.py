@@ -36,7 +36,6 @@ _WORDS: dict[str, dict[str, str]] = {
         "predicted": "모델",
         "score": "확신",
         "off": "차이",
-        "where": "위치",
         "none": "(없음)",
     },
     "en": {
@@ -56,7 +55,6 @@ _WORDS: dict[str, dict[str, str]] = {
         "predicted": "Model",
         "score": "Sure",
         "off": "Off by",
-        "where": "Where",
         "none": "(none)",
     },
 }

@@ -46,4 +46,4 @@ def test_a_pipeline_names_what_it_does_not_know(model, caplog):
 
 def test_nothing_is_looked_for_where_all_is_known(model, monkeypatch):
     monkeypatch.setattr(module, "unknown_words", lambda *_: pytest.fail("looked for"))
-    FillMask(model)(["국회 [MASK]"] * 3)
+    assert len(FillMask(model)(["국회 [MASK]"] * 3)) == 3

@@ -74,7 +74,7 @@ def test_what_can_be_passes():
         ("question-answering", [], [], {"pairs": ["이순신"]}),
         ("multiple-choice", np.int32(1), [], {"pairs": [["가", "나"]]}),
     ):
-        check_labels(examples(task, label, **settings), names)
+        assert check_labels(examples(task, label, **settings), names) is None
 
 
 def test_columns_of_pandas_and_numpy_are_lists():
