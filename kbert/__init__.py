@@ -80,6 +80,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     )
     from kbert.models.pretraining import BertForPreTraining as BertForPreTraining
     from kbert.models.question_answering import BertForQuestionAnswering as BertForQuestionAnswering
+    from kbert.models.sentence import SentenceBert as SentenceBert
     from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice

@@ -11,6 +11,7 @@ tagging.py            a label for each token
 question_answering.py where an answer begins and ends
 multiple_choice.py    which of several choices goes with a text
 dependency.py         which word depends on which, and how
+sentence.py           a vector for a text
 inputs.py             a look at a model's inputs before a backend meets them
 watched_data.py       the same for the data of `fit`, `evaluate` and `predict`
 logits.py             which losses fit a head
