@@ -44,6 +44,10 @@ _HOME = {entry.class_name: entry.module for entry in CATALOG} | {
     "read_task": "tasks.read",
     "MultipleChoice": "pipelines.choose",
     "DependencyParser": "pipelines.parse",
+    "SentenceEncoder": "pipelines.sentence_encoder",
+    "CrossEncoder": "pipelines.cross_encoder",
+    "WordVectors": "pipelines.word_vectors",
+    "SentenceIndex": "search.index",
 }
 _ROOMS = ("explain",)  # public as modules: kbert.explain.attention(...)
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
@@ -85,11 +89,15 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.classify import TextClassifier as TextClassifier
+    from kbert.pipelines.cross_encoder import CrossEncoder as CrossEncoder
     from kbert.pipelines.features import features as features
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
     from kbert.pipelines.parse import DependencyParser as DependencyParser
+    from kbert.pipelines.sentence_encoder import SentenceEncoder as SentenceEncoder
     from kbert.pipelines.tag import TokenClassifier as TokenClassifier
+    from kbert.pipelines.word_vectors import WordVectors as WordVectors
+    from kbert.search.index import SentenceIndex as SentenceIndex
     from kbert.sizes import SIZES as SIZES
     from kbert.tasks.read import read_task as read_task
     from kbert.text.tokenizer import Tokenizer as Tokenizer
