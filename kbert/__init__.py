@@ -19,6 +19,7 @@ _HOME = {entry.class_name: entry.module for entry in CATALOG} | {
     "extend_vocabulary": "models.extend",
     "load": "formats.load",
     "export_huggingface": "formats.huggingface.export",
+    "export_sentence_transformers": "formats.sentence_transformers.export",
     "push_to_hub": "formats.huggingface.export",
     "export_with_tokenizer": "formats.tensorflow_text",
     "from_keras_hub": "formats.keras_hub",
@@ -66,6 +67,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.formats.keras_hub import from_keras_hub as from_keras_hub
     from kbert.formats.keras_hub import to_keras_hub as to_keras_hub
     from kbert.formats.load import load as load
+    from kbert.formats.sentence_transformers.export import (
+        export_sentence_transformers as export_sentence_transformers,
+    )
     from kbert.formats.tensorflow_text import export_with_tokenizer as export_with_tokenizer
     from kbert.models.bert import Bert as Bert
     from kbert.models.classification import (

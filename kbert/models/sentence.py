@@ -104,6 +104,7 @@ class SentenceBert(BertWithHead):
                 )
             self.max_length = int(max_seq_length)
         self.pooling, self.normalize = pooling, normalize
+        self.dense_activation = dense_activation
         self._head_arguments = {
             "pooling": pooling,
             "normalize": normalize,
@@ -193,7 +194,7 @@ class SentenceBert(BertWithHead):
         if self.dense is not None:
             narrow = run(self.dense, ops.cast(vectors, self.compute_dtype), training=training)
             vectors = ops.cast(narrow, "float32")  # (B, E)
-            if self._head_arguments["dense_activation"] == "tanh":
+            if self.dense_activation == "tanh":
                 vectors = activation("tanh", vectors, training)
         return normalized(vectors) if self.normalize else vectors
 
