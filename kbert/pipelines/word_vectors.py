@@ -47,7 +47,8 @@ class WordVectors:
     Example:
         >>> from kbert import SIZES, Bert, Tokenizer
         >>> bert = Bert(vocab_size=9, **SIZES["tiny"])
-        >>> bert.tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 고양이 강아지 개 ##개".split())
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] 고양이 강아지 개 ##개".split()
+        >>> bert.tokenizer = Tokenizer(tokens)
         >>> words = WordVectors(bert)
         >>> words.words, len(words.most_similar("개", top_k=2))
         (['고양이', '강아지', '개'], 2)
@@ -92,7 +93,7 @@ class WordVectors:
         return float(one @ other)
 
     def most_similar(
-        self, positive: str | list[str], negative: str | list[str] = (), *, top_k: int = 10
+        self, positive: str | list[str], negative: str | list[str] | None = None, *, top_k: int = 10
     ) -> list[tuple[str, float]]:
         """The words whose vectors are nearest to a sum: those of `positive` less `negative`.
 
@@ -102,7 +103,7 @@ class WordVectors:
 
         Args:
             positive: a word, or a list of words.
-            negative: words to take away.
+            negative: a word, or a list of words, to take away.
             top_k: how many are wanted.
 
         Returns:
@@ -114,7 +115,8 @@ class WordVectors:
         Source: Mikolov et al. 2013, section 4 (the vector offset method).
         """
         count = whole_number("top_k", top_k, 1)
-        plus, minus = text_list("positive", positive), text_list("negative", negative)
+        plus = text_list("positive", positive)
+        minus = [] if negative is None else text_list("negative", negative)
         if not plus:
             raise KbertError("positive is a word or a list of words, and it is empty")
         asked = unit(np.stack([self.vector(word) for word in (*plus, *minus)]))

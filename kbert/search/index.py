@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from kbert.errors import KbertError
-from kbert.search.index_builder import STEP, Watch, build_index
+from kbert.search.index_builder import Watch, build_index
 from kbert.search.index_files import (
     MANIFEST,
     PROGRESS,
@@ -154,7 +154,7 @@ class SentenceIndex:
         _check_lists(columns)
         build_index(
             Path(folder),
-            lambda start, part: encoder.encode(part),
+            lambda start, count, part: encoder.encode(part),
             source="texts",
             model=encoder.fingerprint,
             dimension=encoder.embedding_size,
@@ -199,7 +199,7 @@ class SentenceIndex:
         _check_lists(columns)
         build_index(
             Path(folder),
-            lambda start, part: vectors[start : start + STEP],
+            lambda start, count, part: vectors[start : start + count],
             source="vectors",
             model=model,
             dimension=shape[1],

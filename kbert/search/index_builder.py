@@ -41,7 +41,7 @@ Watch = Callable[[int], None]  # of how many are in the index
 
 def build_index(
     folder: Path,
-    vectors_of: Callable[[int, list[str]], np.ndarray],
+    vectors_of: Callable[[int, int, list[str]], np.ndarray],
     *,
     source: str,
     model: str | None,
@@ -55,7 +55,7 @@ def build_index(
 
     Args:
         folder: new, empty, or what a former build left.
-        vectors_of: gives (n, E) vectors from number `start` on, of a step's texts.
+        vectors_of: gives (n, E) vectors, those of a step: of its start, n and its texts.
         source: "texts", of which a killed build goes on, or "vectors", which begin anew.
         model: the fingerprint of what made the vectors, or None.
         dimension: E.
@@ -89,31 +89,37 @@ def build_index(
                     "in another folder"
                 )
             return
-        start = done
-        while True:
-            size = STEP if total is None else min(STEP, total - start)
-            part = _take(iterators, size, start)
-            count = len(next(iter(part.values()))) if part else size if total is not None else 0
-            if total is not None and count < size:
-                raise KbertError(f"{total:,} vectors and {start + count:,} texts or ids")
-            if not count:
-                break
-            vectors = checked(
-                "vectors", vectors_of(start, part.get("texts", [])), dimension, first=start
-            )
+        for start, count, part in _steps(iterators, done, total):
+            given = vectors_of(start, count, part.get("texts", []))
+            vectors = checked("vectors", given, dimension, first=start)
+            if len(vectors) != count:
+                raise KbertError(f"{count:,} texts gave {len(vectors):,} vectors")
             encoded = in_precision(unit(vectors.astype(np.float64)), precision)
-            if len(encoded) != count:
-                raise KbertError(f"{count:,} texts and {len(encoded):,} vectors")
             _append(folder, sizes, VECTORS, encoded.tobytes())
             for name, strings in part.items():
                 _append_strings(folder, sizes, name, strings, start)
-            start += count
+            done = start + count
             if source == "texts":
-                _keep(folder, plan, sizes, start)
-            watch(start)
-        if total is not None and _take(iterators, 1, start):
-            raise KbertError(f"{total:,} vectors and more texts or ids")
-        _finish(folder, plan, start)
+                _keep(folder, plan, sizes, done)
+            watch(done)
+        _finish(folder, plan, done)
+
+
+def _steps(
+    iterators: dict[str, Iterator[str]], start: int, total: int | None
+) -> Iterator[tuple[int, int, dict[str, list[str]]]]:
+    """What is to be added: from which number on, how many, and their texts and ids."""
+    while total is None or start < total:
+        size = STEP if total is None else min(STEP, total - start)
+        part = _take(iterators, size, start)
+        count = len(next(iter(part.values()), [])) if iterators else size
+        if not count:
+            break
+        yield start, count, part
+        start += count
+    if total is not None and (start < total or _take(iterators, 1, start)):
+        less = "fewer" if start < total else "more"
+        raise KbertError(f"there are {total:,} vectors, and {less} texts or ids")
 
 
 def _begin(folder: Path, plan: dict[str, Any]) -> tuple[bool, dict[str, int], int]:
@@ -121,8 +127,8 @@ def _begin(folder: Path, plan: dict[str, Any]) -> tuple[bool, dict[str, int], in
     names = files_of(plan["columns"])
     inside = {entry.name for entry in folder.iterdir() if not _HIDDEN.match(entry.name)} - {LOCK}
     known = MANIFEST if MANIFEST in inside else PROGRESS
-    former = read_manifest(folder, known) if known in inside else {"count": 0}
-    if former["count"]:
+    former = read_manifest(folder, known) if known in inside else None
+    if former and former["count"]:
         for key, now in plan.items():
             if former[key] != now:
                 raise KbertError(
@@ -137,7 +143,7 @@ def _begin(folder: Path, plan: dict[str, Any]) -> tuple[bool, dict[str, int], in
         for name, size in sizes.items():
             _cut(folder / name, size)
         return known == MANIFEST, sizes, former["count"]
-    if inside and known not in inside:
+    if inside and not former:
         raise KbertError(
             f"{folder} holds {sorted(inside)[0]!r}, and no index; name a folder that is new or "
             "empty"

@@ -61,7 +61,7 @@ def test_lengths_of_very_small_and_very_large_numbers():
 
 
 def test_what_is_refused():
-    with pytest.raises(KbertError, match="precision is one of float32, .* not 'int4'"):
+    with pytest.raises(KbertError, match=r"precision is one of float32, .* not 'int4'"):
         in_precision(VECTORS, "int4")
     with pytest.raises(KbertError, match="whole bytes, and 6 numbers are none"):
         in_precision(VECTORS[:, :6], "binary")
