@@ -15,7 +15,7 @@ Source: Higham 2002, "Accuracy and Stability of Numerical Algorithms", section 3
 import numpy as np
 
 from kbert.errors import KbertError, whole_number
-from kbert.search.precisions import decoded, unit
+from kbert.search.precisions import decoded, lengths, unit
 
 BLOCK_NUMBERS = 1 << 22  # of a block in float32: 16 MiB
 QUERIES = 256  # at a time: 11 MiB of cosines for blocks of 384 numbers
@@ -71,7 +71,9 @@ def _nearest(
     for start in range(0, len(stored), rows):
         block = stored[start : start + rows]
         ready = decoded(block, dimension)
-        products = short @ (ready if are_unit else unit(ready)).T  # (Q, R)
+        products = short @ ready.T  # (Q, R)
+        if not are_unit:
+            products *= (1 / lengths(ready)).astype(np.float32)
         best = products.max(axis=1)
         if not np.isfinite(best).all():
             raise KbertError(

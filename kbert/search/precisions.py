@@ -22,7 +22,8 @@ Precision = Literal["float32", "float16", "int8", "binary"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 DTYPES = {"float32": "<f4", "float16": "<f2", "int8": "i1", "binary": "u1"}
 _MOST_INT8 = 127
-_LEAST_SQUARE, _MOST_SQUARE = 1e-20, 1e30  # between them float32 loses nothing of a sum of squares
+# Between them a sum of squares in float32 loses nothing to numbers too small or large for it.
+_LEAST_SQUARE, _MOST_SQUARE = 1e-20, 1e30
 
 
 def checked_precision(precision: str, dimension: int) -> str:
@@ -92,7 +93,10 @@ def decoded(vectors: np.ndarray, dimension: int) -> np.ndarray:
     """
     if vectors.dtype == np.uint8:
         _check_width(vectors, dimension // 8 if dimension % 8 == 0 else -1, dimension)
-        return np.unpackbits(vectors, axis=1).astype(np.float32) * 2 - 1
+        bits = np.unpackbits(vectors, axis=1).astype(np.float32)
+        bits *= 2  # in place: on the way to each search of such an index
+        bits -= 1
+        return bits
     _check_width(vectors, dimension, dimension)
     if vectors.dtype.kind != "f" and vectors.dtype != np.int8:
         raise KbertError(
@@ -135,6 +139,21 @@ def checked(name: str, vectors: Any, dimension: int, first: int = 0) -> np.ndarr
     return made
 
 
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """The lengths of vectors, (N,) float64; 1 where one is zeros, so that one can divide by it.
+
+    Example:
+        >>> lengths(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+        [5.0, 1.0]
+    """
+    with np.errstate(over="ignore"):
+        squares = np.einsum("ij,ij->i", vectors, vectors)
+    odd = (squares < _LEAST_SQUARE) | (squares > _MOST_SQUARE)
+    squares = squares.astype(np.float64)
+    squares[odd] = np.square(vectors[odd].astype(np.float64)).sum(axis=1)
+    return np.where(squares > 0, np.sqrt(squares), 1)
+
+
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors of length 1, (N, E), in the same type; zeros stay zeros.
 
@@ -142,10 +161,4 @@ def unit(vectors: np.ndarray) -> np.ndarray:
         >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
         [[0.6, 0.8], [0.0, 0.0]]
     """
-    with np.errstate(over="ignore"):
-        squares = np.einsum("ij,ij->i", vectors, vectors)
-    odd = (squares < _LEAST_SQUARE) | (squares > _MOST_SQUARE)  # or so small or large that they are
-    squares = squares.astype(np.float64)
-    squares[odd] = np.square(vectors[odd].astype(np.float64)).sum(axis=1)
-    lengths = np.where(squares > 0, np.sqrt(squares), 1)[:, None]
-    return (vectors / lengths).astype(vectors.dtype)
+    return (vectors / lengths(vectors)[:, None]).astype(vectors.dtype)
