@@ -32,7 +32,7 @@ class SentenceBert(BertWithHead):
     """BERT whose answer to a text is one vector, in which padding never counts.
 
     How like two texts are is the cosine of their vectors. An encoder that was only pretrained gives
-    poor ones; training it on pairs makes them good.
+    poor ones; training it on pairs makes them good (`kbert.SiameseBert`).
 
     Args:
         pooling: how the tokens' vectors become one: "mean", "cls", "max" or "weighted-mean" (see
@@ -117,6 +117,11 @@ class SentenceBert(BertWithHead):
             self.embedding_size = whole_number("dense_size", dense_size, 1)
             self.dense = self._dense()
         self.built = True
+
+    @property
+    def objective(self) -> str:
+        """What it learns by as it is: another model's vectors. From pairs learns `SiameseBert`."""
+        return "vectors"
 
     def _dense(self) -> Dense:
         config = self.bert.get_config()

@@ -74,6 +74,18 @@ KcBERT-base         89.62 66.95 74.85 75.57 93.93 60.25 84.39
 KcBERT-large        90.68 70.15 76.99 77.49 94.06 62.16 86.64
 KcELECTRA-base      91.71 74.80 81.65 82.65 95.78 70.60 90.11
 """
+# Of models that make a vector of each text alone (bi-encoders): a table of its own. The cosine
+# of two vectors is scored, where the models above read both texts at once (cross-encoders).
+JHGAN = "jhgan00/ko-sentence-transformers, README"
+_BI_ENCODERS = {
+    "korsts": [
+        Published("KoSBERT-SKT", {"spearman": 0.7847}, "test", "BM-K/KoSentenceBERT-SKT, README"),
+        Published("ko-sbert-sts", {"spearman": 0.8123}, "test", JHGAN),
+        Published("KoSimCSE-BERT-SKT", {"spearman": 0.8256}, "test", "BM-K/KoSimCSE-SKT, README"),
+        Published("ko-sbert-nli", {"spearman": 0.8316}, "test", JHGAN),
+        Published("ko-sroberta-multitask", {"spearman": 0.8560}, "test", JHGAN),
+    ]
+}
 _SPLITS = {"korquad": "dev", "korean-hate-speech": "dev"}  # of the others: "test"
 
 
@@ -99,8 +111,12 @@ _TABLES = (
 )
 
 
-def published(name: str) -> list[Published]:
+def published(name: str, *, bi_encoders: bool = False) -> list[Published]:
     """What others published for a set.
+
+    Args:
+        name: of the set.
+        bi_encoders: whether the figures are of models that make a vector of each text alone.
 
     Example:
         >>> row = published("nsmc")[0]
@@ -108,12 +124,21 @@ def published(name: str) -> list[Published]:
         ('DistilKoBERT', {'accuracy': 0.886}, 'test')
         >>> published("kote")
         []
+        >>> published("korsts", bi_encoders=True)[0].model
+        'KoSBERT-SKT'
     """
+    if bi_encoders:
+        return _BI_ENCODERS.get(name, [])
     return [row for table in _TABLES for row in table.get(name, [])]
 
 
 def why_not_comparable(
-    name: str, part: str, examples: int, *, trained_on: int | None = None
+    name: str,
+    part: str,
+    examples: int,
+    *,
+    trained_on: int | None = None,
+    bi_encoders: bool = False,
 ) -> list[str]:
     """Why one's own score must not stand beside the published ones without a word.
 
@@ -122,6 +147,7 @@ def why_not_comparable(
         part: on which one scored.
         examples: how many it had.
         trained_on: how many examples one trained on, or None if that is not asked.
+        bi_encoders: whether the figures are of models that make a vector of each text alone.
 
     Returns:
         Reasons, as half sentences; none, if part and sizes are those of the published scores.
@@ -135,7 +161,7 @@ def why_not_comparable(
         []
     """
     sizes, reasons = SETS[name].sizes, []
-    splits = {row.split for row in published(name)}
+    splits = {row.split for row in published(name, bi_encoders=bi_encoders)}
     if splits and part not in splits:
         reasons.append(f"published on the {' or '.join(sorted(splits))} part, this is {part}")
     for of_part, number in ((part, examples), ("train", trained_on)):
