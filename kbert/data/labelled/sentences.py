@@ -1,12 +1,12 @@
 """Examples of which a sentence model learns: one text, two of like meaning, or more.
 
-    what is learned by   examples are                                  y of a batch
-    softmax              a pair and its label (NLI)                    (B,) the label's number
-    cosine, cosent       a pair and how alike it is, 0 to 5 (STS)      (B,) that number
-    in-batch             a text, one of like meaning, and then, where  (B, T) a number for each
-                         there are, some that look alike and are not   text: equal texts, equal ones
-    simcse               a text                                        (B, 2) likewise, it and itself
-    vectors              a text and another model's vector of it       (B, E) the vector
+    learned by       examples are                                  y of a batch
+    softmax          a pair and its label (NLI)                    (B,) the label's number
+    cosine, cosent   a pair and how alike it is, 0 to 5 (STS)      (B,) that number
+    in-batch         a text, one of like meaning, and then, where  (B, T) a number for each text,
+                     there are, some that look alike and are not   equal for equal ones
+    simcse           a text                                        (B, 2) likewise, it and itself
+    vectors          a text and another model's vector of it       (B, E) the vector
 
 Shapes: N examples, B batch, T texts of an example, E numbers of a vector.
 Source: Reimers and Gurevych 2019; Gao et al. 2021, "SimCSE".
