@@ -117,9 +117,11 @@ def _alike(model: Any, examples: Examples, batch_size: int) -> Predictions:
         model = model.as_trained()
     texts = list(dict.fromkeys([*examples.texts, *examples.pairs]))
     rows = to_rows(tokenizer_of(model), texts, max_length=model.max_length)
-    found = np.array(
-        predict(model, rows, lambda vectors, which: list(vectors[: len(which)]), batch_size)
-    )
+
+    def answer(vectors: Any, which: list[int]) -> list[np.ndarray]:
+        return list(vectors[: len(which)])
+
+    found = np.array(predict(model, rows, answer, batch_size))
     found = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     place = {text: i for i, text in enumerate(texts)}
     first, second = ([place[text] for text in each] for each in (examples.texts, examples.pairs))

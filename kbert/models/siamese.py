@@ -30,18 +30,18 @@ OBJECTIVES = ("softmax", "cosine", "cosent", "in-batch", "simcse")
 class SiameseBert(KbertModel):
     """A `SentenceBert` in training: it reads the texts of an example, and one loss is of all.
 
-    | objective | learns from                                 | by                                   |
-    |-----------|---------------------------------------------|--------------------------------------|
-    | softmax   | pairs with a label (NLI)                    | softmax(W (u; v; |u - v|) + b)       |
-    | cosine    | pairs with a number, 0 to 5 (STS)           | (cos(u, v) - number / 5)^2           |
-    | cosent    | the same, by their order alone              | cosines in the order of the numbers  |
-    | in-batch  | pairs of like meaning, and hard negatives   | the right one of all in the batch    |
-    | simcse    | texts alone                                 | in-batch, a text and itself          |
+    | objective | learns from                               | by                                  |
+    |-----------|-------------------------------------------|-------------------------------------|
+    | softmax   | pairs with a label (NLI)                  | softmax(W (u; v; |u - v|) + b)      |
+    | cosine    | pairs with a number, 0 to 5 (STS)         | (cos(u, v) - number / 5)^2          |
+    | cosent    | the same, by their order alone            | cosines in the order of the numbers |
+    | in-batch  | pairs of like meaning, and hard negatives | the right one of all in the batch   |
+    | simcse    | texts alone                               | in-batch, a text and itself         |
 
     The losses are `kbert.objective(siamese)`'s, with their formulas in
-    `kbert/training/sentence_losses.py`; the batches `kbert.LabelledBatches(examples, siamese)`. What
-    is trained is the sentence model within, which is then used and saved; the head of "softmax" has
-    done its work.
+    `kbert/training/sentence_losses.py`; the batches `kbert.LabelledBatches(examples, siamese)`.
+    What is trained is the sentence model within, which is then used and saved; the head of
+    "softmax" has done its work.
 
     Args:
         model: the sentence model, which is trained in its place.
@@ -192,4 +192,7 @@ class SiameseBert(KbertModel):
         raise KbertError(_KEEP)
 
 
-_KEEP = "a SiameseBert is there to train: what is saved, exported or set otherwise is its sentence_model"
+_KEEP = (
+    "a SiameseBert is there to train: what is saved, exported or set otherwise is its "
+    "sentence_model"
+)

@@ -74,17 +74,29 @@ KcBERT-base         89.62 66.95 74.85 75.57 93.93 60.25 84.39
 KcBERT-large        90.68 70.15 76.99 77.49 94.06 62.16 86.64
 KcELECTRA-base      91.71 74.80 81.65 82.65 95.78 70.60 90.11
 """
-# Of models that make a vector of each text alone (bi-encoders): a table of its own. The cosine
-# of two vectors is scored, where the models above read both texts at once (cross-encoders).
-JHGAN = "jhgan00/ko-sentence-transformers, README"
+# Of models that make a vector of each text alone, and are scored by the cosine of two: bi-encoders,
+# a table of their own beside the models above, which read both texts at once.
+_HAM = "Ham et al. 2020, KorNLI and KorSTS, table 5"
+_SIMCSE_KO = "snumin44/SimCSE-KO, README"
 _BI_ENCODERS = {
     "korsts": [
+        Published("SRoBERTa-base, KorNLI", {"spearman": 0.7419}, "test", _HAM),
+        Published("SRoBERTa-base, KorNLI and KorSTS", {"spearman": 0.8029}, "test", _HAM),
+        Published("SRoBERTa-large, KorNLI and KorSTS", {"spearman": 0.8049}, "test", _HAM),
         Published("KoSBERT-SKT", {"spearman": 0.7847}, "test", "BM-K/KoSentenceBERT-SKT, README"),
-        Published("ko-sbert-sts", {"spearman": 0.8123}, "test", JHGAN),
         Published("KoSimCSE-BERT-SKT", {"spearman": 0.8256}, "test", "BM-K/KoSimCSE-SKT, README"),
-        Published("ko-sbert-nli", {"spearman": 0.8316}, "test", JHGAN),
-        Published("ko-sroberta-multitask", {"spearman": 0.8560}, "test", JHGAN),
-    ]
+        Published("ko-sbert-nli", {"spearman": 0.8316}, "test", "jhgan/ko-sbert-nli, README"),
+        Published(
+            "ko-sroberta-multitask",
+            {"spearman": 0.8560},
+            "test",
+            "jhgan/ko-sroberta-multitask, README",
+        ),
+    ],
+    "klue-sts": [
+        Published("SimCSE-BERT-KO, KorNLI", {"spearman": 0.8432}, "dev", _SIMCSE_KO),
+        Published("SimCSE-RoBERTa-KO, KorNLI", {"spearman": 0.8564}, "dev", _SIMCSE_KO),
+    ],
 }
 _SPLITS = {"korquad": "dev", "korean-hate-speech": "dev"}  # of the others: "test"
 
@@ -125,7 +137,7 @@ def published(name: str, *, bi_encoders: bool = False) -> list[Published]:
         >>> published("kote")
         []
         >>> published("korsts", bi_encoders=True)[0].model
-        'KoSBERT-SKT'
+        'SRoBERTa-base, KorNLI'
     """
     if bi_encoders:
         return _BI_ENCODERS.get(name, [])

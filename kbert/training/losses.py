@@ -278,8 +278,8 @@ def _of_angles(model: Any, sizes: Sequence[int] | None) -> keras.losses.Loss:
     whole = Matryoshka(loss, sizes)
     if max(whole.sizes) > model.embedding_size:
         raise KbertError(
-            f"matryoshka: {max(whole.sizes)} is more than the {model.embedding_size} numbers of the "
-            "model's vectors"
+            f"matryoshka: {max(whole.sizes)} is more than the {model.embedding_size} numbers of "
+            "the model's vectors"
         )
     return whole
 

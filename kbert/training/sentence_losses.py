@@ -125,8 +125,8 @@ class InBatchNegatives(keras.losses.Loss):
     so on. A text is no negative of itself: a candidate that is the same text as a_i, or as the one
     that belongs to it, does not count, and neither does that of a row of weight 0.
 
-    It is MultipleNegativesRankingLoss of sentence-transformers, and InfoNCE; on the same text twice,
-    of which dropout makes two vectors, it is unsupervised SimCSE.
+    It is MultipleNegativesRankingLoss of sentence-transformers, and InfoNCE; on the same text
+    twice, of which dropout makes two vectors, it is unsupervised SimCSE.
 
     Args:
         scale: by which cosines are multiplied.
