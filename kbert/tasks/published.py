@@ -76,7 +76,7 @@ KcELECTRA-base      91.71 74.80 81.65 82.65 95.78 70.60 90.11
 """
 # Of models that make a vector of each text alone, and are scored by the cosine of two: bi-encoders,
 # a table of their own beside the models above, which read both texts at once.
-_HAM = "Ham et al. 2020, KorNLI and KorSTS, table 5"
+_HAM = "Ham et al. 2020, KorNLI and KorSTS (arXiv 2004.03289)"
 _SIMCSE_KO = "snumin44/SimCSE-KO, README"
 _BI_ENCODERS = {
     "korsts": [
