@@ -14,6 +14,7 @@ from tests.formats.checkpoints import make_reference, write_checkpoint
 
 torch = pytest.importorskip("torch")
 sentence_transformers = pytest.importorskip("sentence_transformers")
+models = pytest.importorskip("sentence_transformers.sentence_transformer.modules")  # of 6 or later
 
 TEXTS = ["가나 다라", "축구 경기", "", "가 나 다 라 마 바 사 아 자 차 카 타 파 하 " * 3]
 CLOSE = {"atol": 1e-5, "rtol": 0}
@@ -29,17 +30,15 @@ def theirs(folder: Path, texts: list[str] = TEXTS) -> np.ndarray:
 
 def written(folder: Path, family: str = "bert", *parts, longest: int | None = 11) -> Path:
     """A small random model, written by sentence-transformers."""
-    from sentence_transformers import SentenceTransformer, models
-
     encoder = write_checkpoint(make_reference(family, "Model"), folder / "encoder")
     first = models.Transformer(str(encoder), max_seq_length=longest)
-    SentenceTransformer(modules=[first, *parts], device="cpu").save(str(folder / "whole"))
+    sentence_transformers.SentenceTransformer(modules=[first, *parts], device="cpu").save(
+        str(folder / "whole")
+    )
     return folder / "whole"
 
 
 def dense(outputs: int, activation: str, bias: bool = True):
-    from sentence_transformers import models
-
     torch.manual_seed(3)
     function = {"tanh": torch.nn.Tanh, "linear": torch.nn.Identity}[activation]()
     return models.Dense(12, outputs, bias=bias, activation_function=function)
@@ -56,8 +55,6 @@ def dense(outputs: int, activation: str, bias: bool = True):
     ],
 )
 def test_the_same_vectors_in_and_out(family, mode, more, tmp_path):
-    from sentence_transformers import models
-
     parts = [models.Pooling(12, mode)]
     if more.startswith(("tanh", "linear")):
         parts.append(dense(7, more.split()[0]))
@@ -85,8 +82,6 @@ def test_the_same_vectors_in_and_out(family, mode, more, tmp_path):
 
 
 def test_a_folder_as_they_were_before_version_6(tmp_path):
-    from sentence_transformers import models
-
     folder = written(tmp_path, "bert", models.Pooling(12, "max"), models.Normalize())
     flags = {
         "word_embedding_dimension": 12,
@@ -121,8 +116,6 @@ def test_a_folder_as_they_were_before_version_6(tmp_path):
 
 def test_a_folder_in_the_cache_of_the_hub(tmp_path):
     """There a snapshot's files, and those of its folders, are links to blobs."""
-    from sentence_transformers import models
-
     folder = written(tmp_path, "bert", models.Pooling(12, "cls"), dense(5, "tanh"))
     blobs, snapshot = tmp_path / "hub" / "blobs", tmp_path / "hub" / "snapshots" / ("0" * 40)
     blobs.mkdir(parents=True)
@@ -136,8 +129,6 @@ def test_a_folder_in_the_cache_of_the_hub(tmp_path):
 
 
 def test_the_encoder_alone(tmp_path):
-    from sentence_transformers import models
-
     folder = written(tmp_path, "bert", models.Pooling(12, "cls"))
     bert = kbert.load(folder, "encoder")
     assert type(bert) is kbert.Bert
@@ -200,8 +191,6 @@ def test_what_kbert_has_not_is_named(folder, tmp_path, changed, message):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    from sentence_transformers import models
-
     return written(tmp_path_factory.mktemp("st"), "bert", models.Pooling(12), dense(5, "tanh"))
 
 
