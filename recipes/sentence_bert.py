@@ -15,6 +15,7 @@ of 16, at 2e-5, after 10% of warm-up; Gao et al. 2021, section 4, for --objectiv
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ from kbert.tasks.read import read_task
 from kbert.tasks.sets import SETS
 from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
+
+NLI, STS = ("klue-nli", "kornli"), ("korsts", "klue-sts")
 
 
 def main() -> None:
@@ -151,7 +154,7 @@ def read_sts(
     learned, chosen_by, asked = [], [], []
     for name, place in sets:
         train, dev = (read_task(name, place, part) for part in ("train", "dev"))
-        if "test" in SETS[name].files:
+        if "test" in SETS[name].sizes:  # it is public
             asked.append(read_task(name, place, "test"))
         else:
             asked.append(dev)
@@ -181,20 +184,31 @@ def few(examples: Examples, count: int) -> Examples:
     return examples[sorted(order.tolist())]
 
 
-def named_folder(given: str) -> tuple[str, str]:
-    name, equals, folder = given.partition("=")
-    if not equals or name not in SETS:
-        raise argparse.ArgumentTypeError(f"{given!r} is no SET=FOLDER, as klue-nli=klue/")
-    return name, folder
+def named_folder(*names: str) -> Callable[[str], tuple[str, str]]:
+    def parsed(given: str) -> tuple[str, str]:
+        name, equals, folder = given.partition("=")
+        if not equals or name not in names:
+            sets = " or ".join(f"{each}=FOLDER" for each in names)
+            raise argparse.ArgumentTypeError(f"{given!r} is no {sets}")
+        return name, folder
+
+    return parsed
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Makes a sentence model: first NLI, then STS.")
     add = parser.add_argument
     add("--model", required=True, help="as kbert.load takes it: klue/bert-base, a .keras file")
-    one = {"type": named_folder, "metavar": "SET=FOLDER"}
-    add("--nli", nargs="*", default=[], **one, help="klue-nli, kornli; without it STS alone")
-    add("--sts", nargs="+", required=True, **one, help="korsts, klue-sts")
+    for name, sets, required in (("--nli", NLI, False), ("--sts", STS, True)):
+        add(
+            name,
+            nargs="+",
+            default=[],
+            required=required,
+            type=named_folder(*sets),
+            metavar="SET=FOLDER",
+            help=f"{' or '.join(sets)}, with the folder of its files",
+        )
     add("--pooling", default="mean", help="mean, cls, max, weighted-mean or last-four")
     add("--objective", choices=("softmax", "in-batch"), default="softmax", help="of NLI")
     add("--batch-size", type=int, default=64, help="pairs of a step, of in-batch")

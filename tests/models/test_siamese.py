@@ -18,6 +18,7 @@ SENTENCES = [
     "나 는 우리 국민",
     "너 에게",
 ]
+OTHERS = ["법률 의결", "재미있 는 축구", "국민 국민 우리", "너 너"]
 
 
 def uncompiled(arguments):
