@@ -45,13 +45,15 @@ def main() -> None:
     with locked_folder(arguments.out) as folder:
         # 1. The examples: inference, similarity, what chooses, and what is asked at the end.
         nli = [read_task(*each, "train") for each in arguments.nli]
+        if arguments.objective == "in-batch":
+            nli = [entailed(each) for each in nli]
         learned, chosen_by, asked = read_sts(arguments.sts)
         if arguments.limit:
             nli, learned = (
                 [few(each, arguments.limit) for each in sets] for sets in (nli, learned)
             )
         for each in (*nli, *learned):
-            screen.print(f"{each.set_name}: {len(each):,} pairs to learn from")
+            screen.print(f"{each.set_name}: {len(each):,} examples to learn from")
         load(arguments, arguments.seed)  # what cannot be leaves no folder behind
         claim_folder(folder, arguments.overwrite)
 
@@ -78,9 +80,8 @@ def on_inference(
 ) -> None:
     is_softmax = arguments.objective == "softmax"
     siamese = SiameseBert(model, arguments.objective, nli.label_names if is_softmax else None)
-    examples = nli if is_softmax else entailed(nli)
     size = 16 if is_softmax else arguments.batch_size
-    batches = LabelledBatches(examples, siamese, size, seed=seed, max_length=arguments.max_length)
+    batches = LabelledBatches(nli, siamese, size, seed=seed, max_length=arguments.max_length)
     screen.print(f"seed {seed}: {batches.steps:,} steps of inference, {arguments.objective}")
     train(arguments, siamese, batches, [])
 
@@ -173,7 +174,7 @@ def merged(sets: list[Examples]) -> Examples:
         first.task,
         [text for each in sets for text in each.texts],
         pairs=[pair for each in sets for pair in each.pairs or []],
-        labels=[label for each in sets for label in each.labels or []],
+        labels=None if first.labels is None else [y for each in sets for y in each.labels or []],
         label_names=first.label_names,
         problem_type=first.problem_type,
     )

@@ -11,6 +11,7 @@ from keras import ops
 import kbert
 from kbert import KbertError, SentenceBert
 from tests.formats.checkpoints import make_reference, write_checkpoint
+from tests.formats.wrong_values import with_one_change
 
 torch = pytest.importorskip("torch")
 sentence_transformers = pytest.importorskip("sentence_transformers")
@@ -240,3 +241,29 @@ def test_what_does_not_go_out(small, tokenizer, tmp_path):
     with pytest.raises(KbertError, match=r"expected a SentenceBert, not a Bert:"):
         kbert.export_sentence_transformers(model.bert, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "modules.json",
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
+        "sentence_bert_config.json",
+        "config_sentence_transformers.json",
+    ],
+)
+def test_one_wrong_value_is_refused_or_does_no_harm(folder, tmp_path, name):
+    mine = tmp_path / "mine"
+    shutil.copytree(folder, mine)
+    expected = vectors(kbert.load(mine))
+    good = json.loads((mine / name).read_text())
+    for wrong in list(with_one_change(good))[::5]:
+        (mine / name).write_text(json.dumps(wrong), encoding="utf-8")
+        try:
+            found = vectors(kbert.load(mine), TEXTS[:2])
+        except KbertError as error:
+            assert len(str(error)) < 2100 and "\x1b" not in str(error)
+            continue
+        same = np.abs(found - expected[:2]).max() < 1e-6
+        assert same or name in ("1_Pooling/config.json", "2_Dense/config.json"), wrong

@@ -180,4 +180,6 @@ def entailed(
         raise KbertError(
             f"of these {len(examples)} examples none has {entailment!r} and {contradiction!r}"
         )
-    return Examples("sentence-embedding", texts, pairs=pairs, part=examples.part)
+    return Examples(
+        "sentence-embedding", texts, pairs=pairs, part=examples.part, set_name=examples.set_name
+    )
