@@ -18,7 +18,7 @@ from kbert.errors import KbertError
 from kbert.layers.heads import LabelHead
 from kbert.layers.initializers import sub_seed
 from kbert.models.base import KbertModel
-from kbert.models.bert import input_ids_shape
+from kbert.models.bert import Bert, input_ids_shape
 from kbert.models.bert_with_head import check_labels
 from kbert.models.logits import check_losses, takes_indices
 from kbert.models.sentence import SentenceBert
@@ -162,6 +162,11 @@ class SiameseBert(KbertModel):
         if keras.backend.backend() == "jax":
             self.jax_state_sync()  # until then JAX's are elsewhere
         return self.sentence_model
+
+    @property
+    def bert(self) -> Bert:
+        """The encoder within, for what is done to one before it is trained, as `kbert.freeze`."""
+        return self.sentence_model.bert
 
     @property
     def tokenizer(self) -> Tokenizer | None:

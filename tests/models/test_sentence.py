@@ -111,8 +111,15 @@ def test_from_any_model(small, rows, tokenizer, tmp_path):
     pretrained.save(tmp_path / "pretrained.keras")
     loaded = kbert.load(tmp_path / "pretrained.keras", "sentence-embedding")
     assert type(loaded) is SentenceBert and not loaded.load_report.new
-    again = SentenceBert.from_encoder(loaded, pooling="cls", dense_size=2)
+    again = SentenceBert.from_encoder(loaded, pooling="cls", dense_size=2, max_seq_length=9)
     assert number(again.dense.kernel).any()  # new weights, drawn
+    again.dense.bias.assign([1.0, -1.0])
+    unit = SentenceBert.from_encoder(again, normalize=True)  # and all else as it was
+    assert (unit.pooling, unit.max_length, unit.embedding_size) == ("cls", 9, 2)
+    vectors = number(again(rows))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(number(unit(rows)), vectors, atol=1e-6)
+    assert SentenceBert.from_encoder(again, dense_size=None).embedding_size == 12
     kbert.export_huggingface(pretrained, tmp_path / "folder")
     of_folder = kbert.load(tmp_path / "folder", "sentence-embedding")
     np.testing.assert_allclose(number(of_folder(rows)), number(loaded(rows)), atol=1e-6)

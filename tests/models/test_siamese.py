@@ -176,6 +176,13 @@ def test_the_first_numbers_alone_are_vectors(model):
         objective(SiameseBert(model, "softmax", LABELS), matryoshka=[4])
 
 
+def test_a_frozen_encoder_stays_as_it_is(model):
+    siamese = SiameseBert(model, "softmax", LABELS)
+    kbert.freeze(siamese)
+    assert not any(weight.trainable for weight in model.weights)
+    assert len(siamese.trainable_weights) == 2
+
+
 def test_nli_as_texts_of_like_meaning():
     nli = Examples(
         "sequence-classification",
