@@ -172,9 +172,9 @@ class SentenceBert(BertWithHead):
         pooler = {id(w) for w in ([] if encoder.pooler is None else encoder.pooler.weights)}
         kept = [weight for weight in encoder.weights if id(weight) not in pooler]
         made.bert.set_weights([ops.convert_to_numpy(weight) for weight in kept])
-        if former is not None and former.dense is not None and made.dense is not None:
-            if made.embedding_size == former.embedding_size:
-                made.dense.set_weights(former.dense.get_weights())
+        dense = None if former is None else former.dense
+        if dense is not None and made.dense is not None and made.dense.units == dense.units:
+            made.dense.set_weights(dense.get_weights())
         made.tokenizer = model.tokenizer
         return made
 
