@@ -38,6 +38,7 @@ _HOME = {entry.class_name: entry.module for entry in CATALOG} | {
     "features": "pipelines.features",
     "objective": "training.losses",
     "adamw": "training.optimizers",
+    "SiameseBert": "models.siamese",
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
     "add_lora": "models.lora",
@@ -89,6 +90,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.pretraining import BertForPreTraining as BertForPreTraining
     from kbert.models.question_answering import BertForQuestionAnswering as BertForQuestionAnswering
     from kbert.models.sentence import SentenceBert as SentenceBert
+    from kbert.models.siamese import SiameseBert as SiameseBert
     from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice

@@ -12,6 +12,7 @@ question_answering.py where an answer begins and ends
 multiple_choice.py    which of several choices goes with a text
 dependency.py         which word depends on which, and how
 sentence.py           a vector for a text
+siamese.py            that model on pairs of texts, to learn from them
 inputs.py             a look at a model's inputs before a backend meets them
 watched_data.py       the same for the data of `fit`, `evaluate` and `predict`
 logits.py             which losses fit a head

@@ -32,7 +32,7 @@ class SentenceBert(BertWithHead):
     """BERT whose answer to a text is one vector, in which padding never counts.
 
     How like two texts are is the cosine of their vectors. An encoder that was only pretrained gives
-    poor ones; training it on pairs makes them good.
+    poor ones; training it on pairs makes them good (`kbert.SiameseBert`).
 
     Args:
         pooling: how the tokens' vectors become one: "mean", "cls", "max" or "weighted-mean" (see
@@ -96,13 +96,15 @@ class SentenceBert(BertWithHead):
                 f"{dense_activation!r:.80}"
             )
         if max_seq_length is not None:
-            whole_number("max_seq_length", max_seq_length, 1)
+            max_seq_length = whole_number("max_seq_length", max_seq_length, 1)
             if max_seq_length > self.bert.max_length:
                 raise KbertError(
                     f"max_seq_length {max_seq_length} is more than the {self.bert.max_length} "
                     "tokens that the encoder takes"
                 )
-            self.max_length = int(max_seq_length)
+            self.max_length = max_seq_length
+        if dense_size is not None:
+            dense_size = whole_number("dense_size", dense_size, 1)
         self.pooling, self.normalize = pooling, normalize
         self.dense_activation = dense_activation
         self._head_arguments = {
@@ -112,11 +114,14 @@ class SentenceBert(BertWithHead):
             "dense_activation": dense_activation,
             "max_seq_length": max_seq_length,
         }
-        self.embedding_size, self.dense = self.bert.hidden_size, None
-        if dense_size is not None:
-            self.embedding_size = whole_number("dense_size", dense_size, 1)
-            self.dense = self._dense()
+        self.embedding_size = dense_size or self.bert.hidden_size
+        self.dense = None if dense_size is None else self._dense()
         self.built = True
+
+    @property
+    def objective(self) -> str:
+        """What it learns by as it is: another model's vectors. From pairs learns `SiameseBert`."""
+        return "vectors"
 
     def _dense(self) -> Dense:
         config = self.bert.get_config()
@@ -139,7 +144,8 @@ class SentenceBert(BertWithHead):
 
         Args:
             model: any of kbert's; also a `SentenceBert`, which is to pool otherwise.
-            **arguments: those of this class that are not the encoder's, as `pooling`.
+            **arguments: those of this class that are not the encoder's, as `pooling`. Of a
+                `SentenceBert` those that are not given stay as they are.
 
         Raises:
             KbertError: if the model is none of kbert's, has adapters (LoRA), or an argument cannot
@@ -159,11 +165,16 @@ class SentenceBert(BertWithHead):
         strange = sorted(set(arguments) & set(config))
         if strange:
             raise KbertError(f"{strange[0]} is the encoder's, which stays as it is")
+        former = model if isinstance(model, SentenceBert) else None
+        own = {} if former is None else former._head_arguments
         with starting_at_zero():
-            made = cls(**config, **arguments)
+            made = cls(**config, **{**own, **arguments})
         pooler = {id(w) for w in ([] if encoder.pooler is None else encoder.pooler.weights)}
         kept = [weight for weight in encoder.weights if id(weight) not in pooler]
         made.bert.set_weights([ops.convert_to_numpy(weight) for weight in kept])
+        dense = None if former is None else former.dense
+        if dense is not None and made.dense is not None and made.dense.units == dense.units:
+            made.dense.set_weights(dense.get_weights())
         made.tokenizer = model.tokenizer
         return made
 

@@ -203,7 +203,7 @@ def _dense(place: Path, width: int, allow_pickle: bool) -> tuple[dict[str, Any],
     if config.get("use_residual") or set(names) - {None, "sentence_embedding"}:
         raise KbertError(f"{place}: kbert has a dense layer on the pooled vector, and no other")
     tensors = open_weights(place, allow_pickle)
-    wanted = {"linear.weight": (outputs, width)}
+    wanted: dict[str, tuple[Any, ...]] = {"linear.weight": (outputs, width)}
     if config.get("bias", True):
         wanted["linear.bias"] = (outputs,)
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
