@@ -2,6 +2,7 @@
 
 attention.py          the formula, and the layer of heads around it
 kernels/              the same, faster or in less memory, by what each backend does best
+disentangled.py       attention to what a token is and to how far away it stands, apart
 embeddings.py         what a token is, where it stands and which text it is in, added up
 feed_forward.py       the two dense layers behind attention
 encoder.py            one layer of the encoder, normalised after each addition
