@@ -8,6 +8,8 @@ In Vaswani et al. D is d_model, N is h and H is d_k; in BERT's paper D is H, N i
 the layers.
 """
 
+from typing import Any
+
 import keras
 
 from kbert.layers.attention import SelfAttention
@@ -153,8 +155,8 @@ class EncoderLayer(keras.layers.Layer):
         return input_shape
 
 
-def rematerialized(layer: EncoderLayer, hidden, bias, lengths=None):
-    """Runs a layer in training, keeping for the backward pass what went in and no more.
+def rematerialized(layer: Any, hidden, bias, lengths=None, **options: Any):
+    """Runs an encoder layer in training, keeping for the backward pass what went in and no more.
 
     The backward pass computes the layer again. What it drops is drawn before, so that it is the
     same both times.
@@ -165,7 +167,7 @@ def rematerialized(layer: EncoderLayer, hidden, bias, lengths=None):
 
     def computed(hidden):
         # Again outside of all other layers' calls, so by one of its own.
-        return layer(hidden, bias=bias, training=True, draws=draws, lengths=lengths)
+        return layer(hidden, bias=bias, training=True, draws=draws, lengths=lengths, **options)
 
     if keras.backend.backend() != "torch":
         return keras.remat(computed)(hidden)

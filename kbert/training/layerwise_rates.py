@@ -10,8 +10,9 @@ def layer_scales(paths: Sequence[str], decay: float) -> list[float]:
     """What the rate of each weight is multiplied by: decay^(layers - l) in encoder layer l.
 
     Layers are counted from 1 at the bottom, so the top layer and what stands on it (pooler, head)
-    have 1, and the embeddings, layer 0, the least. (ELECTRA's code counts the head as a layer, and
-    one more: there the top layer has decay^2.)
+    have 1, and the embeddings, layer 0, the least. Layers that share their weights (ALBERT) count
+    once. (ELECTRA's code counts the head as a layer, and one more: there the top layer has
+    decay^2.)
 
     Args:
         paths: of the weights, as Keras names them.

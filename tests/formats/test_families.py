@@ -127,6 +127,7 @@ def test_heads_are_of_tasks_that_there_are(model_type):
         ({"add_pooling_layer": False}, "encoder", "electra"),
         ({"add_pooling_layer": False, "pooler_activation": "gelu"}, "masked-lm", "bert"),
         ({"add_pooling_layer": False, "pooler_activation": "gelu_new"}, "masked-lm", "bert"),
+        ({"num_hidden_groups": 1, "embedding_size": 8}, "masked-lm", "albert"),
     ],
 )
 def test_whose_a_model_is(changes, task, model_type):
@@ -138,4 +139,4 @@ def test_whose_a_model_is(changes, task, model_type):
         "add_pooling_layer": True,
         "pooler_activation": "tanh",
     }
-    assert family_for(plain | changes, task).model_type == model_type
+    assert family_for("bert", plain | changes, task).model_type == model_type
