@@ -20,6 +20,7 @@ from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.kernels.block_sparse import Blocks, block_bias, block_sparse
 from kbert.layers.kernels.dispatch import attention_by_kernel, dropping
 from kbert.layers.kernels.windows import band_bias, block_size, joined, local_blocks
+from kbert.layers.rotary import rotated
 
 # Added to the score of a padded key. Beside any real score its exp() is exactly 0, in float32,
 # bfloat16 and float16, so a padded key changes nothing.
@@ -64,6 +65,9 @@ class SelfAttention(keras.layers.Layer):
         window: how many positions each sees on either side of its own; None means all.
         block_size: how many tokens a block has where attention is BigBird's; None means it is not.
         num_random_blocks: how often the first block counts there beside itself.
+        use_bias: whether the projections have biases.
+        output_range: standard deviation of the starting weights of the projection of the output;
+            None means `initializer_range`.
 
     Example:
         >>> attend = SelfAttention(num_attention_heads=2)
@@ -83,11 +87,15 @@ class SelfAttention(keras.layers.Layer):
         window: int | None = None,
         block_size: int | None = None,
         num_random_blocks: int = 3,
+        use_bias: bool = True,
+        output_range: float | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.window = window
         self.blocks = None if block_size is None else Blocks(block_size, num_random_blocks)
+        self.use_bias = use_bias
+        self.output_range = initializer_range if output_range is None else output_range
         self.num_attention_heads = num_attention_heads
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
@@ -98,23 +106,31 @@ class SelfAttention(keras.layers.Layer):
         """Makes the two projections: D -> 3 D for Q, K, V, and D -> D for the output."""
         hidden_size = input_shape[-1]
 
-        def dense(units: int, name: str) -> Dense:
+        def dense(units: int, stddev: float, name: str) -> Dense:
             layer = Dense(
                 units,
-                kernel_initializer=TruncatedNormal(
-                    self.initializer_range, seed=sub_seed(self.seed, name)
-                ),
+                use_bias=self.use_bias,
+                kernel_initializer=TruncatedNormal(stddev, seed=sub_seed(self.seed, name)),
                 dtype=self.dtype_policy,
                 name=name,
             )
             layer.build(input_shape)
             return layer
 
-        self.query_key_value = dense(3 * hidden_size, "query_key_value")
-        self.output_projection = dense(hidden_size, "output_projection")
+        self.query_key_value = dense(3 * hidden_size, self.initializer_range, "query_key_value")
+        self.output_projection = dense(hidden_size, self.output_range, "output_projection")
         self.built = True
 
-    def call(self, hidden, bias=None, training=None, return_weights=False, draw=None, lengths=None):
+    def call(
+        self,
+        hidden,
+        bias=None,
+        training=None,
+        return_weights=False,
+        draw=None,
+        lengths=None,
+        rotation=None,
+    ):
         """Lets every position take from every other.
 
         Args:
@@ -124,12 +140,15 @@ class SelfAttention(keras.layers.Layer):
             return_weights: whether to return the weights, queries and keys too.
             draw: a draw of `self.dropout`, if it is not to make one.
             lengths: (B,) how many tokens each row has, if that is all that `bias` says.
+            rotation: what queries and keys are turned by, from `rotary.rotation`; None turns none.
 
         Returns:
             (B, L, D); or a tuple of it, the weights (B, N, L, L), and the queries and keys
             (B, L, N, H).
         """
         query, key, value = self._projected(hidden, training)
+        if rotation is not None:
+            query, key = rotated(query, rotation), rotated(key, rotation)
         return self._attended(query, key, value, bias, training, return_weights, draw, lengths)
 
     def draw(self):

@@ -10,7 +10,7 @@ No number is looked up for a pair of positions: Kr and Qr are put in a row by di
 a product gives q_i Kr for all distances, and row i of it, shifted by i, is that of its keys.
 
 Shapes: B batch, L length, D hidden, N heads, H head size, R rows of the table that are in use.
-In the paper q is Q^c, k is K^c, Kr is K^r, Qr is Q^r, and b is delta(i, j) less k, half of the table.
+In the paper q is Q^c, k is K^c, Kr is K^r, Qr is Q^r, and b + k is delta(i, j), k half of the table.
 Source: He et al. 2020, "DeBERTa", section 3.1; He et al. 2021, "DeBERTaV3"; and for the buckets
 transformers, modeling_deberta_v2.py, whose `share_att_key` this is.
 """
@@ -77,7 +77,7 @@ class RelativePositions(keras.layers.Layer):
 
     Example:
         >>> relative = RelativePositions(16, position_buckets=4, max_relative_positions=9)
-        >>> rows, places = relative(np.array([[2, 5, 6, 3]]))
+        >>> rows, places = relative(ops.zeros((1, 4, 16)))
         >>> tuple(rows.shape), ops.convert_to_numpy(places).tolist()
         ((7, 16), [0, 0, 1, 2, 3, 4, 5, 6, 6])
     """
@@ -127,11 +127,11 @@ class RelativePositions(keras.layers.Layer):
         buckets = buckets_of(distances, self.position_buckets, self.max_relative_positions)
         return np.clip(buckets + self.span, 0, 2 * self.span - 1).astype("int32")
 
-    def call(self, input_ids, longest=None, training=None):
+    def call(self, hidden, longest=None, training=None):
         """The part of the table that a batch needs.
 
         Args:
-            input_ids: (B, L).
+            hidden: (B, L, D), of which L alone counts.
             longest: the largest that L can be, where it is free: while a model is exported.
             training: whether gradients will be asked for.
 
@@ -139,12 +139,12 @@ class RelativePositions(keras.layers.Layer):
             The table from the first to the last row in use, (R, D); and which of them each distance
             from -L to L has, (2 L + 1,).
         """
-        length = input_ids.shape[1]
+        length = hidden.shape[1]
         if isinstance(length, int):
             places = self.places(length)
             rows, places = self.table[places[0] : places[-1] + 1], places - places[0]
         else:
-            length = ops.shape(input_ids)[1]
+            length = ops.shape(hidden)[1]
             rows = ops.convert_to_tensor(self.table)
             places = ops.convert_to_tensor(self.places(longest))
             places = places[longest - length : longest + length + 1]
@@ -169,8 +169,8 @@ class DisentangledSelfAttention(SelfAttention):
     Example:
         >>> relative = RelativePositions(16, position_buckets=4, max_relative_positions=9)
         >>> attend = DisentangledSelfAttention(num_attention_heads=2)
-        >>> hidden = attend(ops.zeros((1, 4, 16)), relative=relative(np.array([[2, 5, 6, 3]])))
-        >>> tuple(hidden.shape)
+        >>> hidden = ops.zeros((1, 4, 16))
+        >>> tuple(attend(hidden, relative=relative(hidden)).shape)
         (1, 4, 16)
     """
 

@@ -8,6 +8,8 @@ In Vaswani et al. D is d_model, N is h and H is d_k; in BERT's paper D is H, N i
 the layers.
 """
 
+from typing import Any
+
 import keras
 
 from kbert.layers.attention import SelfAttention
@@ -159,8 +161,8 @@ class EncoderLayer(keras.layers.Layer):
         return input_shape
 
 
-def rematerialized(layer: EncoderLayer, hidden, bias, lengths=None, relative=None):
-    """Runs a layer in training, keeping for the backward pass what went in and no more.
+def rematerialized(layer: Any, hidden, bias, lengths=None, relative=None, **options: Any):
+    """Runs an encoder layer in training, keeping for the backward pass what went in and no more.
 
     The backward pass computes the layer again. What it drops is drawn before, so that it is the
     same both times.
@@ -171,7 +173,7 @@ def rematerialized(layer: EncoderLayer, hidden, bias, lengths=None, relative=Non
     *rows, places = relative or (None,)  # what is learned is an argument, or it has no gradient
 
     def computed(hidden, *rows):
-        of_attention = {"relative": (*rows, places)} if rows else {}
+        of_attention = {**options, "relative": (*rows, places)} if rows else options
         # Again outside of all other layers' calls, so by one of its own.
         return layer(hidden, bias=bias, training=True, draws=draws, lengths=lengths, **of_attention)
 

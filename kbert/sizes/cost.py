@@ -6,7 +6,10 @@ token, the projections Q, K, V and output (D x D each), the feed-forward network
 with K keys its scores and its context:
 
     layer = 2 (4 D^2 + 2 D I) + 4 K D
-    row   = L layers layer + P 2 (D^2 + D V) + 2 D^2 + 4 D    (masked-LM head, pooler, NSP head)
+    row   = L layers layer + P 2 (D E + E V) + 2 D^2 + 4 D    (masked-LM head, pooler, NSP head)
+
+and L 2 E D more where a projection follows the tables. Layers that share their weights (ALBERT)
+take as long as others.
 
 K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`).
 
@@ -14,8 +17,8 @@ The backward pass takes two products for each one of the forward pass: one for t
 for what came in. So a training step is three forward passes. What remat computes again does not
 count, since it is no progress; nor do norms, gelu, softmax, losses and AdamW.
 
-Shapes: B batch, L length, K keys of a query, P masked positions, D hidden, I intermediate, N heads,
-V vocabulary.
+Shapes: B batch, L length, K keys of a query, P masked positions, D hidden, E embedding (D in BERT),
+I intermediate, N heads, V vocabulary.
 Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1, for counting;
 Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", section
 4, for what a layer keeps.
@@ -123,6 +126,9 @@ def cost(
     precision: Precision = "float32",
     remat: bool = False,
     attention_window: int | None = None,
+    embedding_size: int | None = None,
+    num_hidden_groups: int | None = None,
+    inner_group_num: int = 1,
 ) -> Cost:
     """Counts what a forward pass and a training step of a model take.
 
@@ -146,6 +152,10 @@ def cost(
         remat: whether each layer keeps its input only, and is computed again in the backward pass.
         attention_window: how many positions each sees on either side of its own; None means all.
             What fills up the last block, where L is no multiple of it, is not counted.
+        embedding_size: E; None means D.
+        num_hidden_groups: how many groups of layers share their weights, in ALBERT; None means that
+            each layer has its own.
+        inner_group_num: how many layers a group has.
 
     Raises:
         KbertError: if a number is not what it can be.
@@ -157,6 +167,8 @@ def cost(
         '110,106,428 weights, 301 GFLOP a step'
     """
     v, d, i, n = vocab_size, hidden_size, intermediate_size, num_attention_heads
+    e = d if embedding_size is None else embedding_size
+    groups = num_hidden_layers if num_hidden_groups is None else num_hidden_groups
     masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
     for name, count, least in (
         ("vocab_size", v, 1),
@@ -170,6 +182,9 @@ def cost(
         ("type_vocab_size", type_vocab_size, 0),
         ("masked", masked, 0),
         ("attention_window", 1 if attention_window is None else attention_window, 1),
+        ("embedding_size", e, 1),
+        ("num_hidden_groups", groups, 1),
+        ("inner_group_num", inner_group_num, 1),
     ):
         whole_number(name, count, least)
     if d % n:
@@ -184,18 +199,21 @@ def cost(
     if precision not in get_args(Precision):
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
 
-    tables = (v + max_position_embeddings + type_vocab_size) * d
-    norm = 2 * d
-    layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * norm
-    heads = (d * d + d) + (2 * d + 2) + (d * d + d) + norm + v  # pooler, NSP, masked LM
-    parameters = tables + norm + num_hidden_layers * layer + heads
+    has_projection = e != d or num_hidden_groups is not None
+    tables = (v + max_position_embeddings + type_vocab_size) * e + 2 * e
+    tables += (e * d + d) if has_projection else 0
+    layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
+    heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
+    parameters = tables + groups * inner_group_num * layer + heads
+    num_layers = num_hidden_layers * inner_group_num  # that are run
 
     block = max(attention_window or length, _LEAST_BLOCK)
     is_local = 3 * block < length
     keys = 3 * block if is_local else length
     layer_flops = 2 * (4 * d * d + 2 * d * i) + 4 * keys * d  # of a token
-    heads_flops = masked * 2 * (d * d + d * v) + 2 * d * d + 4 * d  # of a row
-    forward = batch_size * (length * num_hidden_layers * layer_flops + heads_flops)
+    tables_flops = 2 * e * d if has_projection else 0  # of a token
+    heads_flops = masked * 2 * (d * e + e * v) + 2 * d * d + 4 * d  # of a row
+    forward = batch_size * (length * (tables_flops + num_layers * layer_flops) + heads_flops)
 
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
     weights = (4 if precision == "float32" else 4 + 2) * parameters
@@ -209,11 +227,9 @@ def cost(
         kept_by_layer += n * keys * (4 + 1 + b)  # weights, which are dropped, what is left
     else:
         kept_by_layer += 4 * n + (b * keys if is_local else 0)  # logarithms of sums; the bias
-    layers = (
-        num_hidden_layers * b * d + kept_by_layer if remat else num_hidden_layers * kept_by_layer
-    )
-    kept_by_embeddings = 4 * d + (d if hidden_dropout_prob > 0 else 0)
-    kept_by_heads = masked * (3 * b + 4) * d  # gathered, gelu's input, norm's input and output
+    layers = num_layers * b * d + kept_by_layer if remat else num_layers * kept_by_layer
+    kept_by_embeddings = 4 * e + (e if hidden_dropout_prob > 0 else 0)
+    kept_by_heads = masked * (b * d + (2 * b + 4) * e)  # gathered; gelu's, norm's input and output
     activations = tokens * (kept_by_embeddings + layers + b * d) + batch_size * kept_by_heads
     return Cost(
         tokens=tokens,

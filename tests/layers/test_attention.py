@@ -169,9 +169,15 @@ def test_long_rows_are_computed_as_short_ones(mask, rate):
         )
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.3])
 @pytest.mark.parametrize(
-    "shape", [(2, 2, 300, 300), (1, 2, 300, 300), (2, 1, 300, 300), (2, 1, 1, 300), (1, 1, 1, 300)]
+    ("shape", "rate"),
+    [
+        ((2, 2, 300, 300), 0.0),
+        ((2, 2, 300, 300), 0.3),
+        ((1, 2, 300, 300), 0.3),
+        ((2, 1, 300, 300), 0.3),
+        ((1, 1, 1, 300), 0.3),
+    ],
 )
 def test_a_learned_bias_has_its_gradient_in_long_rows(shape, rate):
     """As the formula, which the backend itself derives, gives it; and those beside it the same."""
@@ -209,7 +215,9 @@ def test_the_gradient_of_a_learned_bias_by_differences():
         step = np.zeros_like(learned)
         step[0, 0, query, key] = 1e-2
         up, down = (
-            np.square(ops.convert_to_numpy(attention(*parts, learned + way * step)).astype("float64"))
+            np.square(
+                ops.convert_to_numpy(attention(*parts, learned + way * step)).astype("float64")
+            )
             for way in (1, -1)
         )
         slope = (up - down).sum() / 2e-2

@@ -101,7 +101,7 @@ def test_the_formula(settings):
     relative, attend = layers(**settings)
     hidden = np.random.default_rng(0).normal(size=(B, 11, D)).astype("float32")
     expected, expected_weights = by_hand(relative, attend, hidden, MASK)
-    of_batch = relative(np.zeros((B, 11), "int32"))
+    of_batch = relative(hidden)
     bias = padding_bias(MASK, "float32")
     output, weights, query, key = attend(hidden, bias, return_weights=True, relative=of_batch)
     assert 0.3 < expected_weights.max(-1).mean() < 0.95  # neither uniform nor one-hot
@@ -120,14 +120,14 @@ def test_long_rows_and_their_gradients_are_those_of_the_formula(rate):
     relative, attend = layers(buckets=32, longest=64, dropout=rate)
     hidden = np.random.default_rng(0).normal(size=(1, 300, D)).astype("float32")
     weights = [relative.table, attend.query_key_value.kernel]
-    ids, draw = np.zeros((1, 300), "int32"), attend.draw()
+    draw = attend.draw()
 
     def loss(return_weights):
         got = attend(
             hidden,
             training=True,
             return_weights=return_weights,
-            relative=relative(ids),
+            relative=relative(hidden),
             draw=draw,
         )
         return ops.sum(ops.square(got[0] if return_weights else got))
@@ -163,7 +163,7 @@ def gradients_of(loss, variables):
 def test_the_table_is_dropped_in_training_only():
     relative, attend = layers(rate=0.5)
     hidden = np.random.default_rng(0).normal(size=(B, 11, D)).astype("float32")
-    of_batch = relative(np.zeros((B, 11), "int32"))
+    of_batch = relative(hidden)
     plain, again = (number(attend(hidden, relative=of_batch)) for _ in range(2))
     np.testing.assert_array_equal(plain, again)
     draw = attend.draw()

@@ -103,8 +103,12 @@ def block_sparse(attend: Callable[..., Any], query, key, value, bias, blocks: Bl
         of_keys = ops.tile(of_keys, (ops.shape(query)[0], 1, 1))
     of_keys = ops.reshape(of_keys, (-1, 1, 1, 5 * size))
 
-    inner = ops.reshape(query[:, size:-size], (-1, size, heads, head_size))  # (B (n - 2), C, N, H)
-    key, value = (ops.reshape(seen(each), (-1, 5 * size, heads, head_size)) for each in (key, value))
-    of_inner = ops.reshape(attend(inner, key, value, of_keys), (-1, (count - 2) * size, heads, head_size))
+    def in_rows(blocks):
+        """(B, ..., N, H) -> (B (n - 2), C or 5 C, N, H)."""
+        return ops.reshape(blocks, (-1, blocks.shape[-3], heads, head_size))
+
+    inner = ops.reshape(query[:, size:-size], (-1, size, heads, head_size))
+    of_inner = attend(inner, in_rows(seen(key)), in_rows(seen(value)), of_keys)
+    of_inner = ops.reshape(of_inner, (-1, (count - 2) * size, heads, head_size))
     context = ops.concatenate([of_ends[:, :size], of_inner, of_ends[:, size:]], axis=1)
     return context[:, :length]
