@@ -10,7 +10,7 @@ No number is looked up for a pair of positions: Kr and Qr are put in a row by di
 a product gives q_i Kr for all distances, and row i of it, shifted by i, is that of its keys.
 
 Shapes: B batch, L length, D hidden, N heads, H head size, R rows of the table that are in use.
-In the paper q is Q^c, k is K^c, Kr is K^r, Qr is Q^r, and b + k is delta(i, j), k half of the table.
+In the paper q is Q^c, k is K^c, Kr is K^r, Qr is Q^r, and b is delta(i, j) less its k.
 Source: He et al. 2020, "DeBERTa", section 3.1; He et al. 2021, "DeBERTaV3"; and for the buckets
 transformers, modeling_deberta_v2.py, whose `share_att_key` this is.
 """
