@@ -5,13 +5,14 @@ and an addition are two operations (FLOPs), so (M, K) x (K, N) takes 2 M K N. A 
 token, the projections Q, K, V and output (D x D each), the feed-forward network's two (D x I), and
 with K keys its scores and its context:
 
-    layer = 2 (4 D^2 + 2 D I) + 4 K D
+    layer = 2 (4 D^2 + 2 D I) + 4 K D        (3 D I in ModernBERT: its first is twice as wide)
     row   = L layers layer + P 2 (D E + E V) + 2 D^2 + 4 D    (masked-LM head, pooler, NSP head)
 
 and L 2 E D more where a projection follows the tables. Layers that share their weights (ALBERT)
 take as long as others.
 
-K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`).
+K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`); in
+ModernBERT that is a layer's own.
 
 The backward pass takes two products for each one of the forward pass: one for the weights, one
 for what came in. So a training step is three forward passes. What remat computes again does not
@@ -25,11 +26,14 @@ Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from kbert.errors import KbertError, number_from_zero, whole_number
+from kbert.sizes.layer_types import FULL, alternating
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Architecture = Literal["bert", "modernbert"]
 
 _MASKED_SHARE = 0.15  # as kbert/data/pretraining/masking.py has it
 _WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; layers/kernels/dispatch.py
@@ -129,10 +133,13 @@ def cost(
     embedding_size: int | None = None,
     num_hidden_groups: int | None = None,
     inner_group_num: int = 1,
+    architecture: Architecture = "bert",
+    layer_types: Sequence[str] | None = None,
+    local_attention: int = 128,
 ) -> Cost:
     """Counts what a forward pass and a training step of a model take.
 
-    The first five arguments, and those with a default in `Bert`, are `Bert`'s.
+    The first five arguments, and those with a default in `Bert` or `ModernBert`, are theirs.
 
     Args:
         vocab_size: V.
@@ -156,6 +163,10 @@ def cost(
         num_hidden_groups: how many groups of layers share their weights, in ALBERT; None means that
             each layer has its own.
         inner_group_num: how many layers a group has.
+        architecture: which encoder. What is only a Bert's (segments, `attention_window`, E, groups)
+            does not count for a ModernBert.
+        layer_types: of a ModernBert; None means that every third layer sees the whole row.
+        local_attention: of a ModernBert.
 
     Raises:
         KbertError: if a number is not what it can be.
@@ -167,7 +178,11 @@ def cost(
         '110,106,428 weights, 301 GFLOP a step'
     """
     v, d, i, n = vocab_size, hidden_size, intermediate_size, num_attention_heads
-    e = d if embedding_size is None else embedding_size
+    if architecture not in get_args(Architecture):
+        known = ", ".join(get_args(Architecture))
+        raise KbertError(f"architecture is one of {known}, not {architecture!r:.80}")
+    modern = architecture == "modernbert"
+    e = d if embedding_size is None or modern else embedding_size
     groups = num_hidden_layers if num_hidden_groups is None else num_hidden_groups
     masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
     for name, count, least in (
@@ -185,6 +200,7 @@ def cost(
         ("embedding_size", e, 1),
         ("num_hidden_groups", groups, 1),
         ("inner_group_num", inner_group_num, 1),
+        ("local_attention", local_attention, 2),
     ):
         whole_number(name, count, least)
     if d % n:
@@ -199,35 +215,42 @@ def cost(
     if precision not in get_args(Precision):
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
 
-    has_projection = e != d or num_hidden_groups is not None
-    tables = (v + max_position_embeddings + type_vocab_size) * e + 2 * e
-    tables += (e * d + d) if has_projection else 0
-    layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
-    heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
-    parameters = tables + groups * inner_group_num * layer + heads
-    num_layers = num_hidden_layers * inner_group_num  # that are run
+    wide = 3 if modern else 2  # I, in the matrices of a feed-forward network
+    if modern:
+        types = alternating(num_hidden_layers) if layer_types is None else layer_types
+        windows = [None if kind == FULL else local_attention // 2 for kind in types]
+        parameters = _of_modernbert(v, d, i, num_hidden_layers)
+        tables_flops = 0
+    else:
+        windows = [attention_window] * (num_hidden_layers * inner_group_num)
+        has_projection = e != d or num_hidden_groups is not None
+        tables = (v + max_position_embeddings + type_vocab_size) * e + 2 * e
+        tables += (e * d + d) if has_projection else 0
+        layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
+        heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
+        parameters = tables + groups * inner_group_num * layer + heads
+        tables_flops = 2 * e * d if has_projection else 0  # of a token
+    keys = [_keys(window, length) for window in windows]
 
-    block = max(attention_window or length, _LEAST_BLOCK)
-    is_local = 3 * block < length
-    keys = 3 * block if is_local else length
-    layer_flops = 2 * (4 * d * d + 2 * d * i) + 4 * keys * d  # of a token
-    tables_flops = 2 * e * d if has_projection else 0  # of a token
+    layers_flops = sum(2 * (4 * d * d + wide * d * i) + 4 * k * d for k in keys)  # of a token
     heads_flops = masked * 2 * (d * e + e * v) + 2 * d * d + 4 * d  # of a row
-    forward = batch_size * (length * (tables_flops + num_layers * layer_flops) + heads_flops)
+    forward = batch_size * (length * (tables_flops + layers_flops) + heads_flops)
 
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
     weights = (4 if precision == "float32" else 4 + 2) * parameters
     logits = 4 * batch_size * masked * v
     in_inference, in_training = (1, 2) if precision == "float32" else (2, 2.5)
     tokens = batch_size * length
-    kept_by_layer = _kept_by_layer(d, i, b, hidden_dropout_prob > 0)
-    if is_local:
-        kept_by_layer += b * 4 * d  # keys and values, each in three blocks
-    if attention_probs_dropout_prob > 0 and keys <= _WEIGHTS_KEPT:
-        kept_by_layer += n * keys * (4 + 1 + b)  # weights, which are dropped, what is left
-    else:
-        kept_by_layer += 4 * n + (b * keys if is_local else 0)  # logarithms of sums; the bias
-    layers = num_layers * b * d + kept_by_layer if remat else num_layers * kept_by_layer
+    kept = []
+    for k in keys:
+        kept.append(_kept_by_layer(d, i, b, hidden_dropout_prob > 0, modern))
+        if k < length:  # in three blocks
+            kept[-1] += b * 4 * d  # keys and values
+        if attention_probs_dropout_prob > 0 and k <= _WEIGHTS_KEPT:
+            kept[-1] += n * k * (4 + 1 + b)  # weights, which are dropped, what is left
+        else:
+            kept[-1] += 4 * n + (b * k if k < length else 0)  # logarithms of sums; the bias
+    layers = len(kept) * b * d + max(kept) if remat else sum(kept)
     kept_by_embeddings = 4 * e + (e if hidden_dropout_prob > 0 else 0)
     kept_by_heads = masked * (b * d + (2 * b + 4) * e)  # gathered; gelu's, norm's input and output
     activations = tokens * (kept_by_embeddings + layers + b * d) + batch_size * kept_by_heads
@@ -236,17 +259,39 @@ def cost(
         parameters=parameters,
         forward_flops=forward,
         training_flops=3 * forward,
-        inference_memory=Memory(weights, 0, 0, tokens * (3 * d + 2 * i) * b, in_inference * logits),
+        inference_memory=Memory(
+            weights, 0, 0, tokens * (3 * d + wide * i) * b, in_inference * logits
+        ),
         training_memory=Memory(
             weights, 4 * parameters, 8 * parameters, activations, int(in_training * logits)
         ),
     )
 
 
-def _kept_by_layer(d: int, i: int, b: int, dropout: bool) -> int:
+def _keys(window: int | None, length: int) -> int:
+    """K: the whole row, or three blocks where they are shorter."""
+    blocks = 3 * max(window or length, _LEAST_BLOCK)
+    return min(blocks, length)
+
+
+def _of_modernbert(v: int, d: int, i: int, num_hidden_layers: int) -> int:
+    """Weights: no positions, no segments, and no biases but the words' scores'.
+
+    Of its norms the first layer has one less, and the encoder one more at the end.
+    """
+    layer = 4 * d * d + 3 * d * i + 2 * d
+    heads = (d * d + d) + (2 * d + 2) + (d * d + d) + v  # pooler, NSP, masked LM
+    return v * d + d + num_hidden_layers * layer + heads
+
+
+def _kept_by_layer(d: int, i: int, b: int, dropout: bool, modern: bool) -> int:
     """Bytes of a token that a layer keeps for its backward pass, beside attention's weights.
 
     For the products: its input, Q, K, V, the context, the first norm's output (6 D), and gelu's
     input and output (2 I). For the two norms: their inputs, in float32, with mean and deviation.
+    ModernBERT's has a norm's output more, and Q and K before and after they are turned; and the
+    gate beside gelu's input and output, and what the gate lets through (4 I).
     """
-    return b * (6 * d + 2 * i) + 4 * (2 * d) + 4 * 4 + (2 * d if dropout else 0)
+    products = 9 * d + 4 * i if modern else 6 * d + 2 * i
+    dropped = (d + i if modern else 2 * d) if dropout else 0
+    return b * products + 4 * (2 * d) + 4 * 4 + dropped

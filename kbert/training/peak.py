@@ -18,7 +18,7 @@ _EVERY_SECONDS = 30  # how often the rate is measured, at the most
 _OF_COST = (
     "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size "
     "max_position_embeddings type_vocab_size attention_window embedding_size num_hidden_groups "
-    "inner_group_num"
+    "inner_group_num architecture layer_types local_attention"
 ).split()
 
 
@@ -31,7 +31,7 @@ class Peak:
     peak. So it is measured again while the run lasts, and the highest counts.
 
     Args:
-        config: of the encoder that is trained.
+        config: of the model that is trained.
         stages: the run's.
         dtype: of the products.
         scored: the share of a row's positions whose tokens are told: the mask rate, or 1.

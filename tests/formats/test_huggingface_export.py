@@ -172,8 +172,10 @@ def test_a_family_that_cannot_express_a_model(small, tokenizer, tmp_path):
         kbert.export_huggingface(model, tmp_path)
     model.tokenizer = tokenizer
     for family, message in (
-        ("gpt2", "model_type is one of bert, big_bird"),
+        ("gpt2", "model_type is one of albert, bert, big_bird"),
         ("electra", "the family has no head for 'pretraining'"),
+        ("albert", "num_hidden_groups would be 1, and the model's is None"),
+        ("modernbert", "the model's encoder is a Bert, and the family's is another"),
         ("big_bird", None),
     ):
         if message is None:

@@ -222,7 +222,7 @@ def test_the_tokenizer_comes_along(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "gpt2"}, "model_type is one of bert, big_bird, .*, not 'gpt2'"),
+        ({"model_type": "gpt2"}, "model_type is one of albert, bert, .*, not 'gpt2'"),
         ({"model_type": ...}, "model_type is one of .*, not None"),
         ({"position_embedding_type": "relative_key"}, "has only 'absolute'"),
         ({"hidden_act": "silu"}, "the activation is 'silu'"),
