@@ -162,7 +162,8 @@ class SelfAttention(keras.layers.Layer):
         projected = run(self.query_key_value, hidden, training=training)  # (B, L, 3 D)
         shape = (-1, length or ops.shape(hidden)[1], 3, heads, head_size)
         projected = ops.reshape(projected, shape)  # (B, L, 3, N, H)
-        return ops.unstack(projected, 3, axis=2)
+        query, key, value = ops.unstack(projected, 3, axis=2)  # (B, L, N, H)
+        return query, key, value
 
     def _attended(
         self, query, key, value, bias, training, return_weights=False, draw=None, lengths=None

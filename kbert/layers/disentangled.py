@@ -2,23 +2,21 @@
 
     score(i, j) = (q_i k_j + q_i Kr[b] + k_j Qr[b]) / sqrt(3 H)        b = bucket(i - j)
 
-Kr and Qr are what projections make of one table of distances, which all layers share. A distance
-has a row of its own up to half of the buckets, and beyond shares it with its neighbours, the more
-of them the further away.
+Kr and Qr are what projections make of one table of distances, which all layers share. Which
+row a distance has says kbert/sizes/distances.py.
 
 No number is looked up for a pair of positions: Kr and Qr are put in a row by distance, 2 L of them,
 a product gives q_i Kr for all distances, and row i of it, shifted by i, is that of its keys.
 
 Shapes: B batch, L length, D hidden, N heads, H head size, R rows of the table that are in use.
 In the paper q is Q^c, k is K^c, Kr is K^r, Qr is Q^r, and b is delta(i, j) less its k.
-Source: He et al. 2020, "DeBERTa", section 3.1; He et al. 2021, "DeBERTaV3"; and for the buckets
-transformers, modeling_deberta_v2.py, whose `share_att_key` this is.
+Source: He et al. 2020, "DeBERTa", section 3.1; He et al. 2021, "DeBERTaV3"; transformers,
+modeling_deberta_v2.py, for `share_att_key`.
 """
 
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
 from kbert.layers.attention import SelfAttention
@@ -27,38 +25,7 @@ from kbert.layers.dense import Dense, linear
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.layer_norm import LayerNorm
-
-
-def buckets_of(distances: np.ndarray, position_buckets: int, max_relative_positions: int):
-    """Which bucket a distance falls into.
-
-        bucket(d) = d                                                           for |d| <= m
-                    sign(d) (m + ceil(log(|d| / m) / log((M - 1) / m) (m - 1)))   beyond
-
-    where m is half of the buckets and M the longest distance: M - 1 falls into the last one.
-
-    Args:
-        distances: integers of any shape.
-        position_buckets: how many buckets there are on either side; 0 means one for each distance.
-        max_relative_positions: M.
-
-    Returns:
-        Integers of the same shape.
-
-    Example:
-        >>> buckets_of(np.array([0, -2, 3, 4, 5, 11, 99]), 8, 12).tolist()
-        [0, -2, 3, 4, 5, 7, 14]
-
-    Source: transformers, modeling_deberta_v2.py, `make_log_bucket_position`, in float32 as there.
-    """
-    middle = position_buckets // 2
-    far = np.maximum(np.abs(distances), 1)
-    if not middle:
-        return distances
-    widest = np.log(np.float32((max_relative_positions - 1) / middle))
-    logarithms = np.log(far.astype("float32") / np.float32(middle)) / widest
-    beyond = np.ceil(logarithms * np.float32(middle - 1)).astype("int64") + middle
-    return np.where(far <= middle, distances, np.sign(distances) * beyond)
+from kbert.sizes.distances import rows_of, span_of
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -67,9 +34,8 @@ class RelativePositions(keras.layers.Layer):
 
     Args:
         hidden_size: D.
-        position_buckets: as for `buckets_of`.
-        max_relative_positions: as for `buckets_of`; without buckets, what is further away counts
-            as that far.
+        position_buckets: as in `kbert/sizes/distances.py`.
+        max_relative_positions: likewise.
         layer_norm: whether the rows are layer-normalised.
         layer_norm_eps: added to the variance before the root.
         initializer_range: standard deviation of the starting weights.
@@ -95,8 +61,7 @@ class RelativePositions(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.hidden_size = hidden_size
-        self.position_buckets = position_buckets
-        self.max_relative_positions = max_relative_positions
+        self.distances = position_buckets, max_relative_positions
         self.initializer_range = initializer_range
         self.seed = seed
         self.layer_norm = None
@@ -105,15 +70,10 @@ class RelativePositions(keras.layers.Layer):
                 epsilon=layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
             )
 
-    @property
-    def span(self) -> int:
-        """Rows of the table on either side of distance 0."""
-        return self.position_buckets or self.max_relative_positions
-
     def build(self, input_shape=None):
         """Makes the table (2 span, D), and its norm."""
         self.table = self.add_weight(
-            shape=(2 * self.span, self.hidden_size),
+            shape=(2 * span_of(*self.distances), self.hidden_size),
             initializer=TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, "table")),
             name="table",
         )
@@ -121,13 +81,7 @@ class RelativePositions(keras.layers.Layer):
             self.layer_norm.build((None, self.hidden_size))
         self.built = True
 
-    def places(self, length: int) -> np.ndarray:
-        """Which row of the table each distance from -L to L has, (2 L + 1,)."""
-        distances = np.arange(-length, length + 1)
-        buckets = buckets_of(distances, self.position_buckets, self.max_relative_positions)
-        return np.clip(buckets + self.span, 0, 2 * self.span - 1).astype("int32")
-
-    def call(self, hidden, longest=None, training=None):
+    def call(self, hidden, longest: int = 0, training=None):
         """The part of the table that a batch needs.
 
         Args:
@@ -141,12 +95,12 @@ class RelativePositions(keras.layers.Layer):
         """
         length = hidden.shape[1]
         if isinstance(length, int):
-            places = self.places(length)
+            places = rows_of(length, *self.distances)
             rows, places = self.table[places[0] : places[-1] + 1], places - places[0]
         else:
             length = ops.shape(hidden)[1]
             rows = ops.convert_to_tensor(self.table)
-            places = ops.convert_to_tensor(self.places(longest))
+            places = ops.convert_to_tensor(rows_of(longest, *self.distances))
             places = places[longest - length : longest + length + 1]
         if self.layer_norm is not None:
             rows = run(self.layer_norm, rows, training=training)
@@ -212,7 +166,8 @@ class DisentangledSelfAttention(SelfAttention):
         return_weights=False,
         draw=None,
         lengths=None,
-        relative=None,
+        *,
+        relative,
     ):
         """As `SelfAttention`.
 

@@ -24,8 +24,7 @@ class Embeddings(keras.layers.Layer):
     Args:
         vocab_size: V.
         hidden_size: D.
-        max_position_embeddings: rows of the position table; None means that there is none, and
-            rows of any length (DeBERTa, whose attention knows where a token stands).
+        max_position_embeddings: rows of the position table.
         type_vocab_size: how many segments (texts in one row) there are; with 0 there is no table
             for them (DistilBERT), with 1 all texts are segment 0 (RoBERTa).
         dropout: the rate at which the sum is dropped in training.
@@ -51,7 +50,7 @@ class Embeddings(keras.layers.Layer):
         self,
         vocab_size: int,
         hidden_size: int,
-        max_position_embeddings: int | None = 512,
+        max_position_embeddings: int = 512,
         type_vocab_size: int = 2,
         dropout: float = 0.1,
         layer_norm_eps: float = 1e-12,
@@ -90,8 +89,7 @@ class Embeddings(keras.layers.Layer):
             )
 
         self.token_table = table(self.vocab_size, "token_table")
-        if self.max_position_embeddings is not None:
-            self.position_table = table(self.max_position_embeddings, "position_table")
+        self.position_table = table(self.max_position_embeddings, "position_table")
         if self.type_vocab_size:
             self.segment_table = table(self.type_vocab_size, "segment_table")
         self.layer_norm.build((None, None, self.embedding_size))
@@ -122,30 +120,28 @@ class Embeddings(keras.layers.Layer):
         Raises:
             KbertError: if L is more than the positions there are.
         """
-        total = ops.take(self.token_table, input_ids, axis=0)  # (B, L, E), float32
-        if self.max_position_embeddings is not None:
-            total = total + self._positions(input_ids, training)
-        if self.type_vocab_size > 1 and token_type_ids is not None:
-            total = total + _segments(self.segment_table, token_type_ids, training)  # (B, L, E)
-        elif self.type_vocab_size:
-            total = total + self.segment_table[0]  # (E,)
-        hidden = run(self.layer_norm, total, training=training)
-        hidden = run(self.dropout, hidden, training=training)
-        if self.projection is None:
-            return hidden
-        return run(self.projection, hidden, training=training)
-
-    def _positions(self, input_ids, training):
-        """(L, E), or for each row (B, L, E)."""
         length, longest = input_ids.shape[1], self.max_position_embeddings - self.position_offset
         if length is not None and length > longest:
             raise KbertError(
                 f"a row of {length} tokens is longer than the model's {longest} positions; "
                 "pass max_length to the tokenizer"
             )
-        length, begin = length or ops.shape(input_ids)[1], self.position_offset
+        length = length or ops.shape(input_ids)[1]
+        token = ops.take(self.token_table, input_ids, axis=0)  # (B, L, E)
+        begin = self.position_offset
         position = self.position_table[begin : begin + length]  # (L, E)
-        return _in_every_row(position, ops.shape(input_ids)[0]) if training else position
+        if self.type_vocab_size > 1 and token_type_ids is not None:
+            segment = _segments(self.segment_table, token_type_ids, training)  # (B, L, E)
+        else:
+            segment = self.segment_table[0] if self.type_vocab_size else 0.0  # (E,)
+        if training:
+            position = _in_every_row(position, ops.shape(token)[0])
+        total = token + position + segment  # float32
+        hidden = run(self.layer_norm, total, training=training)
+        hidden = run(self.dropout, hidden, training=training)
+        if self.projection is None:
+            return hidden
+        return run(self.projection, hidden, training=training)
 
     def compute_output_shape(self, input_ids_shape, token_type_ids_shape=None):
         """Adds D."""

@@ -19,9 +19,9 @@ import keras
 from kbert.errors import KbertError, whole_number
 from kbert.layers.calling import run
 from kbert.layers.disentangled import DisentangledSelfAttention, RelativePositions
-from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer
 from kbert.layers.initializers import sub_seed
+from kbert.layers.modern_layer import TokenEmbeddings
 from kbert.layers.pooling import Pooler
 from kbert.models.arguments import checked
 from kbert.models.encoder import Encoder
@@ -44,7 +44,6 @@ class Deberta(Encoder):
             and of each layer's two outputs, in [0, 1).
         attention_probs_dropout_prob: dropout of attention weights, in [0, 1).
         max_position_embeddings: the longest L, special tokens included.
-        type_vocab_size: how many segments; usually 0.
         position_buckets: into how many buckets distances fall on either side: up to half of them
             each has its own, and beyond they widen. 0 means one for each distance.
         max_relative_positions: how far away the last bucket begins; what is further away counts as
@@ -85,7 +84,6 @@ class Deberta(Encoder):
         hidden_dropout_prob: float = 0.1,
         attention_probs_dropout_prob: float = 0.1,
         max_position_embeddings: int = 512,
-        type_vocab_size: int = 0,
         position_buckets: int = 256,
         max_relative_positions: int | None = None,
         norm_rel_ebd: str = "layer_norm",
@@ -112,20 +110,19 @@ class Deberta(Encoder):
         super().__init__(
             arguments,
             max_length=arguments["max_position_embeddings"],
-            num_segments=arguments["type_vocab_size"],
+            num_segments=0,
             name=name,
             dtype=dtype,
         )
         seed, policy = arguments["seed"], self.dtype_policy.name
-        self.embeddings = Embeddings(
+        self.embeddings = TokenEmbeddings(
             vocab_size=vocab_size,
             hidden_size=hidden_size,
-            max_position_embeddings=None,
-            type_vocab_size=type_vocab_size,
             dropout=hidden_dropout_prob,
             layer_norm_eps=layer_norm_eps,
             initializer_range=initializer_range,
             seed=sub_seed(seed, "embeddings"),
+            norm_bias=True,
             dtype=policy,
             name="embeddings",
         )
@@ -178,6 +175,10 @@ class Deberta(Encoder):
                 name="pooler",
             )
         self.build((None, None))
+
+    def _embed(self, inputs: dict[str, Any], mask, training):
+        """(B, L, D) of the ids."""
+        return run(self.embeddings, inputs["input_ids"], training=training)
 
     def _options_of_layers(self, hidden, training) -> list[dict[str, Any]]:
         relative = run(self.relative_positions, hidden, longest=self.max_length, training=training)

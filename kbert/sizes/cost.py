@@ -11,6 +11,9 @@ with K keys its scores and its context:
 and L 2 E D more where a projection follows the tables. Layers that share their weights (ALBERT)
 take as long as others.
 
+In DeBERTa a token has two products with 2 L distances more, 8 L D in a layer; and of a batch each
+layer projects the R rows of distances that it needs, 4 R D^2.
+
 K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`); in
 ModernBERT that is a layer's own.
 
@@ -30,10 +33,11 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from kbert.errors import KbertError, number_from_zero, whole_number
+from kbert.sizes.distances import rows_of, span_of
 from kbert.sizes.layer_types import FULL, alternating
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-Architecture = Literal["bert", "modernbert"]
+Architecture = Literal["bert", "modernbert", "deberta"]
 
 _MASKED_SHARE = 0.15  # as kbert/data/pretraining/masking.py has it
 _WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; layers/kernels/dispatch.py
@@ -136,10 +140,13 @@ def cost(
     architecture: Architecture = "bert",
     layer_types: Sequence[str] | None = None,
     local_attention: int = 128,
+    position_buckets: int = 256,
+    max_relative_positions: int | None = None,
+    share_att_key: bool = True,
 ) -> Cost:
     """Counts what a forward pass and a training step of a model take.
 
-    The first five arguments, and those with a default in `Bert` or `ModernBert`, are theirs.
+    The first five arguments, and those with a default in an encoder, are the encoder's.
 
     Args:
         vocab_size: V.
@@ -164,9 +171,12 @@ def cost(
             each layer has its own.
         inner_group_num: how many layers a group has.
         architecture: which encoder. What is only a Bert's (segments, `attention_window`, E, groups)
-            does not count for a ModernBert.
+            does not count for the others.
         layer_types: of a ModernBert; None means that every third layer sees the whole row.
         local_attention: of a ModernBert.
+        position_buckets: of a Deberta.
+        max_relative_positions: of a Deberta; None means `max_position_embeddings`.
+        share_att_key: of a Deberta.
 
     Raises:
         KbertError: if a number is not what it can be.
@@ -181,8 +191,9 @@ def cost(
     if architecture not in get_args(Architecture):
         known = ", ".join(get_args(Architecture))
         raise KbertError(f"architecture is one of {known}, not {architecture!r:.80}")
-    modern = architecture == "modernbert"
-    e = d if embedding_size is None or modern else embedding_size
+    modern, by_distance = architecture == "modernbert", architecture == "deberta"
+    e = d if embedding_size is None or architecture != "bert" else embedding_size
+    longest = max_position_embeddings if max_relative_positions is None else max_relative_positions
     groups = num_hidden_layers if num_hidden_groups is None else num_hidden_groups
     masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
     for name, count, least in (
@@ -201,6 +212,8 @@ def cost(
         ("num_hidden_groups", groups, 1),
         ("inner_group_num", inner_group_num, 1),
         ("local_attention", local_attention, 2),
+        ("position_buckets", position_buckets, 0),
+        ("max_relative_positions", longest, 1),
     ):
         whole_number(name, count, least)
     if d % n:
@@ -216,11 +229,18 @@ def cost(
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
 
     wide = 3 if modern else 2  # I, in the matrices of a feed-forward network
+    tables_flops, batch_flops = 0, 0  # of a token; of all rows together
     if modern:
         types = alternating(num_hidden_layers) if layer_types is None else layer_types
         windows = [None if kind == FULL else local_attention // 2 for kind in types]
         parameters = _of_modernbert(v, d, i, num_hidden_layers)
-        tables_flops = 0
+    elif by_distance:
+        windows = [None] * num_hidden_layers
+        distances = 2 * span_of(position_buckets, longest)
+        parameters = _of_deberta(v, d, i, num_hidden_layers, distances, share_att_key)
+        tables_flops = 8 * length * d * num_hidden_layers
+        in_use = rows_of(length, position_buckets, longest)
+        batch_flops = 4 * int(in_use[-1] - in_use[0] + 1) * d * d * num_hidden_layers
     else:
         windows = [attention_window] * (num_hidden_layers * inner_group_num)
         has_projection = e != d or num_hidden_groups is not None
@@ -229,12 +249,12 @@ def cost(
         layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
         heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
         parameters = tables + groups * inner_group_num * layer + heads
-        tables_flops = 2 * e * d if has_projection else 0  # of a token
+        tables_flops = 2 * e * d if has_projection else 0
     keys = [_keys(window, length) for window in windows]
 
     layers_flops = sum(2 * (4 * d * d + wide * d * i) + 4 * k * d for k in keys)  # of a token
     heads_flops = masked * 2 * (d * e + e * v) + 2 * d * d + 4 * d  # of a row
-    forward = batch_size * (length * (tables_flops + layers_flops) + heads_flops)
+    forward = batch_flops + batch_size * (length * (tables_flops + layers_flops) + heads_flops)
 
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
     weights = (4 if precision == "float32" else 4 + 2) * parameters
@@ -244,6 +264,8 @@ def cost(
     kept = []
     for k in keys:
         kept.append(_kept_by_layer(d, i, b, hidden_dropout_prob > 0, modern))
+        if by_distance:
+            kept[-1] += b * n * k  # the bias
         if k < length:  # in three blocks
             kept[-1] += b * 4 * d  # keys and values
         if attention_probs_dropout_prob > 0 and k <= _WEIGHTS_KEPT:
@@ -282,6 +304,16 @@ def _of_modernbert(v: int, d: int, i: int, num_hidden_layers: int) -> int:
     layer = 4 * d * d + 3 * d * i + 2 * d
     heads = (d * d + d) + (2 * d + 2) + (d * d + d) + v  # pooler, NSP, masked LM
     return v * d + d + num_hidden_layers * layer + heads
+
+
+def _of_deberta(
+    v: int, d: int, i: int, num_hidden_layers: int, distances: int, shared: bool
+) -> int:
+    """Weights: BERT's layers and heads, and in place of positions and segments a table."""
+    layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
+    layer += 0 if shared else 2 * (d * d + d)
+    heads = (d * d + d) + (2 * d + 2) + (d * d + d) + 2 * d + v  # pooler, NSP, masked LM
+    return v * d + 2 * d + distances * d + 2 * d + num_hidden_layers * layer + heads
 
 
 def _kept_by_layer(d: int, i: int, b: int, dropout: bool, modern: bool) -> int:

@@ -610,6 +610,10 @@ CHECKPOINTS = {
         "rope_parameters are an object",
         checkpoint(model_type="modernbert", rope_parameters={"full_attention": CODE}),
     ),
+    "distances by code": (
+        "pos_att_type is",
+        checkpoint(model_type="deberta-v2", relative_attention=True, pos_att_type=CODE),
+    ),
     "layers by rule without end": (
         "asks for 1000000000000 layers",
         checkpoint(model_type="modernbert", num_hidden_layers=10**12),

@@ -34,7 +34,7 @@ def long_rows():
         {},
         {"share_att_key": False, "norm_rel_ebd": "none"},
         {"position_buckets": -1, "max_relative_positions": -1},  # each distance has its own row
-        {"type_vocab_size": 2, "pos_att_type": "p2c|c2p"},
+        {"pos_att_type": "p2c|c2p"},
     ],
 )
 def test_rows_longer_than_the_exact_distances(settings, tmp_path, long_rows):
@@ -155,6 +155,7 @@ def test_the_classifications_own_dropout(given, rate, tmp_path):
         ({"relative_attention": False}, "relative_attention is False; kbert's Deberta has only"),
         ({"relative_attention": ...}, "relative_attention is False"),  # transformers' default
         ({"position_biased_input": True}, "position_biased_input is True"),
+        ({"type_vocab_size": 2}, "type_vocab_size is 2; kbert's Deberta has only 0"),
         ({"pos_att_type": ["c2p"]}, r"pos_att_type is \['c2p'\]; kbert's Deberta has only"),
         ({"pos_att_type": None}, "pos_att_type is"),
         ({"pos_att_type": 5}, "pos_att_type is 5"),

@@ -1,4 +1,4 @@
-"""DeBERTa's attention beside its formula with loops, and its buckets beside transformers'."""
+"""DeBERTa's attention beside its formula with loops; beside transformers in tests/formats."""
 
 import keras
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 from keras import ops
 
 from kbert.layers.attention import padding_bias
-from kbert.layers.disentangled import DisentangledSelfAttention, RelativePositions, buckets_of
+from kbert.layers.disentangled import DisentangledSelfAttention, RelativePositions
+from kbert.sizes.distances import buckets_of, span_of
 
 B, N, H = 2, 3, 4
 D = N * H
@@ -15,17 +16,6 @@ MASK = np.array([[1] * 11, [1] * 7 + [0] * 4])
 
 def number(tensor):
     return ops.convert_to_numpy(tensor)
-
-
-@pytest.mark.parametrize(("buckets", "longest"), [(256, 512), (8, 12), (2, 40), (0, 12)])
-def test_buckets_are_those_of_transformers(buckets, longest):
-    torch = pytest.importorskip("torch")
-    modeling = pytest.importorskip("transformers.models.deberta_v2.modeling_deberta_v2")
-    row = torch.zeros(1, 1024, 1)
-    theirs = modeling.build_relative_position(row, row, buckets, longest)[0].numpy()
-    places = np.arange(1024)
-    ours = buckets_of(places[:, None] - places, buckets, longest)
-    np.testing.assert_array_equal(ours, theirs)
 
 
 def layers(share_att_key=True, layer_norm=True, buckets=8, longest=12, rate=0.0, dropout=0.0):
@@ -74,10 +64,9 @@ def by_hand(relative, attend, hidden, mask):
     for b in range(B):
         for i in range(length):
             for j in np.flatnonzero(mask[b]):
-                bucket = buckets_of(
-                    np.array(i - j), relative.position_buckets, relative.max_relative_positions
-                )
-                row = np.clip(bucket + relative.span, 0, 2 * relative.span - 1)
+                span = span_of(*relative.distances)
+                bucket = buckets_of(np.array(i - j), *relative.distances)
+                row = np.clip(bucket + span, 0, 2 * span - 1)
                 for n in range(N):
                     q, k = query[b, i, n], key[b, j, n]
                     score = q @ k + q @ table_key[row, n] + k @ table_query[row, n]

@@ -8,13 +8,11 @@ from kbert.formats.families.bert import LAYER, MASKED_LM, SETTINGS
 from kbert.formats.families.family import LABEL, SPAN, Family, Rows, Settings, Values
 
 _SETTINGS: Settings = {
-    **SETTINGS,
-    "type_vocab_size": ("type_vocab_size", 0),
+    **{name: said for name, said in SETTINGS.items() if name != "type_vocab_size"},
     "layer_norm_eps": ("layer_norm_eps", 1e-7),
 }
 _EMBEDDINGS: Rows = (
     ("embeddings.token_table", "embeddings.word_embeddings.weight"),
-    ("embeddings.segment_table", "embeddings.token_type_embeddings.weight"),
     ("embeddings.layer_norm", "embeddings.LayerNorm"),
     ("relative_positions.table", "encoder.rel_embeddings.weight"),
     ("relative_positions.layer_norm", "encoder.LayerNorm"),
@@ -41,6 +39,7 @@ _POOLED: Rows = (("bert.pooler.dense", "pooler.dense"), *LABEL)
 _NOT_EXPRESSED: dict[str, tuple[object, object]] = {
     "relative_attention": (True, False),
     "position_biased_input": (False, True),
+    "type_vocab_size": (0, 0),
     "conv_kernel_size": (0, 0),  # v2-xlarge and v2-xxlarge have a convolution behind layer 0
 }
 
@@ -78,6 +77,7 @@ def _write(arguments: Values) -> Values:
     return {
         "relative_attention": True,
         "position_biased_input": False,
+        "type_vocab_size": 0,
         "pos_att_type": ["p2c", "c2p"],
         "position_buckets": arguments["position_buckets"] or -1,
         "max_relative_positions": arguments["max_relative_positions"],
