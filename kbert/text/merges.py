@@ -1,13 +1,14 @@
 """The merges of byte-level BPE: which two tokens become one, the most frequent first."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from kbert.errors import KbertError
 
 Merges = Sequence[tuple[str, str]]
 
 
-def check_merges(merges: Iterable[tuple[str, str]], where: str = "merges") -> list[tuple[str, str]]:
+def check_merges(merges: Any, where: str = "merges") -> list[tuple[str, str]]:
     """Merges as pairs of texts, which is all that is checked of them.
 
     Raises:
