@@ -259,10 +259,10 @@ def _to_hub_tokenizer(hub: Any, tokenizer: Tokenizer) -> Any:
     settings = tokenizer.settings
     lowercase, accents = settings["lowercase"], settings["strip_accents"]
     others = set(settings) - {"lowercase", "strip_accents", "split_cjk"}
-    if tokenizer.scores is not None or not settings["split_cjk"] or others:
+    if not tokenizer.is_wordpiece or not settings["split_cjk"] or others:
         raise KbertError(
             "KerasHub's BertTokenizer is plain WordPiece, and cannot have "
-            f"{', '.join(sorted(others)) or 'unigram scores or split_cjk=False'}; set "
+            f"{', '.join(sorted(others)) or 'unigram scores, merges or split_cjk=False'}; set "
             "model.tokenizer = None to convert the weights alone"
         )
     return hub.models.BertTokenizer(
