@@ -88,6 +88,7 @@ CATALOG = (
         "token-classification",
         takes_labels=True,
     ),
+    Entry("sentence-embedding", "SentenceBert", "models.sentence", None, "sentence-similarity"),
 )
 # The encoders that a head may stand on, by what it calls them (`architecture=`). A new one is a
 # file in `kbert/models/` and a line here; see `kbert/models/encoder.py`.
