@@ -87,7 +87,7 @@ print(len(outputs["hidden_states"]), outputs["attentions"][0].shape)
 # %%
 model = kbert.load("klue/bert-base", task="pretraining")  # 두 헤드를 함께: 모델을 두 번 읽지 않아도 됩니다
 for answer in kbert.FillMask(model)("축구는 정말 재미있는 [MASK]다.", top_k=5):
-    print(answer)
+    print(answer["token_str"], round(answer["score"], 3), answer["sequence"])
 
 # %% [markdown]
 # ## 3. 다음 문장 예측
@@ -130,13 +130,12 @@ history = classifier.fit(batches, shuffle=False, verbose=0)
 print(kbert.TextClassifier(classifier)("정말 재미있어요"))
 
 # %% [markdown]
-# 강의에 많이 나오는 `loss="sparse_categorical_crossentropy"`는 확률을 기대하는데 이 헤드는 로짓을 냅니다. TensorFlow에서는 오류 없이 거의
-# 배우지 못했습니다. kbert는 배우기 전에 막습니다.
+# 강의에 많이 나오는 `loss="sparse_categorical_crossentropy"`는 확률을 기대하는데 이 헤드는 로짓을 냅니다. 그대로 학습하면 오류도 없이
+# 거의 배우지 못합니다. kbert는 `compile`에서 막습니다.
 
 # %%
-classifier.compile("adam", loss="sparse_categorical_crossentropy")
 try:
-    classifier.fit(batches, shuffle=False, verbose=0)
+    classifier.compile("adam", loss="sparse_categorical_crossentropy")
 except kbert.KbertError as error:
     print(error)
 

@@ -54,7 +54,8 @@ def walk(corpus: Path, monkeypatch) -> None:
     size = {"vocab_size": len(tokenizer), **kbert.SIZES["tiny"], "max_position_embeddings": 24}
     kbert.Bert(attention_window=4, **size)(rows)
     kbert.BertForNextSentencePrediction(**size)(rows)
-    kbert.BertForMultipleChoice(**size)(rows)
+    choices = {name: each[None] for name, each in rows.items()}  # (B, C, L)
+    kbert.BertForMultipleChoice(**size)(choices)
     tagger = kbert.BertForTokenClassification(labels=["O", "B-PS"], **size)
     reader = kbert.BertForQuestionAnswering(**size)
     tagger.tokenizer = reader.tokenizer = tokenizer
