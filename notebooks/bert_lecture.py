@@ -33,7 +33,7 @@ import kbert
 
 MODEL = "klue/bert-base"
 
-model = kbert.load(MODEL, task="pretraining")  # 마스크 언어 모델과 다음 문장 예측, 두 헤드가 다 있습니다
+model = kbert.load(MODEL, task="pretraining")  # 사전학습의 두 헤드까지
 tokenizer = model.tokenizer
 print(f"어휘 {len(tokenizer):,}개, 파라미터 {model.count_params():,}개")
 
@@ -57,7 +57,7 @@ if installed_font() is None and importlib.util.find_spec("google.colab"):
     for path in font_manager.findSystemFonts("/usr/share/fonts/truetype/nanum"):
         font_manager.fontManager.addfont(path)
 if installed_font() is None:
-    print("한글 글꼴이 없어서 그래프의 한글이 네모로 나옵니다. 나눔고딕을 설치하고 커널을 다시 시작하세요.")
+    print("한글 글꼴이 없습니다. 나눔고딕을 설치하고 커널을 다시 시작하세요.")
 else:
     plt.rcParams["font.family"] = installed_font()
 plt.rcParams["axes.unicode_minus"] = False
@@ -69,7 +69,11 @@ plt.rcParams["axes.unicode_minus"] = False
 # 조각이라는 표시입니다. 어휘에 없는 글자가 하나라도 있으면 낱말 전체가 `[UNK]`가 됩니다.
 
 # %%
-for text in ("축구는 정말 재미있는 스포츠다.", "형태소 분석기 없이도 됩니다.", "뷁은 어휘에 없습니다."):
+for text in (
+    "축구는 정말 재미있는 스포츠다.",
+    "형태소 분석기 없이도 됩니다.",
+    "뷁은 어휘에 없습니다.",
+):
     print(tokenizer.tokenize(text))
 
 # %% [markdown]
@@ -141,7 +145,12 @@ print("나누지 않은 것과의 차이:", np.abs(softmax(q_dot_k) - view.weigh
 # word2vec에서는 낱말마다 벡터가 하나였습니다. BERT에서는 문장에 따라 달라집니다. '배'가 들어간 문장들을 견주어 봅니다.
 
 # %%
-sentences = ["배를 타고 섬에 갔다.", "배를 저어 강을 건넜다.", "배를 깎아 먹었다.", "배가 달고 시원하다."]
+sentences = [
+    "배를 타고 섬에 갔다.",
+    "배를 저어 강을 건넜다.",
+    "배를 깎아 먹었다.",
+    "배가 달고 시원하다.",
+]
 kbert.explain.contextual(model, "배", sentences)
 
 # %% [markdown]
@@ -167,8 +176,7 @@ figure, axes = plt.subplots(figsize=(6, 2.5), layout="constrained")
 axes.barh([answer["token_str"] for answer in answers], [answer["score"] for answer in answers])
 axes.invert_yaxis()
 axes.set_xlabel("확률")
-axes.set_title("축구는 정말 재미있는 [MASK]다.");
-
+axes.set_title("축구는 정말 재미있는 [MASK]다.")
 # %% [markdown]
 # 강의 자료에는 답이 `스포츠 다.`처럼 띄어서 나옵니다. 모델의 답이 아니라 토크나이저가 `[MASK]` 다음에서 새 낱말을 시작하기 때문입니다.
 # 이어지는 조각으로 읽게 하면 이렇습니다.
@@ -211,8 +219,22 @@ for second in seconds:
 # 만들어졌는지는 `load_report`가 알려 줍니다.
 
 # %%
-good = ["정말 재미있어요", "배우들 연기가 좋았습니다", "또 보고 싶은 영화예요", "음악이 아름다워요", "시간 가는 줄 몰랐어요", "감동적이었습니다"]
-bad = ["너무 지루해요", "돈이 아깝습니다", "이야기가 엉성해요", "중간에 나왔어요", "다시는 안 봅니다", "실망했습니다"]
+good = [
+    "정말 재미있어요",
+    "배우들 연기가 좋았습니다",
+    "또 보고 싶은 영화예요",
+    "음악이 아름다워요",
+    "시간 가는 줄 몰랐어요",
+    "감동적이었습니다",
+]
+bad = [
+    "너무 지루해요",
+    "돈이 아깝습니다",
+    "이야기가 엉성해요",
+    "중간에 나왔어요",
+    "다시는 안 봅니다",
+    "실망했습니다",
+]
 texts, labels = good + bad, ["긍정"] * len(good) + ["부정"] * len(bad)
 
 classifier = kbert.load(MODEL, task="sequence-classification", labels=["부정", "긍정"])
@@ -242,18 +264,23 @@ kbert.explain.attributions(classifier, "이야기는 엉성한데 음악이 정�
 # `jhgan/ko-sroberta-multitask`를 `kbert.load`로 불러와 견주어 보세요.
 
 # %%
-questions = ["배송은 언제 되나요?", "물건이 언제 도착하나요?", "환불하고 싶어요.", "오늘 점심은 뭘 먹을까요?"]
+questions = [
+    "배송은 언제 되나요?",
+    "물건이 언제 도착하나요?",
+    "환불하고 싶어요.",
+    "오늘 점심은 뭘 먹을까요?",
+]
 vectors = kbert.features(model, questions, layers=(-1,))  # (N, D)
 unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 cosines = unit @ unit.T
 
 figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-image = axes.imshow(cosines, cmap="Blues")
+axes.imshow(cosines, cmap="Blues", vmin=0, vmax=1.5)
 axes.set_xticks([])
 axes.set_yticks(range(len(questions)), questions)
 for i, j in np.ndindex(cosines.shape):
     axes.text(j, i, f"{cosines[i, j]:.2f}", ha="center", va="center")
-axes.set_title("코사인 유사도");
+axes.set_title("코사인 유사도")
 
 # %% [markdown]
 # ## 다음에 볼 것

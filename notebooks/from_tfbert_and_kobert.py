@@ -85,7 +85,7 @@ print(len(outputs["hidden_states"]), outputs["attentions"][0].shape)
 # 답은 같은 키(`score`, `token`, `token_str`, `sequence`)를 가진 딕셔너리 다섯 개입니다.
 
 # %%
-model = kbert.load("klue/bert-base", task="pretraining")  # 두 헤드를 함께: 모델을 두 번 읽지 않아도 됩니다
+model = kbert.load("klue/bert-base", task="pretraining")  # 3절의 헤드까지 한 번에
 for answer in kbert.FillMask(model)("축구는 정말 재미있는 [MASK]다.", top_k=5):
     print(answer["token_str"], round(answer["score"], 3), answer["sequence"])
 
@@ -165,7 +165,9 @@ names = ("input_ids", "token_type_ids", "attention_mask")
 layers = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
 probabilities = keras.layers.Dense(2, activation="softmax")(bert(layers)["pooler_output"])
 own = keras.Model(layers, probabilities)
-own.compile(keras.optimizers.Adam(5e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+own.compile(
+    keras.optimizers.Adam(5e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+)
 
 rows = bert.tokenizer(reviews, max_length=32)
 targets = np.array([int(mood == "긍정") for mood in moods])

@@ -42,7 +42,7 @@ if installed_font() is None and importlib.util.find_spec("google.colab"):
     for path in font_manager.findSystemFonts("/usr/share/fonts/truetype/nanum"):
         font_manager.fontManager.addfont(path)
 if installed_font() is None:
-    print("한글 글꼴이 없어서 그래프의 한글이 네모로 나옵니다. 나눔고딕을 설치하고 커널을 다시 시작하세요.")
+    print("한글 글꼴이 없습니다. 나눔고딕을 설치하고 커널을 다시 시작하세요.")
 else:
     plt.rcParams["font.family"] = installed_font()
 plt.rcParams["axes.unicode_minus"] = False
@@ -75,8 +75,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.5), layout="constrained
 left.bar(counts.keys(), counts.values())
 left.set_title("레이블마다 몇 개인가")
 right.hist([len(text) for text in examples.texts], bins=20)
-right.set_title("글의 길이(글자)");
-
+right.set_title("글의 길이(글자)")
 # %% [markdown]
 # ## 2. 평가용으로 떼어 놓기
 #
@@ -96,7 +95,7 @@ print("학습", len(train), "개, 평가", len(dev), "개")
 
 # %%
 model = kbert.load(MODEL, task="sequence-classification", labels=train.label_names)
-batches = kbert.LabelledBatches(train, model, batch_size=16, epochs=4)
+batches = kbert.LabelledBatches(train, model, batch_size=8, epochs=4)
 model.compile(
     kbert.adamw(5e-5, batches.steps, warmup_steps=batches.steps // 10),
     **kbert.objective(model),  # class_weights=train.balanced_weights()도 줄 수 있습니다
@@ -106,12 +105,13 @@ history = model.fit(batches, shuffle=False, callbacks=[keep], verbose=0)
 
 # %%
 figure, axes = plt.subplots(figsize=(5, 2.5), layout="constrained")
-axes.plot([each["step"] for each in keep.history], [each["accuracy"] for each in keep.history], "o-")
+axes.plot(
+    [each["step"] for each in keep.history], [each["accuracy"] for each in keep.history], "o-"
+)
 axes.set_xlabel("스텝")
 axes.set_ylabel("정확도")
 axes.set_ylim(0, 1.05)
-axes.set_title("평가용 글의 정확도");
-
+axes.set_title("평가용 글의 정확도")
 # %% [markdown]
 # ## 4. 채점
 #
@@ -128,7 +128,9 @@ print(found.confusion(), "행은 정답, 열은 모델의 답:", train.label_nam
 
 # %%
 for error in found.errors(5):
-    print(f"{error['where']}: {error['label']}인데 {error['predicted']}({error['score']:.2f})  {error['text']}")
+    print(
+        f"{error['where']}: {error['label']}인데 {error['predicted']}({error['score']:.2f})  {error['text']}"
+    )
 
 kbert.write_report(found, "report.html")  # 브라우저로 열어 보세요
 

@@ -25,12 +25,7 @@ def sources() -> list[Path]:
 
 
 def cells(source: str) -> list[tuple[str, str]]:
-    """The ("markdown" or "code", text) of each cell.
-
-    Example:
-        >>> cells("# %% [markdown]\\n# 안녕\\n\\n# %%\\n1 + 1\\n")
-        [('markdown', '안녕'), ('code', '1 + 1')]
-    """
+    """The ("markdown" or "code", text) of each cell."""
     _, *parts = _CELL.split(source)  # before the first, then mark and text in turn
     found = []
     for mark, text in zip(parts[::2], parts[1::2], strict=True):

@@ -2,9 +2,9 @@
 
 Ordinary use is a walk of plain calls, small but whole: text to vocabulary to model (with sentence
 pairs; with whole words; left to right, from the model before); then a model is loaded, asked,
-fine-tuned and looked into, and other heads are put on. It is taken on PyTorch, which runs the layers' lines at
-every call. A constant counts as it stands; of a function some line must run, and of a class some
-line of a method.
+fine-tuned and looked into, and other heads are put on. It is taken on PyTorch, which runs the
+layers' lines at every call. A constant counts as it stands; of a function some line must run, and
+of a class some line of a method.
 """
 
 import ast

@@ -1,12 +1,13 @@
-"""The notebooks are their sources, and every cell of them runs, on small models in the real ones' place.
+"""The notebooks are their sources, and every cell runs, on small models in the real ones' place.
 
-A cell is run as Jupyter runs it: what its last line gives is shown, as a picture where it has one, and
-so are the figures, whose Korean must have a font (a missing glyph is a warning, and so an error).
+A cell is run as Jupyter runs it: what its last line gives is shown, as a picture where it has one,
+and so are the figures, whose Korean must have a font (a missing glyph is a warning: an error here).
 """
 
 import ast
 import io
 import json
+import re
 import sys
 
 import keras
@@ -37,7 +38,8 @@ SHOWN = {
 
 def test_cells_are_cut_where_they_begin():
     source = "# %% [markdown]\n# # 제목\n#\n# 글\n\n# %%\nfirst = 1\n\n\n# a comment\nfirst\n"
-    assert cells(source) == [("markdown", "# 제목\n\n글"), ("code", "first = 1\n\n\n# a comment\nfirst")]
+    code = "first = 1\n\n\n# a comment\nfirst"
+    assert cells(source) == [("markdown", "# 제목\n\n글"), ("code", code)]
     made = json.loads(notebook(source))
     assert (made["nbformat"], made["nbformat_minor"]) == (4, 5)
     assert made["cells"][1] == {
@@ -55,6 +57,15 @@ def test_a_notebook_is_its_source(name):
     source = (ROOT / "notebooks" / f"{name}.py").read_text("utf-8")
     written = (ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8")
     assert written == notebook(source), "python notebooks/to_ipynb.py writes it anew"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_of_a_notebook_lead_to_files(name):
+    folder = ROOT / "notebooks"
+    source = (folder / f"{name}.py").read_text("utf-8")
+    texts = [text for kind, text in cells(source) if kind == "markdown"]
+    links = [link for text in texts for link in re.findall(r"\]\(([^)#:]+)\)", text)]
+    assert links and not [link for link in links if not (folder / link).exists()]
 
 
 def shown_by(code: str, names: dict) -> int:
