@@ -52,7 +52,7 @@ def installed_font() -> str | None:
     return next((name for name in FONTS if name in names), None)
 
 
-if installed_font() is None and importlib.util.find_spec("google.colab"):
+if installed_font() is None and "google.colab" in sys.modules:
     subprocess.run(["apt-get", "install", "-y", "-qq", "fonts-nanum"], check=True)
     for path in font_manager.findSystemFonts("/usr/share/fonts/truetype/nanum"):
         font_manager.fontManager.addfont(path)

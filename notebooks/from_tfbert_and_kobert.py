@@ -224,3 +224,9 @@ print(kbert.TextClassifier(kobert)(reviews[0])["label"])
 kobert.save("kobert.keras")  # 가중치, 설정, 레이블, 토크나이저가 함께
 print(kbert.TextClassifier(kbert.load("kobert.keras"))(reviews[0])["label"])
 kbert.export_huggingface(classifier, "for-transformers")  # transformers가 읽는 폴더
+
+# %% [markdown]
+# ## 더 볼 것
+#
+# - 학습, 채점, 여러 과제: [docs/ko/finetuning.md](../docs/ko/finetuning.md)
+# - 불러올 수 있는 한국어 체크포인트(영어): [docs/checkpoints.md](../docs/checkpoints.md)

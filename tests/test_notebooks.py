@@ -109,6 +109,8 @@ def test_a_notebook_runs(name, hub, tmp_path, monkeypatch, capsys):
         for code in (text for kind, text in cells(source) if kind == "code"):
             seen += shown_by(code, names)
             for number in pyplot.get_fignums():  # as inline figures: drawn, and gone
+                if names["installed_font"]() is None:
+                    pytest.skip("no Korean font is installed")
                 pyplot.figure(number).savefig(io.BytesIO())
                 pyplot.close(number)
                 drawn += 1
