@@ -88,6 +88,7 @@ CATALOG = (
         "token-classification",
         takes_labels=True,
     ),
+    Entry("sentence-embedding", "SentenceBert", "models.sentence", None, "sentence-similarity"),
 )
 BY_TASK = {entry.task: entry for entry in CATALOG}
 BY_CLASS = {entry.class_name: entry for entry in CATALOG}

@@ -14,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import kbert
@@ -78,6 +79,13 @@ def walk(corpus: Path, monkeypatch) -> None:
     kbert.explain.contextual(model, "국", SENTENCES[:2])
     kbert.explain.attributions(model, "대한민국의 [MASK]에게 있고")
     cost(**size, batch_size=4, length=24)
+
+    pairs = rows["input_ids"][:4].reshape(2, 2, -1)
+    sentences = kbert.SentenceBert(**size)
+    kbert.SiameseBert(sentences, "softmax", ["함의", "모순"])(pairs)
+    siamese = kbert.SiameseBert(sentences, "cosine")
+    siamese.compile(kbert.adamw(1e-3, 1), **kbert.objective(siamese))
+    siamese.train_on_batch(pairs, np.array([5.0, 0.0]))
 
 
 def lines_run(walk) -> dict[str, set[int]]:

@@ -246,10 +246,11 @@ class KbertModel(keras.Model):
 
         The file takes `input_ids`, `token_type_ids` (where the model looks at them) and
         `attention_mask`, each (B, L) int32 with L up to the model's longest, and gives what the
-        model gives, by name: the keys of its dict in alphabetical order, or `logits`. Scores of
-        words are those of every position. The tokenizer is not in it. ONNX of a base model takes
-        20 to 30 seconds and 2.5 GB on PyTorch and JAX, but 3 minutes and 19 GB on TensorFlow:
-        there, open the `.keras` file with another backend.
+        model gives, by name: the keys of its dict in alphabetical order, or `logits`, or of a
+        sentence model `sentence_embedding`. Scores of words are those of every position. The
+        tokenizer is not in it. ONNX of a base model takes 20 to 30 seconds and 2.5 GB on PyTorch
+        and JAX, but 3 minutes and 19 GB on TensorFlow: there, open the `.keras` file with another
+        backend.
 
         Args:
             filepath: a file that ends in `.onnx`, or a SavedModel's folder; replaced if there.

@@ -38,6 +38,10 @@ def check_labels(examples: Examples, label_names: Sequence[str]) -> None:
             f"{len(examples)} texts and {len(examples.labels)} labels do not go together"
         )
     what = examples.problem_type if examples.task == "sequence-classification" else examples.task
+    if examples.task == "sentence-embedding" and examples.problem_type == "regression":
+        what = "alike"
+    elif examples.task == "sentence-embedding" and label_names:
+        what = examples.problem_type
     check = _OF.get(what)
     for i, label in enumerate(examples.labels if check else ()):
         problem = check(label, examples, i, label_names) if check else ""
@@ -56,10 +60,13 @@ def _check_pairs(examples: Examples) -> None:
         return
     if len(pairs) != len(examples):
         raise KbertError(f"{len(examples)} first texts and {len(pairs)} second texts do not pair")
-    if examples.task != "multiple-choice":  # whose choices are checked as they become rows
-        for i, text in enumerate(pairs):
-            if not isinstance(text, str):
-                raise KbertError(f"{examples.where(i)}: the second text is {text!r:.80}, no text")
+    if examples.task == "multiple-choice":  # whose choices are checked as they become rows
+        return
+    for i, text in enumerate(pairs):
+        texts = text if isinstance(text, list | tuple) and text else [text]
+        several = len(texts) > 1 and examples.task != "sentence-embedding"
+        if several or not all(isinstance(each, str) for each in texts):
+            raise KbertError(f"{examples.where(i)}: the second text is {text!r:.80}, no text")
 
 
 def _name(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
@@ -80,6 +87,13 @@ def _number(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str
     except (TypeError, ValueError):
         finite = False
     return "" if finite else f"a label of regression is a finite number, not {label!r:.80}"
+
+
+def _alike(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
+    problem = _number(label, examples, i, names)
+    if not problem and 0 <= float(label) <= 5:
+        return ""
+    return f"how alike two texts are is a number from 0 to 5, not {label!r:.80}"
 
 
 def _spans(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
@@ -134,6 +148,7 @@ _OF: dict[str, Callable[[Any, Examples, int, Sequence[str]], str]] = {
     "single_label_classification": _name,
     "multi_label_classification": _names,
     "regression": _number,
+    "alike": _alike,
     "token-classification": _spans,
     "question-answering": _answers,
     "multiple-choice": _choice,

@@ -49,6 +49,7 @@ def load_huggingface(
     problem_type: str | None = None,
     seed: int | None = None,
     allow_pickle: bool = False,
+    head: dict[str, Any] | None = None,
 ) -> tuple[KbertModel, LoadReport]:
     """Loads a checkpoint folder.
 
@@ -59,6 +60,7 @@ def load_huggingface(
         problem_type: of a classification; None means the checkpoint's.
         seed: of dropout, and of what starts with random weights; None means 0.
         allow_pickle: whether to read `pytorch_model.bin` where there are no safetensors.
+        head: arguments of the model's head that stand elsewhere than in `config.json`.
 
     Returns:
         The model, and the report of what is new and what was left.
@@ -69,11 +71,12 @@ def load_huggingface(
     """
     try:
         check_links(folder)
-        config = _read_config(folder)
+        config = read_config(folder)
         family, task, arguments = _described(folder, config, task, labels, problem_type)
+        arguments |= head or {}
         if seed is not None:
             arguments["seed"] = seed
-        tensors = _by_plain_name(_open_weights(folder, allow_pickle), family)
+        tensors = _by_plain_name(open_weights(folder, allow_pickle), family)
         _check_layers(arguments, tensors, family, folder)
         _check_tokenizer_files(folder, arguments["vocab_size"])
         notes = untie(arguments, tensors, family)
@@ -103,7 +106,8 @@ def load_huggingface(
     return model, LoadReport.of_weights(new, [*left, *unused], notes)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a checkpoint; KbertError if there is none."""
     path = find_file(folder, "config.json")
     if path is None:
         raise KbertError(f"{folder}: has no config.json; expected a Hugging Face checkpoint")
@@ -134,7 +138,12 @@ def _described(
     return family, task, arguments
 
 
-def _open_weights(folder: Path, allow_pickle: bool) -> Tensors:
+def open_weights(folder: Path, allow_pickle: bool) -> Tensors:
+    """The tensors of a folder: of its safetensors, or of `pytorch_model.bin` where that is allowed.
+
+    Raises:
+        KbertError: if there are none that may be read.
+    """
     safe = any(folder.glob("model.safetensors*"))
     if safe or not any(folder.glob("pytorch_model.bin*")):
         return open_safetensors(folder)
