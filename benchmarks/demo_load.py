@@ -132,15 +132,15 @@ async def visitors(server: Server, count: int, requests: int) -> None:
     cuts = statistics.quantiles(seconds, n=20)
     print(f"{count} visitors at once, {requests} requests each: {len(seconds)} of {asked} answered")
     print(f"errors: {sum(failed.values())} {dict(failed) or ''}; answers of another's: {wrong}")
-    print(f"{len(seconds) / whole:.1f} answers/s; median {statistics.median(seconds):.2f} s, ", end="")
-    print(f"95th percentile {cuts[-1]:.2f} s")
+    print(f"{len(seconds) / whole:.1f} answers/s; ", end="")
+    print(f"median {statistics.median(seconds):.2f} s, 95th percentile {cuts[-1]:.2f} s")
     print("memory: " + ", ".join(f"{name} {each:.0f} MB" for name, each in memory.items()))
     if failed or wrong:
         sys.exit(1)
 
 
 def abuses(server: Server) -> list[tuple[str, dict[str, Any]]]:
-    """Requests that no page makes; "ask" goes through the queue, the others are sent as they are."""
+    """Requests that no page makes; "ask" goes through the queue, others are sent as they are."""
     join, fill = f"{API}/queue/join", server.functions["fill_mask"]
     html = "<img src=x onerror=alert(1)><script>alert(1)</script>"
 

@@ -40,7 +40,7 @@ def build(models: Models, language: Language) -> None:
     text = textbox("text", language, EXAMPLES[0][0])
     pair = textbox("second_text", language, lines=1)
     button = gr.Button(say("attention_button", language), variant="primary")
-    box = gr.Group()
+    box = gr.Column()
     picture = gr.HTML(empty(say("empty_answer", language)))
     with box:
         examples(language, EXAMPLES, [text, pair], answer, [text, pair], [picture])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 _NOTHING_ELSE = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">"
+    "<style>body { padding: 0 !important; }</style>"
 )
 _TELL_HEIGHT = (
     "<script>new ResizeObserver(() => parent.postMessage("
@@ -102,4 +103,4 @@ def framed(page: str, title: str) -> str:
 
 def empty(text: str) -> str:
     """What stands where no answer is yet."""
-    return f'<p class="kbert-empty">{escape(text)}</p>'
+    return f'<p class="kbert-empty">{code(text)}</p>'

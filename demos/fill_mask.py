@@ -9,6 +9,7 @@ Without --model it takes the model that comes with kbert, or else the newest run
 import re
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from drawing import Bar, bars, empty, note, percent
 from models import Models
 from serve import answers, examples, gr, main, read, refuse, textbox
@@ -85,16 +86,17 @@ class Filler:
         )
 
     def _looked_at(self, text: str) -> list[list[tuple[str, float]]]:
-        """Of each blank the words that it looked at, special tokens and itself left out."""
+        """Of each blank the words that it looked at; special tokens and its own are left out."""
         seen = kbert.explain.attention(self.model, text)
         special = {*self.tokenizer.special_tokens.values()} - {self.mask}
-        weights = seen.by_eojeol().mean(axis=(0, 1))  # (W, W)
+        weights = seen.weights.mean(axis=(0, 1))  # (L, L)
         found = []
-        for place in [i for i, name in enumerate(seen.eojeols) if name == self.mask]:
+        for place in [i for i, piece in enumerate(seen.pieces) if piece == self.mask]:
+            by_eojeol = np.bincount(seen.eojeol_of, weights[place], len(seen.eojeols))  # (W,)
             others = [
-                (name, float(weights[place, i]))
+                (name, float(by_eojeol[i]))
                 for i, name in enumerate(seen.eojeols)
-                if i != place and name not in special
+                if i != seen.eojeol_of[place] and name not in special
             ]
             found.append(sorted(others, key=lambda each: -each[1])[:TOP])
         return found
@@ -120,7 +122,12 @@ def draw(filled: Filled, whole: bool, mask: str, language: Language) -> str:
         parts.append(note(say("unknown_words", language, words=", ".join(filled.unknown))))
     if filled.together:
         rows = [
-            Bar(" · ".join(each["token_strs"]), each["score"], percent(each["score"]), each["sequence"])
+            Bar(
+                " · ".join(each["token_strs"]),
+                each["score"],
+                percent(each["score"]),
+                each["sequence"],
+            )
             for each in filled.together
         ]
         parts.append(bars(rows, say("together", language)))
@@ -192,7 +199,7 @@ def build(models: Models, language: Language) -> None:
                     info=say("glued_info", language),
                 )
             button = gr.Button(say("fill_mask_button", language), variant="primary")
-            box = gr.Group()
+            box = gr.Column()
         with gr.Column():
             shown_answer = gr.HTML(empty(say("empty_answer", language)))
     inputs, outputs = [text, unit, agree, glued], [shown_answer]

@@ -9,7 +9,7 @@ Each model does what its head has learnt; recipes/finetune.py trains them.
 from collections.abc import Callable
 from typing import Any
 
-from drawing import Bar, bars, code, empty, marked, note, percent, section
+from drawing import Bar, bars, empty, marked, note, percent, section
 from models import Models
 from serve import answers, examples, gr, main, read, refuse, textbox
 from texts import TEXTS, Language, say
@@ -19,9 +19,9 @@ import kbert
 MOST_LABELS = 10
 MOST_CONTEXT = 3000
 COMMANDS = {
-    "classify": "python recipes/finetune.py --train reviews.csv --text 리뷰 --label 감정 --model klue/bert-base",
-    "tag": "python recipes/finetune.py --task klue-ner --data klue/ --model klue/bert-base",
-    "answer": "python recipes/finetune.py --task klue-mrc --data klue/ --model klue/bert-base",
+    "classify": "--train reviews.csv --text 리뷰 --label 감정",
+    "tag": "--task klue-ner --data klue/",
+    "answer": "--task klue-mrc --data klue/",
 }
 REVIEWS = [
     ["배우들 연기가 훌륭하고 이야기도 재미있었어요.", ""],
@@ -54,7 +54,9 @@ def draw_labels(answer: dict[str, Any], language: Language) -> str:
     return bars([Bar(name, share, percent(share)) for name, share in named])
 
 
-def draw_names(text: str, found: list[dict[str, Any]], labels: list[str], language: Language) -> str:
+def draw_names(
+    text: str, found: list[dict[str, Any]], labels: list[str], language: Language
+) -> str:
     """What a `TokenClassifier` finds, in colour in the text."""
     if not found:
         return note(say("no_entities", language))
@@ -92,7 +94,8 @@ def build(models: Models, language: Language) -> None:
             with gr.Tab(say(name, language), id=name):
                 pipeline = models.first(make)
                 if pipeline is None:
-                    gr.HTML(note(say("no_head", language)) + f"<pre>{code(COMMANDS[name])}</pre>")
+                    command = f"python recipes/finetune.py {COMMANDS[name]} --model klue/bert-base"
+                    gr.HTML(note(say("no_head", language)) + f"<pre>{command}</pre>")
                 else:
                     fill(pipeline, language)
 
@@ -144,7 +147,7 @@ def _ask(
 ) -> None:
     """A button, the examples, and where the answer comes."""
     button = gr.Button(say(f"{name}_button", language), variant="primary")
-    box = gr.Group()
+    box = gr.Column()
     answered = gr.HTML(empty(say("empty_answer", language)))
     with box:
         examples(language, samples, boxes, answer, boxes, [answered])

@@ -67,7 +67,7 @@ def build(models: Models, language: Language) -> None:
         layer = gr.Slider(0, len(layers) - 1, 0, step=1, label=say("layer", language))
         head = gr.Slider(0, heads - 1, 0, step=1, label=say("head", language))
     button = gr.Button(say("neurons_button", language), variant="primary")
-    box = gr.Group()
+    box = gr.Column()
     picture = gr.HTML(empty(say("empty_answer", language)))
     inputs, outputs = [text, token, layer, head], [picture, token]
     with box:

@@ -24,7 +24,8 @@ CANDIDATES = (
      "이 식물은 주로 바닷가의 모래땅에서 자란다."),
     ("조선은 1392년 이성계가 세운 나라이다.", "수도는 한양으로 옮겼다.",
      "이 앨범은 발매 첫 주에 차트 1위에 올랐다."),
-    ("대한민국은 민주공화국이다.", "대한민국의 주권은 국민에게 있고, 모든 권력은 국민으로부터 나온다.",
+    ("대한민국은 민주공화국이다.",
+     "대한민국의 주권은 국민에게 있고, 모든 권력은 국민으로부터 나온다.",
      "이 법은 공포한 날부터 시행한다."),
     ("모든 국민은 거주·이전의 자유를 가진다.", "모든 국민은 직업선택의 자유를 가진다.",
      "이 법은 공포한 날부터 시행한다."),
@@ -83,7 +84,7 @@ def build(models: Models, language: Language) -> None:
             first = textbox("first_text", language, shown[0][0])
             second = textbox("candidates", language, shown[0][1], lines=4)
             button = gr.Button(say("next_sentence_button", language), variant="primary")
-            box = gr.Group()
+            box = gr.Column()
         with gr.Column():
             answered = gr.HTML(empty(say("empty_answer", language)))
     with box:

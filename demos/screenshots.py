@@ -38,7 +38,7 @@ def find_browser() -> str | None:
 def open_tab(page, name: str, language: Language) -> None:
     """Opens a tab, wherever the bar of tabs has it: those without room are behind its dots."""
     title = say(name, language)
-    tab = page.locator(f".kbert-tabs > .tab-wrapper [role=tab]:visible", has_text=title)
+    tab = page.locator(".kbert-tabs > .tab-wrapper [role=tab]:visible", has_text=title)
     if not tab.count():
         page.locator(".kbert-tabs > .tab-wrapper .overflow-menu > button").first.click()
         tab = page.locator(".kbert-tabs > .tab-wrapper .overflow-dropdown button", has_text=title)
@@ -47,7 +47,7 @@ def open_tab(page, name: str, language: Language) -> None:
 
 def click_example(page, number: int = 0) -> None:
     """Clicks an example of the tab that is open, and waits until it is answered."""
-    page.locator(".gallery-item:visible, .gallery button:visible").nth(number).click()
+    page.locator(".gallery-item:visible").nth(number).click()
     answer = ".kbert-answer:visible, iframe.kbert-explain:visible"
     page.locator(answer).first.wait_for(timeout=60_000)
     page.wait_for_timeout(800)  # until frames have told their height
@@ -86,7 +86,7 @@ def main() -> None:
             view.goto(address + ("en" if language == "en" else ""))
             view.locator(".kbert-head").wait_for()
             open_tab(view, name, language)
-            if view.locator(".gallery-item:visible, .gallery button:visible").count():
+            if view.locator(".gallery-item:visible").count():
                 click_example(view)
             file = f"demo-{name.replace('_', '-')}"
             if arguments.all:

@@ -36,11 +36,11 @@ QUERIES = [["대출한 책의 반납 기한이 궁금해요"], ["차를 가져�
 SIMILAR = [
     [
         "나는 어제 영화를 보았다.",
-        "나는 지난주에 영화를 봤다.\n국회는 법률안을 의결한다.\n그는 오늘 극장에서 영화를 볼 것이다.",
+        "나는 지난주에 영화를 봤다.\n국회는 법률안을 의결한다.\n그는 극장에서 영화를 볼 것이다.",
     ],
     [
         "대통령은 국가의 원수이다.",
-        "국가를 대표하는 사람은 대통령이다.\n우리 집 강아지는 산책을 좋아한다.\n총리는 대통령을 보좌한다.",
+        "국가를 대표하는 사람은 대통령이다.\n강아지는 산책을 좋아한다.\n총리는 대통령을 보좌한다.",
     ],
 ]
 # What all sentences have in common is taken out of the vectors of a model that has not learnt to
@@ -139,7 +139,7 @@ def build(models: Models, language: Language) -> None:
                 first = textbox("sentence", language, SIMILAR[0][0])
                 others = textbox("others", language, SIMILAR[0][1], lines=4)
                 button = gr.Button(say("similarity_button", language), variant="primary")
-                box = gr.Group()
+                box = gr.Column()
             with gr.Column():
                 compared = gr.HTML(empty(say("empty_answer", language)))
             inputs = [first, others]
@@ -151,7 +151,7 @@ def build(models: Models, language: Language) -> None:
             with gr.Column():
                 query = textbox("query", language, QUERIES[0][0], lines=1)
                 button = gr.Button(say("search_button", language), variant="primary")
-                box = gr.Group()
+                box = gr.Column()
                 table = textbox(
                     "faq",
                     language,

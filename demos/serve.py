@@ -1,6 +1,7 @@
 """What the demos share: the command line, the page and how it is served, how a text is refused."""
 
 import argparse
+import json
 import os
 import sys
 import traceback
@@ -48,7 +49,7 @@ def main(description: str, tabs: Tabs) -> None:
         help="as kbert.load takes it; several of them where each can do something else. Default: "
         "the model that comes with kbert, or else the newest runs/quickstart*",
     )
-    parser.add_argument("--vocabulary", help="another to compare with, as Tokenizer.from_file takes")
+    parser.add_argument("--vocabulary", help="a second, as Tokenizer.from_file takes it")
     parser.add_argument("--port", type=int, help="default: Gradio takes one that is free")
     arguments = parser.parse_args()
     try:
@@ -98,7 +99,6 @@ def build_page(tabs: Tabs, models: Models) -> Page:
 
 
 def _layout(tabs: Tabs, models: Models, title: str, language: Language) -> None:
-    gr.Navbar(visible=False)
     other = "./en" if language == "ko" else "./"
     told = note(say("quickstart_note", language)) if models.is_quickstart else ""
     intro = f"<p>{say('page_note', language)}</p>" if len(tabs) > 1 else ""
@@ -176,8 +176,10 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover_dark="*primary_600",
         button_primary_text_color_dark="white",
-        input_background_fill="white",
+        button_large_text_size="*text_md",
+        input_background_fill="#fcfbfa",
         input_background_fill_dark="#191a1c",
+        input_border_width="1px",
     )
 
 
@@ -191,7 +193,9 @@ def script() -> str:
     return f"<script>{source.replace('TOLD', str(told))}</script>"
 
 
-def textbox(key: str, language: Language, value: str = "", lines: int = 2, **more: Any) -> gr.Textbox:
+def textbox(
+    key: str, language: Language, value: str = "", lines: int = 2, **more: Any
+) -> gr.Textbox:
     """A text box; its limit binds the browser, and `read` whoever calls."""
     most = more.pop("max_length", MOST_CHARACTERS)
     return gr.Textbox(value, label=say(key, language), lines=lines, max_length=most, **more)
@@ -241,15 +245,12 @@ def examples(
         sample_labels=[text if len(text) < 40 else f"{text[:38]}…" for text in first],
         label=say("examples", language),
         type="index",
+        elem_classes="kbert-examples",
     )
 
-    def fill(index: int) -> Any:
-        chosen = samples[index]
-        return chosen if len(into) > 1 else chosen[0]
-
-    filled = dataset.click(
-        fill, dataset, into, api_visibility="private", show_progress="hidden", queue=False
-    )
+    chosen = samples if len(into) > 1 else [sample[0] for sample in samples]
+    fill = f"index => ({json.dumps(chosen)})[index]"  # in the browser
+    filled = dataset.click(None, dataset, into, js=fill, api_visibility="private")
     filled.then(
         answer,
         inputs,

@@ -90,10 +90,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "together": ("빈칸을 함께 채우면", "All blanks together"),
     "looked_at": ("이 빈칸이 본 말", "What this blank looked at"),
     "looked_at_note": (
-        "모든 층과 헤드의 어텐션을 평균했습니다. 나머지 {rest:.0f}%는 빈칸 자신과 [CLS], [SEP]을 "
-        "보았습니다.",
-        "The attention of all layers and heads, in the mean. The other {rest:.0f}% went to the "
-        "blank itself, [CLS] and [SEP].",
+        "모든 층과 헤드의 어텐션을 평균했습니다. 나머지 {rest:.0f}%는 빈칸이 든 어절과 "
+        "[CLS], [SEP] 따위를 보았습니다.",
+        "The attention of all layers and heads, in the mean. The other {rest:.0f}% went to "
+        "the blank's own word, [CLS], [SEP] and the like.",
     ),
     "no_blank": (
         "글에 빈칸이 없습니다. 알아맞힐 자리에 [MASK]라고 적어 주세요.",
@@ -190,7 +190,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "morphemes": ("형태소 (Mecab)", "Morphemes (Mecab)"),
     "morphemes_note": (
-        "형태소 분석기가 나눈 것입니다. BERT의 토큰은 통계로 찾은 조각이라 형태소와 다를 수 있습니다.",
+        "형태소 분석기가 나눈 것입니다. BERT의 토큰은 통계로 찾은 조각이라 형태소와 다를 수 "
+        "있습니다.",
         "As a morphological analyser has it. BERT's tokens come from statistics, and may differ.",
     ),
     "no_morphemes": (
@@ -257,9 +258,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "score": ("점수", "score"),
     "pair_text": ("둘째 글 (두 글을 보는 모델만)", "Second text (of models of pairs only)"),
     "no_head": (
-        "아직 이 일을 배운 모델이 없습니다. 아래처럼 미세 조정하고, 그 모델을 `--model`로 함께 주면 "
-        "이 탭이 열립니다.",
-        "No model here has learnt this yet. Fine-tune one as below and pass it with `--model`, too.",
+        "아직 이 일을 배운 모델이 없습니다. 아래처럼 미세 조정하고, 그 모델을 `--model`로 함께 "
+        "주면 이 탭이 열립니다.",
+        "No model here has learnt this yet. Fine-tune one as below, and pass it with `--model`.",
     ),
     # 개체의 이름
     "entity_PS": ("사람", "person"),

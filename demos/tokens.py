@@ -48,11 +48,14 @@ def letters_of(tokenizer: kbert.Tokenizer) -> kbert.Tokenizer | None:
     ]
     if not any(token.startswith("##") for token in kept):
         return None
-    settings = {name: tokenizer.settings[name] for name in ("lowercase", "strip_accents", "split_cjk")}
+    cleaning = ("lowercase", "strip_accents", "split_cjk")
+    settings = {name: tokenizer.settings[name] for name in cleaning}
     return kbert.Tokenizer([*special, *kept], special_tokens=tokenizer.special_tokens, **settings)
 
 
-def draw(cut: Pieces, tokenizer: kbert.Tokenizer, title: str, below: str, language: Language) -> str:
+def draw(
+    cut: Pieces, tokenizer: kbert.Tokenizer, title: str, below: str, language: Language
+) -> str:
     """The tokens as chips, with their number."""
     unknown = tokenizer.special_tokens["unk"]
     rows = [
@@ -106,7 +109,7 @@ def build(models: Models, language: Language) -> None:
     gr.HTML(note(say("tokens_note", language)))
     text = textbox("text", language, EXAMPLES[0][0], max_length=MOST_CHARACTERS)
     button = gr.Button(say("tokens_button", language), variant="primary")
-    box = gr.Group()
+    box = gr.Column()
     cut = gr.HTML(empty(say("empty_answer", language)))
     units = ["token", "eojeol", *(["morpheme"] if morphemes else [])]
     with gr.Row():
