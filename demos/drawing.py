@@ -10,11 +10,13 @@ _NOTHING_ELSE = (
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">"
     "<style>body { padding: 0 !important; }</style>"
 )
-_TELL_HEIGHT = (
-    "<script>new ResizeObserver(() => parent.postMessage("
-    '{height: Math.ceil(document.documentElement.getBoundingClientRect().height)}, "*"))'
-    ".observe(document.documentElement)</script>"
-)
+# At once, too: browsers put off what observes a frame that is not in sight.
+_TELL_HEIGHT = """<script>
+const tell = () => parent.postMessage(
+  { height: Math.ceil(document.documentElement.getBoundingClientRect().height) }, "*");
+addEventListener("load", tell);
+new ResizeObserver(tell).observe(document.documentElement);
+</script>"""
 
 
 class Bar(NamedTuple):

@@ -60,17 +60,14 @@ def draw_names(
     """What a `TokenClassifier` finds, in colour in the text."""
     if not found:
         return note(say("no_entities", language))
-    kinds = sorted({label.partition("-")[2] or label for label in labels} - {"O"})
-
-    def named(label: str) -> str:
-        key = f"entity_{label}"
-        return say(key, language) if key in TEXTS else label
-
-    spans = [
-        (each["start"], each["end"], named(each["label"]), f"kind{kinds.index(each['label']) % 6}")
-        for each in found
-        if each["label"]
-    ]
+    kinds = list(dict.fromkeys(label.partition("-")[2] or label for label in labels))  # of B-PS: PS
+    spans = []
+    for each in found:
+        label = each["label"]
+        if label:
+            key, kind = f"entity_{label}", kinds.index(label) % 6 if label in kinds else 0
+            told = say(key, language) if key in TEXTS else label
+            spans.append((each["start"], each["end"], told, f"kind{kind}"))
     return section(marked(text, spans))
 
 
@@ -85,7 +82,7 @@ def draw_answers(context: str, found: list[dict[str, Any]]) -> str:
 def build(models: Models, language: Language) -> None:
     """The tab."""
     gr.HTML(note(say("fine_tuned_note", language)))
-    with gr.Tabs():
+    with gr.Tabs(overflow_behavior="wrap"):
         for name, make, fill in (
             ("classify", kbert.TextClassifier, _classify),
             ("tag", kbert.TokenClassifier, _tag),

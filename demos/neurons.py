@@ -40,7 +40,7 @@ def build(models: Models, language: Language) -> None:
     layers = encoder_of(model).encoder_layers
     heads = layers[0].self_attention.num_attention_heads
 
-    def answer(text: str | None, token: object, layer: float, head: float) -> tuple[str, Any]:
+    def answer(text: str | None, token: object, layer: int, head: int) -> tuple[str, Any]:
         text = read(text, language, MOST_CHARACTERS).strip()
         if not text:
             refuse("empty_text", language)
@@ -49,7 +49,7 @@ def build(models: Models, language: Language) -> None:
             refuse("too_long_for_model", language, longest=model.max_length)
         place = place_of(token, there)
         view = kbert.explain.neuron_view(
-            model, text.replace("[MASK]", model.tokenizer.mask_token), int(layer), int(head), place
+            model, text.replace("[MASK]", model.tokenizer.mask_token), layer, head, place
         )
         picture = framed(view.html(language), say("neurons", language))
         return picture, gr.Dropdown(choices=there, value=there[place])
@@ -63,16 +63,19 @@ def build(models: Models, language: Language) -> None:
             value=start[place_of(None, start)],
             allow_custom_value=True,  # the choices change with the text
             label=say("token", language),
+            min_width=200,
         )
-        layer = gr.Slider(0, len(layers) - 1, 0, step=1, label=say("layer", language))
-        head = gr.Slider(0, heads - 1, 0, step=1, label=say("head", language))
+        layer, head = (
+            gr.Dropdown([*range(count)], value=0, label=say(key, language), min_width=200)
+            for key, count in (("layer", len(layers)), ("head", heads))
+        )
     button = gr.Button(say("neurons_button", language), variant="primary")
     box = gr.Column()
     picture = gr.HTML(empty(say("empty_answer", language)))
     inputs, outputs = [text, token, layer, head], [picture, token]
     with box:
         examples(language, EXAMPLES, [text], answer, inputs, outputs)
-    triggers = [button.click, text.submit, token.input, layer.release, head.release]
+    triggers = [button.click, text.submit, token.input, layer.input, head.input]
     answers("neurons", language, answer, inputs, outputs, triggers)
 
 

@@ -8,7 +8,7 @@
   addEventListener("message", event => {
     for (const frame of document.querySelectorAll("iframe.kbert-explain"))
       if (frame.contentWindow === event.source && Number.isFinite(event.data?.height))
-        frame.style.height = `${Math.min(event.data.height, 6000)}px`;
+        frame.style.height = `${Math.min(event.data.height, 6000)}px`, frame.dataset.drawn = "";
   });
 
   // What Gradio itself says of errors is English.

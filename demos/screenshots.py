@@ -36,13 +36,9 @@ def find_browser() -> str | None:
 
 
 def open_tab(page, name: str, language: Language) -> None:
-    """Opens a tab, wherever the bar of tabs has it: those without room are behind its dots."""
-    title = say(name, language)
-    tab = page.locator(".kbert-tabs > .tab-wrapper [role=tab]:visible", has_text=title)
-    if not tab.count():
-        page.locator(".kbert-tabs > .tab-wrapper .overflow-menu > button").first.click()
-        tab = page.locator(".kbert-tabs > .tab-wrapper .overflow-dropdown button", has_text=title)
-    tab.first.click()
+    """Opens a tab of the page."""
+    bar = page.locator(".kbert-tabs > .tab-wrapper")
+    bar.get_by_role("tab", name=say(name, language), exact=True).click()
 
 
 def click_example(page, number: int = 0) -> None:
@@ -50,7 +46,12 @@ def click_example(page, number: int = 0) -> None:
     page.locator(".gallery-item:visible").nth(number).click()
     answer = ".kbert-answer:visible, iframe.kbert-explain:visible"
     page.locator(answer).first.wait_for(timeout=60_000)
-    page.wait_for_timeout(800)  # until frames have told their height
+    undrawn = page.locator("iframe.kbert-explain:visible:not([data-drawn])")
+    undrawn.first.wait_for(state="detached", timeout=60_000)
+    for frame in page.locator("iframe.kbert-explain:visible").all():
+        frame.scroll_into_view_if_needed()  # what was never in sight is not painted
+        page.wait_for_timeout(200)
+    page.evaluate("scrollTo(0, 0)")
 
 
 def main() -> None:

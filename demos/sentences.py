@@ -133,7 +133,7 @@ def build(models: Models, language: Language) -> None:
         return draw([(rows[i][0], cosine, rows[i][1]) for i, cosine in found], language)
 
     gr.HTML(note(say("sentences_note", language)) + note(say("pretrained_vectors", language)))
-    with gr.Tabs():
+    with gr.Tabs(overflow_behavior="wrap"):
         with gr.Tab(say("similarity", language)), gr.Row(equal_height=False):
             with gr.Column():
                 first = textbox("sentence", language, SIMILAR[0][0])

@@ -18,6 +18,8 @@ from kbert.runs.console import console
 
 # Gradio reads the first while it is imported; its run history would keep what a visitor types.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = os.environ["GRADIO_RUN_HISTORY"] = "False"
+# Or it makes statistics of all requests so far after each of them.
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 try:
     import gradio as gr
 except ModuleNotFoundError as error:
@@ -110,7 +112,7 @@ def _layout(tabs: Tabs, models: Models, title: str, language: Language) -> None:
     if len(tabs) == 1:
         tabs[0][1](models, language)
         return
-    with gr.Tabs(elem_classes="kbert-tabs"):
+    with gr.Tabs(elem_classes="kbert-tabs", overflow_behavior="wrap"):
         for name, build in tabs:
             with gr.Tab(say(name, language), id=name):
                 build(models, language)
@@ -255,6 +257,7 @@ def examples(
         answer,
         inputs,
         outputs,
+        api_name="example",
         api_visibility="private",
         concurrency_id="model",
         concurrency_limit=1,

@@ -117,8 +117,9 @@ def build(models: Models, language: Language) -> None:
             [(say(f"mask_{each}", language), each) for each in units],
             value="token",
             label=say("mask_unit", language),
+            min_width=280,
         )
-        epoch = gr.Slider(1, EPOCHS, 1, step=1, label=say("epoch", language))
+        epoch = gr.Slider(1, EPOCHS, 1, step=1, label=say("epoch", language), min_width=280)
     masked, added = gr.HTML(), gr.HTML()
     inputs, outputs = [text, unit, epoch], [cut, masked, added]
     with box:

@@ -17,7 +17,6 @@ pytestmark = [
     pytest.mark.once,
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:Warning"),
-    pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'"),
 ]
 
 WIDE, PHONE = (1280, 900), (390, 844)
@@ -41,7 +40,7 @@ def models() -> list:
     made = [
         kbert.BertForPreTraining(**sizes),
         kbert.BertForSequenceClassification(labels=["부정", "긍정"], **sizes),
-        kbert.BertForTokenClassification(labels=["B-PS", "I-PS", "B-LC", "I-LC"], **sizes),
+        kbert.BertForTokenClassification(labels=["B-PS", "I-PS", "B-LC", "I-LC", "O"], **sizes),
         kbert.BertForQuestionAnswering(**sizes),
     ]
     for model in made:
