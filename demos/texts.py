@@ -174,7 +174,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "and the three embeddings that are added.",
     ),
     "tokens_button": ("들여다보기", "Look inside"),
-    "pieces": ("토큰으로 쪼개기", "Cut into tokens"),
     "pieces_count": (
         "토큰 {count}개 · 어휘 {size:,}개 · 모르는 말 {unknown}개",
         "{count} tokens · vocabulary of {size:,} · {unknown} unknown",

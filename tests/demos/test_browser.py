@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("gradio")
-playwright_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright")
+
+from playwright import sync_api
 
 import kbert
 from tests.demos.conftest import SCRIPTS, page_of
@@ -59,7 +61,7 @@ def browser() -> Iterator:
     found = importlib.import_module("screenshots").find_browser()
     if found is None:
         pytest.skip("no Chromium or Chrome is installed (on Debian: apt install chromium)")
-    with playwright_api.sync_playwright() as playwright:
+    with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield opened
         opened.close()
@@ -159,7 +161,7 @@ def test_a_message_a_file_and_the_other_language(address, browser, tmp_path):
     view.get_by_role("tab", name=texts.say("search", "ko")).click()
     view.locator("input[type=file]").set_input_files(table)
     filled = view.locator("textarea:visible").nth(1)
-    playwright_api.expect(filled).to_have_value("문을 여나요?,네\n닫나요?,아니요")
+    sync_api.expect(filled).to_have_value("문을 여나요?,네\n닫나요?,아니요")
     view.get_by_role("button", name=texts.say("search_button", "ko"), exact=True).click()
     answer = view.locator(".kbert-answer:visible li small").first
     answer.wait_for()
@@ -170,7 +172,7 @@ def test_a_message_a_file_and_the_other_language(address, browser, tmp_path):
     view.locator(".kbert-head").wait_for()
     assert view.locator("h1").inner_text() == texts.say("page_title", "en")
     view.locator("a.language").click()
-    playwright_api.expect(view.locator("h1")).to_have_text(texts.say("page_title", "ko"))
+    sync_api.expect(view.locator("h1")).to_have_text(texts.say("page_title", "ko"))
 
 
 def test_a_page_whose_server_is_gone_says_so_in_korean(models, browser):
