@@ -14,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import kbert
@@ -53,11 +54,20 @@ def walk(corpus: Path, monkeypatch) -> None:
 
     size = {"vocab_size": len(tokenizer), **kbert.SIZES["tiny"], "max_position_embeddings": 24}
     kbert.Bert(attention_window=4, **size)(rows)
+    kbert.Bert(num_hidden_groups=1, **size)(rows)
+    kbert.ModernBert(**size)(rows)
     kbert.BertForNextSentencePrediction(**size)(rows)
     kbert.BertForSequenceClassification(labels=["부정", "긍정"], **size)(rows)
     kbert.BertForTokenClassification(labels=["O", "B-PS"], **size)(rows)
     kbert.BertForQuestionAnswering(**size)(rows)
     cost(**size, batch_size=4, length=24)
+
+    pairs = rows["input_ids"][:4].reshape(2, 2, -1)
+    sentences = kbert.SentenceBert(**size)
+    kbert.SiameseBert(sentences, "softmax", ["함의", "모순"])(pairs)
+    siamese = kbert.SiameseBert(sentences, "cosine")
+    siamese.compile(kbert.adamw(1e-3, 1), **kbert.objective(siamese))
+    siamese.train_on_batch(pairs, np.array([5.0, 0.0]))
 
 
 def lines_run(walk) -> dict[str, set[int]]:

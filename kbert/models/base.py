@@ -246,10 +246,11 @@ class KbertModel(keras.Model):
 
         The file takes `input_ids`, `token_type_ids` (where the model looks at them) and
         `attention_mask`, each (B, L) int32 with L up to the model's longest, and gives what the
-        model gives, by name: the keys of its dict in alphabetical order, or `logits`. Scores of
-        words are those of every position. The tokenizer is not in it. ONNX of a base model takes
-        20 to 30 seconds and 2.5 GB on PyTorch and JAX, but 3 minutes and 19 GB on TensorFlow:
-        there, open the `.keras` file with another backend.
+        model gives, by name: the keys of its dict in alphabetical order, or `logits`, or of a
+        sentence model `sentence_embedding`. Scores of words are those of every position. The
+        tokenizer is not in it. ONNX of a base model takes 20 to 30 seconds and 2.5 GB on PyTorch
+        and JAX, but 3 minutes and 19 GB on TensorFlow: there, open the `.keras` file with another
+        backend.
 
         Args:
             filepath: a file that ends in `.onnx`, or a SavedModel's folder; replaced if there.
@@ -271,9 +272,9 @@ class KbertModel(keras.Model):
         """The same weights and tokenizer in a model that computes otherwise.
 
         Args:
-            **settings: arguments of `Bert` that change no weight: `dtype`, `remat`,
-                `attention_window`, `hidden_dropout_prob`, `attention_probs_dropout_prob`, and
-                `seed`, which then is that of dropout.
+            **settings: arguments of the encoder that change no weight: `dtype`, `remat`,
+                `attention_window` (of a Bert), `hidden_dropout_prob`,
+                `attention_probs_dropout_prob`, and `seed`, which then is that of dropout.
 
         Returns:
             A new model, not compiled; what was frozen is.
@@ -288,10 +289,11 @@ class KbertModel(keras.Model):
             >>> on_a_t4.dtype_policy.name, on_a_t4.get_config()["remat"]
             ('mixed_float16', True)
         """
-        strange = sorted(set(settings) - set(_SETTINGS))
-        if strange:
-            raise KbertError(f"{strange[0]} is none of {', '.join(_SETTINGS)}")
         config = self.get_config()
+        known = [name for name in _SETTINGS if name in config]
+        strange = sorted(set(settings) - set(known))
+        if strange:
+            raise KbertError(f"{strange[0]} is none of {', '.join(known)}")
         with starting_at_zero(heads=True):
             model = type(self).from_config(config | settings)
         if len(model.weights) != len(self.weights):

@@ -6,6 +6,7 @@ model -> config.json, model.safetensors, the tokenizer's files, README.md (the m
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,10 +16,11 @@ from kbert.errors import KbertError
 from kbert.files.atomic_files import written_together
 from kbert.formats.families import family_for, family_of
 from kbert.formats.families.family import COPIES, Family
-from kbert.formats.huggingface.config import bert_config, config_of
+from kbert.formats.huggingface.config import config_of
 from kbert.formats.huggingface.hub import REPOSITORY
 from kbert.formats.huggingface.weights import places
 from kbert.models.base import KbertModel
+from kbert.models.encoder import encoder_of
 from kbert.models.lora import check_no_adapters
 
 
@@ -50,38 +52,53 @@ def export_huggingface(
         ['BertModel']
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import save_file
 
     if not isinstance(model, KbertModel):
         raise KbertError(
             f"expected a model of kbert, not a {type(model).__name__}; of a model of your own take "
             "the one of kbert within"
         )
-    check_no_adapters(model)
     task = model.task
     if BY_TASK[task].suffix is None:
         raise KbertError(f"transformers has no class for {task!r}: export model.bert")
+    check_exported(model)
+    encoder = encoder_of(model)
+    own = family_for(encoder.architecture, encoder.get_config(), task)
+    family = own if model_type is None else family_of(model_type)
+    config = config_of(model, family)
+    try:
+        with written_together(Path(folder)) as work:
+            write_checkpoint(model, work, family, config, model_card(model))
+    except (OSError, SafetensorError) as error:
+        raise KbertError(
+            f"{folder}: the checkpoint was not written, and what stood there is as it was: {error}"
+        ) from error
+
+
+def check_exported(model: KbertModel) -> None:
+    """Raises KbertError if a model cannot go out: it has adapters (LoRA), or no tokenizer."""
+    check_no_adapters(model)
     if model.tokenizer is None:
         raise KbertError(
             "the model has no vocabulary, and nobody could use the checkpoint: set "
             'model.tokenizer = kbert.Tokenizer.from_file("vocab.txt") before'
         )
-    own = family_for(bert_config(model), task)
-    family = own if model_type is None else family_of(model_type)
-    config = config_of(model, family)
-    try:
-        with written_together(Path(folder)) as work:
-            model.tokenizer.save_huggingface(work)
-            save_file(_tensors(model, family), work / "model.safetensors", {"format": "pt"})
-            for name, text in (
-                ("config.json", json.dumps(config, ensure_ascii=False, indent=2) + "\n"),
-                ("README.md", model_card(model)),
-            ):
-                (work / name).write_text(text, encoding="utf-8", newline="\n")
-    except (OSError, SafetensorError) as error:
-        raise KbertError(
-            f"{folder}: the checkpoint was not written, and what stood there is as it was: {error}"
-        ) from error
+
+
+def write_checkpoint(
+    model: KbertModel, work: Path, family: Family, config: dict[str, Any], card: str
+) -> None:
+    """Writes a model's files of a family into a folder; `card` becomes README.md."""
+    from safetensors.numpy import save_file
+
+    assert model.tokenizer is not None
+    model.tokenizer.save_huggingface(work)
+    save_file(_tensors(model, family), work / "model.safetensors", {"format": "pt"})
+    for name, text in (
+        ("config.json", json.dumps(config, ensure_ascii=False, indent=2) + "\n"),
+        ("README.md", card),
+    ):
+        (work / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def push_to_hub(
@@ -152,7 +169,7 @@ def model_card(model: KbertModel) -> str:
     shape = (
         f"{config['num_hidden_layers']} layers, hidden size {config['hidden_size']}, "
         f"{config['num_attention_heads']} heads, {config['vocab_size']:,} tokens, up to "
-        f"{config['max_position_embeddings'] - config['position_offset']} positions"
+        f"{model.max_length} positions"
     )
     labels = f"\nLabels: {', '.join(model.labels)}.\n" if hasattr(model, "labels") else ""
     return f"""---
