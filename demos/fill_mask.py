@@ -7,6 +7,7 @@ Without --model it takes the model that comes with kbert, or else the newest run
 """
 
 import re
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -102,6 +103,7 @@ class Filler:
         return found
 
 
+@cache  # for both languages
 def good_examples(fill: Filler, most: int = 4) -> list[str]:
     """Texts of `CANDIDATES` that the model fills well; where there are too few, others too."""
     scored = []

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import kbert
 from kbert.models.base import KbertModel
+from kbert.pipelines.encode import tokenizer_of
 
 BUNDLED = "kbert-mini-ko"
 QUICKSTART = "runs/quickstart*/model.keras"
@@ -27,15 +28,19 @@ class Models:
     all: list[KbertModel]
     is_quickstart: bool = False
     vocabulary: kbert.Tokenizer | None = None
+    _made: dict[Callable, Any] = field(default_factory=dict)
 
     def first(self, make: Callable[[KbertModel], Pipeline]) -> Pipeline | None:
-        """What `make` makes of the first model that it takes; None if it takes none."""
-        for model in self.all:
-            try:
-                return make(model)
-            except kbert.KbertError:
-                continue
-        return None
+        """What `make` makes of the first model that it takes, once; None if it takes none."""
+        if make not in self._made:
+            self._made[make] = None
+            for model in self.all:
+                try:
+                    self._made[make] = make(model)
+                    break
+                except kbert.KbertError:
+                    continue
+        return self._made[make]
 
 
 def find_model() -> str | Path:
@@ -57,8 +62,11 @@ def load_models(paths: list[str], vocabulary: str | None = None) -> Models:
     # Its warnings name words of the text: the page shows them to whoever wrote it, and no log does.
     logging.getLogger("kbert").setLevel(logging.ERROR)
     chosen = paths or [find_model()]
+    loaded = [kbert.load(path) for path in chosen]
+    for model in loaded:
+        tokenizer_of(model)  # raises if there is none
     return Models(
-        [kbert.load(path) for path in chosen],
+        loaded,
         Path(chosen[0]).match(QUICKSTART),
         None if vocabulary is None else kbert.Tokenizer.from_file(vocabulary),
     )

@@ -14,7 +14,7 @@ from serve import answers, examples, gr, main, read, refuse, textbox
 from texts import Language, say
 
 import kbert
-from kbert.explain.read_text import encoder_of
+from kbert.explain.read_text import bert_of
 
 MOST_CHARACTERS = 200  # every token is a row of the picture
 EXAMPLES = [["길 아래에서 온 개가 나에게 달려와서 [MASK]"], ["대한민국의 수도는 서울이다."]]
@@ -36,8 +36,12 @@ def place_of(chosen: object, there: list[str]) -> int:
 
 def build(models: Models, language: Language) -> None:
     """The tab."""
-    model = models.all[0]
-    layers = encoder_of(model).encoder_layers
+    gr.HTML(note(say("neurons_note", language)))
+    model = models.first(bert_of)
+    if model is None:
+        gr.HTML(empty(say("no_neurons", language)))
+        return
+    layers = model.encoder_layers
     heads = layers[0].self_attention.num_attention_heads
 
     def answer(text: str | None, token: object, layer: int, head: int) -> tuple[str, Any]:
@@ -54,7 +58,6 @@ def build(models: Models, language: Language) -> None:
         picture = framed(view.html(language), say("neurons", language))
         return picture, gr.Dropdown(choices=there, value=there[place])
 
-    gr.HTML(note(say("neurons_note", language)))
     start = places(model.tokenizer, EXAMPLES[0][0])
     text = textbox("text", language, EXAMPLES[0][0], max_length=MOST_CHARACTERS)
     with gr.Row():

@@ -6,6 +6,7 @@
 Without --model it takes the model that comes with kbert, or else the newest runs/quickstart*.
 """
 
+from functools import cache
 from typing import Any
 
 from drawing import Bar, bars, empty, note, percent
@@ -40,6 +41,7 @@ def rank(next_sentence: kbert.NextSentence, first: str, lines: list[str]) -> lis
     return next_sentence.rank(first, lines)
 
 
+@cache  # for both languages
 def good_examples(next_sentence: kbert.NextSentence, most: int = 3) -> list[list[str]]:
     """Texts of `CANDIDATES` that the model judges rightly first: a text, and its candidates."""
     scored = []

@@ -9,6 +9,7 @@ Without --model it takes the model that comes with kbert, or else the newest run
 import csv
 import io
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from drawing import Bar, bars, empty, note
@@ -18,6 +19,7 @@ from texts import Language, say
 
 import kbert
 from kbert.models.base import KbertModel
+from kbert.search.precisions import unit
 
 MOST_LINES = 10
 MOST_ROWS, MOST_CSV = 100, 20_000
@@ -51,24 +53,16 @@ COMMON = [row.partition(",")[0] for row in FAQ.splitlines()] + [
 Vectors = Callable[[list[str]], np.ndarray]
 
 
+def sentence_vectors(model: KbertModel) -> Vectors:
+    """The vectors of a model that has learnt to give them; of length 1, (N, E)."""
+    return partial(kbert.SentenceEncoder(model).encode, normalize=True)
+
+
 def mean_vectors(model: KbertModel) -> Vectors:
     """Mean vectors of the last layer, without what they have in common; of length 1, (N, D)."""
-    common = kbert.features(model, COMMON, layers=(-1,)).mean(axis=0)
-
-    def vectors(texts: list[str]) -> np.ndarray:
-        return unit(kbert.features(model, texts, layers=(-1,)) - common)
-
-    return vectors
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (N, D) made 1 long.
-
-    Example:
-        >>> unit(np.array([[3.0, 4.0]])).tolist()
-        [[0.6, 0.8]]
-    """
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    encoder = kbert.SentenceEncoder(kbert.SentenceBert.from_encoder(model))
+    common = encoder.encode(COMMON).mean(axis=0)
+    return lambda texts: unit(encoder.encode(texts) - common)
 
 
 def rows_of(text: str) -> list[tuple[str, str]]:
@@ -107,7 +101,9 @@ def draw(rows: list[tuple[str, float, str]], language: Language) -> str:
 
 def build(models: Models, language: Language) -> None:
     """The tab."""
-    vectors = mean_vectors(models.all[0])
+    vectors, told = models.first(sentence_vectors), ""
+    if vectors is None:
+        vectors, told = models.first(mean_vectors), note(say("pretrained_vectors", language))
 
     def compare(text: str | None, others: str | None) -> str:
         text, others = read(text, language).strip(), read(others, language)
@@ -132,7 +128,7 @@ def build(models: Models, language: Language) -> None:
         found = nearest(vectors, query, [question for question, _ in rows])[:TOP]
         return draw([(rows[i][0], cosine, rows[i][1]) for i, cosine in found], language)
 
-    gr.HTML(note(say("sentences_note", language)) + note(say("pretrained_vectors", language)))
+    gr.HTML(note(say("sentences_note", language)) + told)
     with gr.Tabs(overflow_behavior="wrap"):
         with gr.Tab(say("similarity", language)), gr.Row(equal_height=False):
             with gr.Column():

@@ -165,6 +165,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "layer": ("층 (0부터)", "Layer (from 0)"),
     "head": ("헤드 (0부터)", "Head (from 0)"),
     "neurons_button": ("계산 따라가기", "Follow it"),
+    "no_neurons": (
+        "뉴런 보기는 BERT의 층을 따라갑니다. 지금 켜진 모델의 인코더는 다른 구조입니다.",
+        "The neuron view follows BERT's layers; the encoder of this model is built otherwise.",
+    ),
     # 토큰 들여다보기
     "tokens": ("토큰 들여다보기", "Tokens"),
     "tokens_note": (

@@ -99,12 +99,18 @@ def build(models: Models, language: Language) -> None:
             title, below = say("morphemes", language), say("morphemes_note", language)
             parts.append(section(chips(rows), title, below))
         masked = kbert.explain.masking(tokenizer, text, int(epoch), unit)
-        added = kbert.explain.input_rows(model, text)
         return (
             f'<div class="beside">{"".join(parts)}</div>',
             framed(masked.html(language), say("masking", language)),
-            framed(added.html(language), say("inputs", language)),
+            inputs_of(text),
         )
+
+    def inputs_of(text: str) -> str:
+        try:
+            added = kbert.explain.input_rows(model, text)
+        except kbert.KbertError:  # an encoder without BERT's three tables
+            return ""
+        return framed(added.html(language), say("inputs", language))
 
     gr.HTML(note(say("tokens_note", language)))
     text = textbox("text", language, EXAMPLES[0][0], max_length=MOST_CHARACTERS)
