@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kbert.backend import choose_backend, require_backend
-from kbert.catalog import CATALOG
+from kbert.catalog import BY_CLASS
 from kbert.version import VERSION
 
 __version__ = VERSION
 
-_HOME = {entry.class_name: entry.module for entry in CATALOG} | {
+_HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "KbertError": "errors",
     "SIZES": "sizes",
     "Tokenizer": "text.tokenizer",
@@ -76,12 +76,14 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.classification import (
         BertForSequenceClassification as BertForSequenceClassification,
     )
+    from kbert.models.deberta import Deberta as Deberta
     from kbert.models.dependency import BertForDependencyParsing as BertForDependencyParsing
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
     from kbert.models.fine_tuning import freeze as freeze
     from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
     from kbert.models.lora import add_lora as add_lora
     from kbert.models.lora import merge_lora as merge_lora
+    from kbert.models.modern_bert import ModernBert as ModernBert
     from kbert.models.multiple_choice import BertForMultipleChoice as BertForMultipleChoice
     from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM
     from kbert.models.pretraining import (

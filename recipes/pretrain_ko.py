@@ -180,7 +180,7 @@ def pretrain(
         folder / "log.jsonl",
         stages,
         first_step,
-        peak=Peak(model.bert.get_config(), stages, model.compute_dtype, scored),
+        peak=Peak(model.get_config(), stages, model.compute_dtype, scored),
         also=also,
         budget=budget,
     )

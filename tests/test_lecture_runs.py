@@ -54,6 +54,8 @@ def walk(corpus: Path, monkeypatch) -> None:
 
     size = {"vocab_size": len(tokenizer), **kbert.SIZES["tiny"], "max_position_embeddings": 24}
     kbert.Bert(attention_window=4, **size)(rows)
+    kbert.Bert(num_hidden_groups=1, **size)(rows)
+    kbert.ModernBert(**size)(rows)
     kbert.BertForNextSentencePrediction(**size)(rows)
     kbert.BertForSequenceClassification(labels=["부정", "긍정"], **size)(rows)
     kbert.BertForTokenClassification(labels=["O", "B-PS"], **size)(rows)

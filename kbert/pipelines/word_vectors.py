@@ -12,7 +12,7 @@ from keras import ops
 
 from kbert.errors import KbertError, whole_number
 from kbert.models.base import KbertModel
-from kbert.models.bert import Bert
+from kbert.models.encoder import Encoder
 from kbert.pipelines.encode import predict, text_list, tokenizer_of
 from kbert.pipelines.windows import to_windows
 from kbert.search.precisions import unit
@@ -65,8 +65,8 @@ class WordVectors:
         if not isinstance(template, str) or template.count(_PLACE) != 1:
             raise KbertError(f"template is a text with one {{}} in it, not {template!r:.80}")
         bert = getattr(model, "bert", model)
-        if not isinstance(bert, Bert):
-            raise KbertError(f"WordVectors takes a model with a Bert, not a {type(model).__name__}")
+        if not isinstance(bert, Encoder):
+            raise KbertError(f"WordVectors takes a model of kbert, not a {type(model).__name__}")
         self._bert: Any = bert
         self._tokenizer, self._template = tokenizer_of(model), template
         self._contextual = contextual
