@@ -120,6 +120,8 @@ def test_search_in_texts_vectors_and_an_index(model, encoder, tmp_path):
     for corpus, keys in (
         (TEXTS, ["index", "score", "text"]),
         (tuple(TEXTS), ["index", "score", "text"]),
+        (np.array(TEXTS, object), ["index", "score", "text"]),
+        (dict.fromkeys(TEXTS).keys(), ["index", "score", "text"]),
         (encoder.encode(TEXTS), ["index", "score"]),
         (encoder.encode(TEXTS).tolist(), ["index", "score"]),
         (index, ["index", "score", "text", "id"]),
