@@ -4,7 +4,6 @@ Shapes: W words, D numbers of a vector, L length.
 Source: Mikolov et al. 2013, "Linguistic Regularities in Continuous Space Word Representations".
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,7 +56,7 @@ class WordVectors:
     def __init__(
         self,
         model: KbertModel,
-        words: Sequence[str] | None = None,
+        words: str | list[str] | None = None,
         *,
         contextual: bool = False,
         template: str = _PLACE,
@@ -70,9 +69,7 @@ class WordVectors:
         self._bert: Any = bert
         self._tokenizer, self._template = tokenizer_of(model), template
         self._contextual = contextual
-        self.words = (
-            whole_words(self._tokenizer) if words is None else text_list("words", list(words))
-        )
+        self.words = whole_words(self._tokenizer) if words is None else text_list("words", words)
         self._places = {word: i for i, word in reversed([*enumerate(self.words)])}
         self.vectors = self._vectors_of(self.words)
         self._units = unit(self.vectors)

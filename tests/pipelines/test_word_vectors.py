@@ -81,6 +81,7 @@ def test_what_is_refused(model, small):
         WordVectors(model, ["개"], contextual=True, template="나는 " * 20 + "{}")
     with pytest.raises(KbertError, match="the model has no vocabulary"):
         WordVectors(Bert(**small))
+    assert WordVectors(model, "강아지").words == ["강아지"]
     words = WordVectors(model)
     with pytest.raises(KbertError, match="positive is a word or a list of words"):
         words.most_similar([])
