@@ -88,6 +88,10 @@ def walk(corpus: Path, monkeypatch) -> None:
     siamese = kbert.SiameseBert(sentences, "cosine")
     siamese.compile(kbert.adamw(1e-3, 1), **kbert.objective(siamese))
     siamese.train_on_batch(pairs, np.array([5.0, 0.0]))
+    sentences.tokenizer = tokenizer
+    kbert.SentenceEncoder(sentences).search(SENTENCES[0], SENTENCES, top_k=2)
+    words = kbert.WordVectors(sentences)
+    words.most_similar(words.words[:2], words.words[2])
 
 
 def lines_run(walk) -> dict[str, set[int]]:
