@@ -113,7 +113,8 @@ def push_to_hub(
 ) -> dict[str, int]:
     """Exports a model and uploads it to the Hugging Face Hub.
 
-    A `SentenceBert` becomes a folder of sentence-transformers'. Log in before, with `hf auth login` or the variable `HF_TOKEN`.
+    A `SentenceBert` becomes a folder of sentence-transformers'. Log in before, with `hf auth login`
+    or the variable `HF_TOKEN`.
 
     Args:
         model: as for `export_huggingface`.
