@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kbert.backend import choose_backend, require_backend
-from kbert.catalog import CATALOG
+from kbert.catalog import BY_CLASS
 from kbert.version import VERSION
 
 __version__ = VERSION
 
-_HOME = {entry.class_name: entry.module for entry in CATALOG} | {
+_HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "KbertError": "errors",
     "SIZES": "sizes",
     "Tokenizer": "text.tokenizer",
@@ -46,6 +46,10 @@ _HOME = {entry.class_name: entry.module for entry in CATALOG} | {
     "read_task": "tasks.read",
     "MultipleChoice": "pipelines.choose",
     "DependencyParser": "pipelines.parse",
+    "SentenceEncoder": "pipelines.sentence_encoder",
+    "CrossEncoder": "pipelines.cross_encoder",
+    "WordVectors": "pipelines.word_vectors",
+    "SentenceIndex": "search.index",
 }
 _ROOMS = ("explain",)  # public as modules: kbert.explain.attention(...)
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
@@ -72,12 +76,14 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.classification import (
         BertForSequenceClassification as BertForSequenceClassification,
     )
+    from kbert.models.deberta import Deberta as Deberta
     from kbert.models.dependency import BertForDependencyParsing as BertForDependencyParsing
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
     from kbert.models.fine_tuning import freeze as freeze
     from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
     from kbert.models.lora import add_lora as add_lora
     from kbert.models.lora import merge_lora as merge_lora
+    from kbert.models.modern_bert import ModernBert as ModernBert
     from kbert.models.multiple_choice import BertForMultipleChoice as BertForMultipleChoice
     from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM
     from kbert.models.pretraining import (
@@ -91,11 +97,15 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.classify import TextClassifier as TextClassifier
+    from kbert.pipelines.cross_encoder import CrossEncoder as CrossEncoder
     from kbert.pipelines.features import features as features
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
     from kbert.pipelines.parse import DependencyParser as DependencyParser
+    from kbert.pipelines.sentence_encoder import SentenceEncoder as SentenceEncoder
     from kbert.pipelines.tag import TokenClassifier as TokenClassifier
+    from kbert.pipelines.word_vectors import WordVectors as WordVectors
+    from kbert.search.index import SentenceIndex as SentenceIndex
     from kbert.sizes import SIZES as SIZES
     from kbert.tasks.read import read_task as read_task
     from kbert.text.tokenizer import Tokenizer as Tokenizer

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kbert.explain.read_text import as_array, encoder_of
+from kbert.explain.read_text import as_array, bert_of
 from kbert.models.base import KbertModel
 
 Score = Callable[[Any], Any]  # (B, L, E) -> (B,)
@@ -33,13 +33,13 @@ def outputs_of(
     Returns:
         (B, V), or (B, labels).
     """
-    bert = encoder_of(model)
+    bert = bert_of(model)
     embeddings = bert.embeddings
     vectors = ops.convert_to_tensor(vectors)
     hidden = embeddings.layer_norm(vectors + ops.convert_to_tensor(rest), training=False)
-    if embeddings.embedding_size != embeddings.hidden_size:
+    if embeddings.projection is not None:
         hidden = embeddings.projection(hidden)
-    for layer in bert.encoder_layers:
+    for layer in bert.layers_in_order:
         hidden = layer(hidden, training=False)
     if head != "mlm":
         assert bert.pooler is not None  # these heads have one

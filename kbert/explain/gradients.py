@@ -20,7 +20,7 @@ from kbert.errors import KbertError
 from kbert.explain.embedded import gradient_of, outputs_of
 from kbert.explain.inputs import input_rows
 from kbert.explain.page import WORDS, Language, Part, checked, save_page, signed, whole_page
-from kbert.explain.read_text import ReadText, as_array, encoder_of, read_for
+from kbert.explain.read_text import ReadText, as_array, bert_of, encoder_of, read_for
 from kbert.labels import IS_NEXT, IS_RANDOM
 from kbert.models.base import KbertModel
 from kbert.models.classification import BertForSequenceClassification
@@ -118,7 +118,7 @@ def attributions(
         >>> bool(abs(why.gap) <= 1e-2 * abs(why.logit - why.baseline_logit))
         True
     """
-    read, bert = read_for(model, text, pair), encoder_of(model)
+    read, bert = read_for(model, text, pair), bert_of(model)
     assert bert.tokenizer is not None  # `read_for` used it
     rows = input_rows(model, text, pair)
     head, position = _question(model, read, blank, pair)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kbert.explain.page import WORDS, Language, Part, checked, save_page, swatch, whole_page
-from kbert.explain.read_text import as_array, encoder_of, read_for
+from kbert.explain.read_text import as_array, bert_of, read_for
 from kbert.models.base import KbertModel
 
 
@@ -81,7 +81,7 @@ def input_rows(
 
     Source: Devlin et al. 2018, figure 2.
     """
-    read, layer = read_for(model, text, pair, pad_to_length), encoder_of(model).embeddings
+    read, layer = read_for(model, text, pair, pad_to_length), bert_of(model).embeddings
     segments = read.inputs["token_type_ids"][0]
     positions = layer.position_offset + np.arange(len(read.ids))
     token = as_array(layer.token_table)[read.ids]  # (L, E)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from kbert.explain.page import WORDS, Language, Part, bar, checked, save_page, swatch, whole_page
-from kbert.explain.read_text import as_array, encoder_of, find_place, read_for
+from kbert.explain.read_text import as_array, bert_of, find_place, read_for
 from kbert.models.base import KbertModel
 
 
@@ -97,10 +97,10 @@ def neuron_view(
         >>> view.scaled.shape, bool(np.allclose(view.scaled, view.scores / 8))  # H = 64
         ((4,), True)
     """
-    bert, read = encoder_of(model), read_for(model, text, pair)
-    names = [str(i) for i in range(len(bert.encoder_layers))]
+    bert, read = bert_of(model), read_for(model, text, pair)
+    names = [str(i) for i in range(len(bert.layers_in_order))]
     layer = find_place(names, layer, "layer")
-    attend = bert.encoder_layers[layer].self_attention
+    attend = bert.layers_in_order[layer].self_attention
     heads = attend.num_attention_heads
     head = find_place([str(i) for i in range(heads)], head, "head")
     token = find_place(read.pieces, token, "token")

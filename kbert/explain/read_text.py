@@ -11,6 +11,7 @@ from keras import ops
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.bert import Bert
+from kbert.models.encoder import Encoder
 from kbert.text.tokenizer import Tokenizer
 
 
@@ -98,18 +99,33 @@ def read_text(
     return ReadText(row, pieces, of_text, eojeols, eojeol_of, offsets)
 
 
-def encoder_of(model: KbertModel) -> Bert:
-    """The Bert within a model, or the model if it is one.
+def encoder_of(model: KbertModel) -> Encoder:
+    """The encoder within a model, or the model if it is one.
 
     Raises:
         KbertError: if it is neither.
     """
-    bert = getattr(model, "bert", model)
-    if not isinstance(bert, Bert):
+    encoder = getattr(model, "bert", model)
+    if not isinstance(encoder, Encoder):
         raise KbertError(
             f"kbert.explain looks into models with a Bert, and got a {type(model).__name__}"
         )
-    return bert
+    return encoder
+
+
+def bert_of(model: KbertModel) -> Bert:
+    """The Bert within a model, for what is drawn of BERT's own parts: its three tables, its layer.
+
+    Raises:
+        KbertError: if its encoder is another.
+    """
+    encoder = encoder_of(model)
+    if not isinstance(encoder, Bert):
+        raise KbertError(
+            f"this picture is of a Bert's parts, and the model's encoder is a "
+            f"{type(encoder).__name__}; attention, contextual and layers look into any"
+        )
+    return encoder
 
 
 def read_for(

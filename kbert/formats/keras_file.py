@@ -8,6 +8,7 @@ the disk, and leave as they are the weights that it does not find.
 
 import re
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from kbert.formats.readers.archive import Contents, open_keras_archive
 from kbert.formats.readers.stored_tensor import check_finite
 from kbert.formats.without_numbers import without_numbers
 from kbert.layers.initializers import starting_at_zero
-from kbert.models import TASKS
 from kbert.models.base import KbertModel
 
 
@@ -58,7 +58,8 @@ def load_keras_file(path: str | Path, *, seed: int | None = None) -> KbertModel:
 
 
 def _build(contents: Contents) -> KbertModel:
-    return TASKS[BY_CLASS[contents.class_name].task].from_config(contents.config)
+    module = import_module(f"kbert.{BY_CLASS[contents.class_name].module}")
+    return getattr(module, contents.class_name).from_config(contents.config)
 
 
 def _check_shapes(contents: Contents) -> None:

@@ -22,6 +22,7 @@ from kbert.errors import KbertError, how_to_install
 from kbert.formats.load_report import LoadReport
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.bert import Bert
+from kbert.models.encoder import encoder_of
 from kbert.models.pretraining import BertForMaskedLM
 from kbert.text import special_tokens
 from kbert.text.tokenizer import Tokenizer
@@ -106,7 +107,7 @@ def to_keras_hub(source: Any, *, approximate: bool = False) -> Any:
             f"{type(source).__name__}; of a model with another head convert model.bert"
         )
     config = source.get_config()
-    _check_expressible(config)
+    _check_expressible(source, config)
     differences = _differences(config, is_masked_lm=isinstance(source, BertForMaskedLM))
     if differences and not approximate:
         raise KbertError(
@@ -213,9 +214,12 @@ def _pairs(model: Any, converted: Any) -> Iterator[tuple[Any, list[Any]]]:
                     yield getattr(found, name), [getattr(other, name) for other in others]
 
 
-def _check_expressible(config: dict[str, Any]) -> None:
+def _check_expressible(source: Any, config: dict[str, Any]) -> None:
     """Raises KbertError if a model has what KerasHub's has not even nearly."""
-    config = {"tie_word_embeddings": True, **config}
+    architecture = encoder_of(source).architecture
+    if architecture != "bert":
+        raise KbertError(f"KerasHub's BERT cannot have architecture={architecture!r}")
+    config = {"tie_word_embeddings": True, "num_hidden_groups": None, "block_size": None, **config}
     for name, expressible in (
         ("embedding_size", config["embedding_size"] == config["hidden_size"]),
         ("position_offset", config["position_offset"] == 0),
@@ -224,6 +228,8 @@ def _check_expressible(config: dict[str, Any]) -> None:
         ("hidden_act", config["hidden_act"] in ("gelu", "gelu_new")),
         ("tie_word_embeddings", config["tie_word_embeddings"]),
         ("attention_window", config["attention_window"] is None),
+        ("block_size", config["block_size"] is None),
+        ("num_hidden_groups", config["num_hidden_groups"] is None),
     ):
         if not expressible:
             raise KbertError(f"KerasHub's BERT cannot have {name}={config[name]!r}")
@@ -254,10 +260,10 @@ def _to_hub_tokenizer(hub: Any, tokenizer: Tokenizer) -> Any:
     settings = tokenizer.settings
     lowercase, accents = settings["lowercase"], settings["strip_accents"]
     others = set(settings) - {"lowercase", "strip_accents", "split_cjk"}
-    if tokenizer.scores is not None or not settings["split_cjk"] or others:
+    if not tokenizer.is_wordpiece or not settings["split_cjk"] or others:
         raise KbertError(
             "KerasHub's BertTokenizer is plain WordPiece, and cannot have "
-            f"{', '.join(sorted(others)) or 'unigram scores or split_cjk=False'}; set "
+            f"{', '.join(sorted(others)) or 'unigram scores, merges or split_cjk=False'}; set "
             "model.tokenizer = None to convert the weights alone"
         )
     return hub.models.BertTokenizer(

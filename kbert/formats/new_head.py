@@ -7,9 +7,10 @@ from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
 from kbert.formats.load_report import LoadReport
 from kbert.layers.initializers import starting_at_zero
-from kbert.models import TASKS
+from kbert.models import new_model
 from kbert.models.base import KbertModel
 from kbert.models.classification import silent_problem_type
+from kbert.models.encoder import encoder_of
 
 
 def with_task(
@@ -54,7 +55,7 @@ def with_task(
             model.problem_type = problem_type
         return model, LoadReport((), ())
 
-    encoder = model if own_task == "encoder" else model.bert
+    encoder = encoder_of(model)
     arguments: dict[str, Any] = encoder.get_config()
     for name in ("name", "format_version", "frozen"):  # a new task trains all of it
         arguments.pop(name, None)
@@ -69,7 +70,7 @@ def with_task(
     if task in ("pretraining", "masked-lm") and hasattr(model, "mlm"):
         arguments["tie_word_embeddings"] = model.mlm.tied
     with starting_at_zero():
-        other = TASKS[task](**arguments)
+        other = new_model(task, encoder.architecture, arguments)
 
     old, new = _weights(model), []
     # A tagger's head is no classifier's, though it has the same name and may have the same shape.
@@ -85,8 +86,7 @@ def with_task(
 
 def _weights(model: KbertModel) -> dict[str, Any]:
     """A model's weights by name: the encoder's as `bert.` and so on, whatever it is called."""
-    encoder = model if model.task == "encoder" else model.bert
-    inner = {id(variable) for variable in encoder.weights}
+    inner = {id(variable) for variable in encoder_of(model).weights}
     parts = {}
     for variable in model.weights:
         path = variable.path.split("/")

@@ -2,9 +2,12 @@
 
 attention.py          the formula, and the layer of heads around it
 kernels/              the same, faster or in less memory, by what each backend does best
+disentangled.py       attention to what a token is and to how far away it stands, apart
 embeddings.py         what a token is, where it stands and which text it is in, added up
-feed_forward.py       the two dense layers behind attention
+rotary.py             positions as rotations of queries and keys
+feed_forward.py       the two dense layers behind attention; the same with a gate
 encoder.py            one layer of the encoder, normalised after each addition
+modern_layer.py       ModernBERT's: normalised before, gated, without biases
 pooling.py            a whole row as one vector
 heads.py              masked words, next sentence, labels
 biaffine.py           words as heads and dependents, and scores of their pairs

@@ -17,8 +17,6 @@ class Dense(keras.layers.Dense):
 
     def call(self, inputs, training=None):
         """(..., I) -> (..., O)."""
-        if self.bias is None:
-            return super().call(inputs, training=training)
         outputs = linear(inputs, self._kernel, self.bias, training=training)
         if self.lora_enabled:  # by way of the r numbers between: W + A B is never made
             narrow = ops.matmul(inputs, ops.cast(self.lora_kernel_a, inputs.dtype))
@@ -28,7 +26,7 @@ class Dense(keras.layers.Dense):
 
 
 def linear(inputs, kernel, bias, training=None, transposed=False):
-    """Multiplies by a matrix and adds a bias.
+    """Multiplies by a matrix and adds a bias, where there is one.
 
     PyTorch runs eagerly, so a separate addition would read and write the whole output once more;
     it has one kernel for both. XLA joins the two by itself, but on a CPU it sums a bias's gradient
@@ -38,7 +36,7 @@ def linear(inputs, kernel, bias, training=None, transposed=False):
     Args:
         inputs: (..., I).
         kernel: (I, O), or (O, I) if transposed; a tensor or a variable.
-        bias: (O,), likewise.
+        bias: (O,), likewise; or None.
         training: whether gradients will be asked for.
         transposed: whether the kernel stands as an embedding table does, a row for each output.
 
@@ -50,11 +48,14 @@ def linear(inputs, kernel, bias, training=None, transposed=False):
 
         flat = inputs.reshape(-1, inputs.shape[-1])
         kernel = torch.t(kernel) if transposed else kernel
-        return torch.addmm(bias, flat, kernel).reshape(*inputs.shape[:-1], kernel.shape[1])
-    inputs, kernel, bias = map(ops.convert_to_tensor, (inputs, kernel, bias))
+        rows = torch.mm(flat, kernel) if bias is None else torch.addmm(bias, flat, kernel)
+        return rows.reshape(*inputs.shape[:-1], kernel.shape[1])
+    weights = [kernel] if bias is None else [kernel, bias]
+    inputs, *weights = map(ops.convert_to_tensor, (inputs, *weights))
     if training:
-        return _with_gradients(transposed)(inputs, *values(kernel, bias))
-    return ops.add(ops.matmul(inputs, ops.transpose(kernel) if transposed else kernel), bias)
+        return _with_gradients(transposed)(inputs, *values(*weights))
+    outputs = ops.matmul(inputs, ops.transpose(weights[0]) if transposed else weights[0])
+    return outputs if bias is None else ops.add(outputs, weights[1])
 
 
 def values(*weights):
@@ -78,10 +79,10 @@ def sum_of_rows(rows):
 
 
 def _with_gradients(transposed: bool):
-    """(inputs, kernel, bias) -> (..., O), with gradients spelled out."""
+    """(inputs, kernel, bias if there is one) -> (..., O), with gradients spelled out."""
 
     @ops.custom_gradient
-    def run(inputs, kernel, bias):
+    def run(inputs, kernel, *bias):
         matrix = ops.transpose(kernel) if transposed else kernel  # (I, O)
 
         def gradients(upstream):
@@ -93,9 +94,10 @@ def _with_gradients(transposed: bool):
             else:  # what is transposed is copied, so let it be the smaller factor
                 for_kernel = _as_it_is(ops.matmul(ops.transpose(flat), rows))  # (I, O)
             for_inputs = ops.reshape(ops.matmul(rows, ops.transpose(matrix)), ops.shape(inputs))
-            return for_inputs, for_kernel, sum_of_rows(rows)
+            return for_inputs, for_kernel, *([sum_of_rows(rows)] if bias else [])
 
-        return ops.add(ops.matmul(inputs, matrix), bias), gradients
+        outputs = ops.matmul(inputs, matrix)
+        return ops.add(outputs, bias[0]) if bias else outputs, gradients
 
     return run
 

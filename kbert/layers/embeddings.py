@@ -19,7 +19,7 @@ class Embeddings(keras.layers.Layer):
     """Token + position + segment embeddings, layer-normalised, with dropout.
 
     Where the tables are narrower than the encoder (ELECTRA's small models), a projection E -> D
-    follows.
+    follows; in ALBERT always.
 
     Args:
         vocab_size: V.
@@ -34,6 +34,7 @@ class Embeddings(keras.layers.Layer):
         embedding_size: E; None means D.
         position_offset: the row of the position table at which a text begins: 0 in BERT, and
             in RoBERTa the id of padding + 1.
+        always_project: whether the projection is there where E is D, too.
 
     Example:
         >>> import numpy as np
@@ -41,7 +42,8 @@ class Embeddings(keras.layers.Layer):
         >>> tuple(embeddings(np.array([[2, 5, 3]], "int32")).shape)
         (1, 3, 16)
 
-    Source: Devlin et al. 2018, figure 2; Clark et al. 2020 (ELECTRA), appendix A, for E.
+    Source: Devlin et al. 2018, figure 2; Clark et al. 2020 (ELECTRA), appendix A, for E; Lan et al.
+        2020 (ALBERT), section 3.1, for the projection.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Embeddings(keras.layers.Layer):
         seed: int = 0,
         embedding_size: int | None = None,
         position_offset: int = 0,
+        always_project: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -63,6 +66,8 @@ class Embeddings(keras.layers.Layer):
         self.hidden_size = hidden_size
         self.embedding_size = embedding_size or hidden_size
         self.position_offset = position_offset
+        self.always_project = always_project
+        self.projection = None
         self.max_position_embeddings = max_position_embeddings
         self.type_vocab_size = type_vocab_size
         self.initializer_range = initializer_range
@@ -88,7 +93,7 @@ class Embeddings(keras.layers.Layer):
         if self.type_vocab_size:
             self.segment_table = table(self.type_vocab_size, "segment_table")
         self.layer_norm.build((None, None, self.embedding_size))
-        if self.embedding_size != self.hidden_size:
+        if self.always_project or self.embedding_size != self.hidden_size:
             self.projection = Dense(
                 self.hidden_size,
                 kernel_initializer=TruncatedNormal(
@@ -134,7 +139,7 @@ class Embeddings(keras.layers.Layer):
         total = token + position + segment  # float32
         hidden = run(self.layer_norm, total, training=training)
         hidden = run(self.dropout, hidden, training=training)
-        if self.embedding_size == self.hidden_size:
+        if self.projection is None:
             return hidden
         return run(self.projection, hidden, training=training)
 

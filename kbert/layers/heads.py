@@ -31,7 +31,7 @@ def gather_positions(hidden, positions):
 class MaskedLMHead(keras.layers.Layer):
     """Scores every word of the vocabulary at masked positions.
 
-        logits = LayerNorm(act(h W + b)) T^T + c
+        logits = LayerNorm(act(h W + b)) T^T + c        (ModernBERT has no b, nor the norm a beta)
 
     T is the token embedding table: the decoder is tied to it. It is an argument of the call, so
     it belongs to one layer only. Positions are gathered first: logits at all positions would be
@@ -45,6 +45,7 @@ class MaskedLMHead(keras.layers.Layer):
         embedding_size: E, the width of T.
         hidden_act: the name of act.
         tied: whether T is the embedding table; else the head has a table of its own.
+        use_bias: whether W has its b, and the norm its beta.
 
     Example:
         >>> import numpy as np
@@ -64,9 +65,11 @@ class MaskedLMHead(keras.layers.Layer):
         embedding_size: int | None = None,
         hidden_act: str = "gelu",
         tied: bool = True,
+        use_bias: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.use_bias = use_bias
         self.vocab_size = vocab_size
         self.embedding_size = embedding_size
         self.hidden_act = hidden_act
@@ -81,13 +84,17 @@ class MaskedLMHead(keras.layers.Layer):
         initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, "transform"))
         self.transform = Dense(
             embedding_size,
+            use_bias=self.use_bias,
             kernel_initializer=initializer,
             dtype=self.dtype_policy,
             name="transform",
         )
         self.transform.build(hidden_shape)
         self.layer_norm = LayerNorm(
-            epsilon=self.layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
+            epsilon=self.layer_norm_eps,
+            center=self.use_bias,
+            dtype=self.dtype_policy,
+            name="layer_norm",
         )
         self.layer_norm.build((*hidden_shape[:-1], embedding_size))
         if not self.tied:
@@ -130,6 +137,63 @@ class MaskedLMHead(keras.layers.Layer):
     def compute_output_shape(self, hidden_shape, embedding_table_shape=None, positions_shape=None):
         """(B, P, V), or (B, L, V) without positions."""
         return (*(positions_shape or hidden_shape[:2]), self.vocab_size)
+
+
+@keras.saving.register_keras_serializable("kbert")
+class TokenTransform(keras.layers.Layer):
+    """LayerNorm(act(h W)) of every token, with which ModernBERT's heads on tokens begin.
+
+    Args:
+        layer_norm_eps: added to the variance before the root; the norm has no beta.
+        initializer_range: standard deviation of the starting weights.
+        seed: seed of the starting weights.
+        hidden_act: the name of act.
+
+    Example:
+        >>> tuple(TokenTransform()(ops.zeros((2, 7, 16))).shape)
+        (2, 7, 16)
+
+    Source: transformers, modeling_modernbert.py, `ModernBertPredictionHead`.
+    """
+
+    def __init__(
+        self,
+        layer_norm_eps: float = 1e-5,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        hidden_act: str = "gelu",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.hidden_act = hidden_act
+        self.initializer_range, self.seed = initializer_range, seed
+        self.layer_norm = LayerNorm(
+            epsilon=layer_norm_eps, center=False, dtype=self.dtype_policy, name="layer_norm"
+        )
+
+    def build(self, input_shape):
+        """Makes the projection D -> D and the norm."""
+        self.dense = Dense(
+            input_shape[-1],
+            use_bias=False,
+            kernel_initializer=TruncatedNormal(
+                self.initializer_range, seed=sub_seed(self.seed, "dense")
+            ),
+            dtype=self.dtype_policy,
+            name="dense",
+        )
+        self.dense.build(input_shape)
+        self.layer_norm.build(input_shape)
+        self.built = True
+
+    def call(self, hidden, training=None):
+        """(B, L, D) -> (B, L, D)."""
+        bent = activation(self.hidden_act, run(self.dense, hidden, training=training), training)
+        return run(self.layer_norm, bent, training=training)
+
+    def compute_output_shape(self, input_shape):
+        """The shape does not change."""
+        return input_shape
 
 
 @keras.saving.register_keras_serializable("kbert")

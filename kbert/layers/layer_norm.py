@@ -23,19 +23,22 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     def call(self, inputs, training=None):
         """(..., D) -> (..., D), computed in float32."""
-        is_plain = self.scale and self.center and self.axis in (-1, [-1])
+        is_plain = self.scale and self.axis in (-1, [-1])
         if keras.backend.backend() == "torch" or not training or not is_plain:
             return super().call(inputs)
         normal = ops.layer_normalization(ops.cast(inputs, "float32"), epsilon=self.epsilon)
-        gamma, beta = values(ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32"))
-        return ops.cast(_scale_and_shift(normal, gamma, beta), self.compute_dtype)
+        weights = [self.gamma, self.beta] if self.center else [self.gamma]
+        weights = values(*(ops.cast(weight, "float32") for weight in weights))
+        return ops.cast(_scale_and_shift(normal, *weights), self.compute_dtype)
 
 
 @ops.custom_gradient
-def _scale_and_shift(normal, gamma, beta):
+def _scale_and_shift(normal, gamma, *beta):
     def gradients(upstream):
         rows = ops.reshape(upstream, (-1, gamma.shape[0]))  # (M, D)
         scaled = rows * ops.reshape(normal, (-1, gamma.shape[0]))
-        return upstream * gamma, sum_of_rows(scaled), sum_of_rows(rows)
+        of_beta = [sum_of_rows(rows)] if beta else []
+        return upstream * gamma, sum_of_rows(scaled), *of_beta
 
-    return normal * gamma + beta, gradients
+    scaled = normal * gamma
+    return scaled + beta[0] if beta else scaled, gradients

@@ -21,6 +21,7 @@ _SETTINGS = (
     "dtype",
     "remat",
     "attention_window",
+    "block_size",
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
     "seed",
@@ -272,9 +273,9 @@ class KbertModel(keras.Model):
         """The same weights and tokenizer in a model that computes otherwise.
 
         Args:
-            **settings: arguments of `Bert` that change no weight: `dtype`, `remat`,
-                `attention_window`, `hidden_dropout_prob`, `attention_probs_dropout_prob`, and
-                `seed`, which then is that of dropout.
+            **settings: arguments of the encoder that change no weight: `dtype`, `remat`,
+                `attention_window` (of a Bert), `block_size` (of a BigBird), `hidden_dropout_prob`,
+                `attention_probs_dropout_prob`, and `seed`, which then is that of dropout.
 
         Returns:
             A new model, not compiled; what was frozen is.
@@ -289,10 +290,11 @@ class KbertModel(keras.Model):
             >>> on_a_t4.dtype_policy.name, on_a_t4.get_config()["remat"]
             ('mixed_float16', True)
         """
-        strange = sorted(set(settings) - set(_SETTINGS))
-        if strange:
-            raise KbertError(f"{strange[0]} is none of {', '.join(_SETTINGS)}")
         config = self.get_config()
+        known = [name for name in _SETTINGS if name in config]
+        strange = sorted(set(settings) - set(known))
+        if strange:
+            raise KbertError(f"{strange[0]} is none of {', '.join(known)}")
         with starting_at_zero(heads=True):
             model = type(self).from_config(config | settings)
         if len(model.weights) != len(self.weights):

@@ -1,13 +1,13 @@
-"""What a model with a head on a Bert has beside the head."""
+"""What a model with a head on an encoder has beside the head."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kbert.errors import KbertError
-from kbert.layers.heads import LabelHead
+from kbert.layers.heads import LabelHead, TokenTransform
 from kbert.layers.initializers import sub_seed
 from kbert.models.base import DETAILS, KbertModel
-from kbert.models.bert import Bert
+from kbert.models.encoder import encoder_class
 from kbert.models.logits import check_losses, takes_indices
 from kbert.models.watched_data import LabelLimits
 from kbert.text.tokenizer import Tokenizer
@@ -16,18 +16,35 @@ MOST_LABEL_CHARACTERS = 100  # a file with a longer one would not be opened agai
 
 
 class BertWithHead(KbertModel):
-    """A Bert under `self.bert`, whose arguments and tokenizer are the model's own.
+    """An encoder under `self.bert`, whose arguments and tokenizer are the model's own.
 
     A subclass makes its heads, names its own arguments in `self._head_arguments`, and sets
     `self.built`.
+
+    Args:
+        name: the model's name.
+        dtype: a dtype policy's name.
+        architecture: which encoder: "bert", or another name of `kbert.catalog.ENCODERS`.
+        **bert_arguments: the encoder's arguments.
+
+    Raises:
+        KbertError: if there is no such encoder, or its arguments cannot be.
     """
 
-    def __init__(self, *, name: str, dtype: str | None = None, **bert_arguments: Any):
+    def __init__(
+        self,
+        *,
+        name: str,
+        dtype: str | None = None,
+        architecture: str = "bert",
+        **bert_arguments: Any,
+    ):
         super().__init__(name=name, dtype=dtype)
-        self.bert = Bert(**bert_arguments, dtype=self.dtype_policy.name)
+        self.bert = encoder_class(architecture)(**bert_arguments, dtype=self.dtype_policy.name)
         self.vocab_size, self.max_length = self.bert.vocab_size, self.bert.max_length
         self.num_segments = self.bert.num_segments
         self._head_arguments: dict[str, Any] = {}
+        self.transform: TokenTransform | None = None  # of a head on tokens
 
     def __call__(self, inputs=None, *args, **kwargs):
         """Runs the model; see `KbertModel`."""
@@ -72,13 +89,34 @@ class BertWithHead(KbertModel):
         head = LabelHead(
             num_labels=num_labels,
             dropout=config["hidden_dropout_prob"] if dropout is None else dropout,
-            initializer_range=config["initializer_range"],
+            initializer_range=self.bert.label_range,
             seed=sub_seed(config["seed"], name),
             dtype=self.dtype_policy.name,
             name=name,
         )
         head.build((None, config["hidden_size"]))
         return head
+
+    def _token_transform(self) -> TokenTransform | None:
+        """What a head on tokens begins with, where the encoder's architecture has that."""
+        config = self.bert.get_config()
+        if not self.bert.token_heads_transform:
+            return None
+        layer = TokenTransform(
+            layer_norm_eps=config["layer_norm_eps"],
+            initializer_range=self.bert.output_range,
+            seed=sub_seed(config["seed"], "transform"),
+            hidden_act=config["hidden_act"],
+            dtype=self.dtype_policy.name,
+            name="transform",
+        )
+        layer.build((None, None, config["hidden_size"]))
+        return layer
+
+    def _token_vectors(self, inputs, training):
+        """(B, L, D) for a head on tokens."""
+        hidden = self.bert(inputs, training=training)["last_hidden_state"]
+        return hidden if self.transform is None else self.transform(hidden, training=training)
 
     def name_labels(self, labels: Sequence[str]) -> None:
         """Gives the labels of a classifier or tagger other names.
@@ -115,8 +153,12 @@ class BertWithHead(KbertModel):
         self.bert.tokenizer = tokenizer
 
     def _config(self) -> dict[str, Any]:
-        """The arguments of the Bert within, and those of the heads."""
-        return {**self.bert._config(), **self._head_arguments}
+        """The arguments of the encoder within, those of the heads, and which encoder it is."""
+        config = {**self.bert._config(), **self._head_arguments}
+        # Where it is BERT's nothing says so: the files are those that older kberts read.
+        if self.bert.architecture != "bert":
+            config["architecture"] = self.bert.architecture
+        return config
 
 
 def check_labels(labels: Any) -> list[str]:

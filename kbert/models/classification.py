@@ -10,8 +10,8 @@ from typing import Any
 import keras
 
 from kbert.errors import KbertError
-from kbert.models.bert import input_ids_shape
 from kbert.models.bert_with_head import BertWithHead
+from kbert.models.encoder import input_ids_shape
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 

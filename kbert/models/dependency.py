@@ -17,8 +17,8 @@ from kbert.errors import KbertError, number_from_zero, whole_number
 from kbert.layers.biaffine import Biaffine, WordRole
 from kbert.layers.heads import gather_positions
 from kbert.layers.initializers import sub_seed
-from kbert.models.bert import input_ids_shape
 from kbert.models.bert_with_head import BertWithHead
+from kbert.models.encoder import input_ids_shape
 
 NO_WORD = -1e9  # the score of a head that is padding
 

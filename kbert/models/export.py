@@ -69,7 +69,7 @@ def export(model: keras.Model, filepath: str | Path, format: str) -> None:
 
 def _signature(model: Any) -> _Signature:
     bert = getattr(model, "bert", model)
-    segments = ("token_type_ids",) if bert.embeddings.type_vocab_size > 1 else ()
+    segments = ("token_type_ids",) if bert.num_segments > 1 else ()
     inputs = ("input_ids", *segments, "attention_mask")
     only = "sentence_embedding" if model.task == "sentence-embedding" else "logits"
 

@@ -15,7 +15,7 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
-from kbert.models.bert import Bert
+from kbert.models.encoder import encoder_of
 from kbert.models.lora import check_no_adapters
 from kbert.text.korean.normalize import normalize
 from kbert.text.tokenizer import Tokenizer
@@ -58,7 +58,7 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
     """
     check_no_adapters(model)
     tokenizer = model.tokenizer
-    if tokenizer is None or tokenizer.scores is not None:
+    if tokenizer is None or not tokenizer.is_wordpiece:
         raise KbertError("the model has no WordPiece tokenizer, so its vocabulary cannot be longer")
     _check(tokens, tokenizer)
     tokens = [normalize(token, tokenizer.form) for token in tokens]
@@ -114,8 +114,7 @@ def _longer(tokenizer: Tokenizer, tokens: Sequence[str]) -> Tokenizer:
 
 def _tables(model: KbertModel) -> list:
     """The variables that have a row for each token."""
-    encoder = model if isinstance(model, Bert) else model.bert
-    tables = [encoder.embeddings.token_table]
+    tables = [encoder_of(model).embeddings.token_table]
     if hasattr(model, "mlm"):
         tables += [model.mlm.bias] + ([] if model.mlm.tied else [model.mlm.decoder])
     return tables

@@ -4,12 +4,14 @@ Lower layers hold what all tasks need, upper ones what pretraining needed. On sm
 worth keeping, and the other is worth nothing.
 """
 
+from typing import Any
+
 import keras
 
 from kbert.errors import KbertError, whole_number
 from kbert.layers.initializers import TruncatedNormal
 from kbert.models.base import KbertModel
-from kbert.models.bert import Bert
+from kbert.models.encoder import Encoder, encoder_of
 from kbert.models.lora import check_no_adapters
 
 
@@ -18,14 +20,15 @@ def freeze(model: KbertModel, layers: int | None = None) -> None:
 
     Args:
         model: any of kbert's; its file remembers what is frozen.
-        layers: how many encoder layers, from the bottom, and the embeddings with them; with 0 the
-            embeddings alone. None means all, with the pooler: only the head is trained.
+        layers: how many encoder layers, from the bottom, and the tables below with them; with 0 the
+            tables alone. None means all, with the pooler: only the head is trained.
 
     Raises:
-        KbertError: if there are not as many layers.
+        KbertError: if there are not as many layers, or one of them is above, too, as where layers
+            share their weights (ALBERT).
 
     Example:
-        >>> from kbert import SIZES
+        >>> from kbert import SIZES, Bert
         >>> bert = Bert(vocab_size=100, **SIZES["tiny"])
         >>> freeze(bert, layers=1)
         >>> [layer.trainable for layer in bert.encoder_layers]
@@ -33,12 +36,15 @@ def freeze(model: KbertModel, layers: int | None = None) -> None:
 
     Source: Lee et al. 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning".
     """
-    bert = _encoder(model)
-    count = len(bert.encoder_layers) if layers is None else _count(bert, layers)
-    for layer in (bert.embeddings, *bert.encoder_layers[:count]):
-        layer.trainable = False
-    if layers is None and bert.pooler is not None:
-        bert.pooler.trainable = False
+    bert = encoder_of(model)
+    count = len(bert.layers_in_order) if layers is None else _count(bert, layers)
+    lower, _ = _cut(bert, count)
+    for layer in (bert.embeddings, bert.relative_positions, *lower):
+        if layer is not None:
+            layer.trainable = False
+    for layer in (bert.final_norm, bert.pooler):
+        if layers is None and layer is not None:
+            layer.trainable = False
 
 
 def reinitialize_top(model: KbertModel, layers: int) -> None:
@@ -50,10 +56,11 @@ def reinitialize_top(model: KbertModel, layers: int) -> None:
             alone.
 
     Raises:
-        KbertError: if there are not as many layers, or the model has adapters (LoRA).
+        KbertError: if there are not as many layers, one of them is below, too, or the model has
+            adapters (LoRA).
 
     Example:
-        >>> from kbert import SIZES
+        >>> from kbert import SIZES, Bert
         >>> bert = Bert(vocab_size=100, **SIZES["tiny"])
         >>> bert.set_weights([weight + 1 for weight in bert.get_weights()])  # as if trained
         >>> reinitialize_top(bert, layers=1)
@@ -63,9 +70,10 @@ def reinitialize_top(model: KbertModel, layers: int) -> None:
     Source: Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 5.
     """
     check_no_adapters(model)
-    bert = _encoder(model)
-    count = _count(bert, layers)
-    top = bert.encoder_layers[len(bert.encoder_layers) - count :]
+    bert = encoder_of(model)
+    _, top = _cut(bert, len(bert.layers_in_order) - _count(bert, layers))
+    if top and bert.final_norm is not None:
+        top.append(bert.final_norm)
     for part in (*top, *([] if bert.pooler is None else [bert.pooler])):
         for layer in part._flatten_layers():
             _begin_anew(layer)
@@ -81,12 +89,25 @@ def _begin_anew(layer: keras.layers.Layer) -> None:
             weight.assign(keras.ops.full(weight.shape, start, weight.dtype))
 
 
-def _encoder(model: KbertModel) -> Bert:
-    return model if isinstance(model, Bert) else model.bert
+def _cut(bert: Encoder, count: int) -> tuple[list[Any], list[Any]]:
+    """The lowest `count` layers, and the others.
+
+    Raises:
+        KbertError: if one is among both, as where layers share their weights (ALBERT).
+    """
+    lower, upper = bert.layers_in_order[:count], bert.layers_in_order[count:]
+    shared = {id(layer) for layer in lower} & {id(layer) for layer in upper}
+    if shared:
+        raise KbertError(
+            f"layers below and above the place {count} of {len(lower) + len(upper)} share their "
+            "weights, so what is done to the one is done to the other; take all of them, or a "
+            "place between two groups (num_hidden_groups)"
+        )
+    return lower, upper
 
 
-def _count(bert: Bert, layers: int) -> int:
-    count, most = whole_number("layers", layers, 0), len(bert.encoder_layers)
+def _count(bert: Encoder, layers: int) -> int:
+    count, most = whole_number("layers", layers, 0), len(bert.layers_in_order)
     if count > most:
         raise KbertError(f"the model has {most} encoder layers, not {count}")
     return count

@@ -15,7 +15,7 @@ from kbert.errors import KbertError, whole_number
 from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, starting_at_zero, sub_seed
 from kbert.models.base import KbertModel
-from kbert.models.bert import Bert
+from kbert.models.encoder import encoder_of
 
 
 def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) -> None:
@@ -48,7 +48,7 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
     """
     rank = whole_number("rank", rank, 1)
     check_no_adapters(model)
-    bert = model if isinstance(model, Bert) else model.bert
+    bert = encoder_of(model)
     # By its weights: what a file remembers as frozen are layers, and a merged model has none.
     for weight in bert.weights:
         weight.trainable = False
@@ -77,7 +77,7 @@ def merge_lora(model: KbertModel) -> KbertModel:
         KbertError: if the model has no adapters.
 
     Example:
-        >>> from kbert import SIZES
+        >>> from kbert import SIZES, Bert
         >>> bert = Bert(vocab_size=100, **SIZES["tiny"])
         >>> add_lora(bert)
         >>> len(bert.weights), len(merge_lora(bert).weights)

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kbert.models.bert import input_ids_shape
 from kbert.models.bert_with_head import BertWithHead
+from kbert.models.encoder import input_ids_shape
 
 
 @keras.saving.register_keras_serializable("kbert")

@@ -11,8 +11,8 @@ import keras
 from kbert.errors import KbertError
 from kbert.layers.heads import MaskedLMHead, NextSentenceHead
 from kbert.layers.initializers import sub_seed
-from kbert.models.bert import Bert, input_ids_shape
 from kbert.models.bert_with_head import BertWithHead
+from kbert.models.encoder import Encoder, input_ids_shape
 
 
 class _BertWithMaskedLM(BertWithHead):
@@ -29,11 +29,12 @@ class _BertWithMaskedLM(BertWithHead):
         self.mlm = MaskedLMHead(
             vocab_size=config["vocab_size"],
             layer_norm_eps=config["layer_norm_eps"],
-            initializer_range=config["initializer_range"],
+            initializer_range=self.bert.output_range,
             seed=sub_seed(config["seed"], "mlm"),
-            embedding_size=config["embedding_size"],
+            embedding_size=self.bert.embeddings.token_table.shape[1],
             hidden_act=config["hidden_act"],
             tied=tie_word_embeddings,
+            use_bias=self.bert.has_biases,
             dtype=self.dtype_policy.name,
             name="mlm",
         )
@@ -180,7 +181,7 @@ class BertForNextSentencePrediction(BertWithHead):
         return keras.KerasTensor((input_ids_shape(inputs)[0], 2), "float32")
 
 
-def _next_sentence_head(bert: Bert) -> NextSentenceHead:
+def _next_sentence_head(bert: Encoder) -> NextSentenceHead:
     config = bert.get_config()
     seed = sub_seed(config["seed"], "nsp")
     policy = bert.dtype_policy.name

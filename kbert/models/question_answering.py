@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from kbert.models.bert import input_ids_shape
 from kbert.models.bert_with_head import BertWithHead
+from kbert.models.encoder import input_ids_shape
 from kbert.models.watched_data import LENGTH
 
 
@@ -33,6 +33,7 @@ class BertForQuestionAnswering(BertWithHead):
 
     def __init__(self, *, name: str = "bert_for_question_answering", **bert_arguments: Any):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
+        self.transform = self._token_transform()
         self.span = self._label_head("span", 2)
         self.built = True
 
@@ -46,7 +47,7 @@ class BertForQuestionAnswering(BertWithHead):
             inputs: as for `Bert`: the question is the first text, the second holds the answer.
             training: whether to drop.
         """
-        logits = self.span(self.bert(inputs, training=training)["last_hidden_state"])  # (B, L, 2)
+        logits = self.span(self._token_vectors(inputs, training))  # (B, L, 2)
         return {"start": logits[..., 0], "end": logits[..., 1]}
 
     def compute_output_spec(self, inputs, training=None) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, starting_at_zero, sub_seed
 from kbert.layers.pooling import POOLINGS, normalized, pool_tokens
 from kbert.models.base import KbertModel
-from kbert.models.bert import input_ids_shape
 from kbert.models.bert_with_head import BertWithHead
+from kbert.models.encoder import encoder_of, input_ids_shape
 from kbert.models.lora import check_no_adapters
 
 LAST_FOUR = "last-four"
@@ -160,7 +160,7 @@ class SentenceBert(BertWithHead):
         if not isinstance(model, KbertModel):
             raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
         check_no_adapters(model)
-        encoder: Any = model if model.task == "encoder" else model.bert
+        encoder = encoder_of(model)
         config = {**encoder._config(), "add_pooling_layer": False}
         strange = sorted(set(arguments) & set(config))
         if strange:
@@ -168,7 +168,7 @@ class SentenceBert(BertWithHead):
         former = model if isinstance(model, SentenceBert) else None
         own = {} if former is None else former._head_arguments
         with starting_at_zero():
-            made = cls(**config, **{**own, **arguments})
+            made = cls(architecture=encoder.architecture, **config, **{**own, **arguments})
         pooler = {id(w) for w in ([] if encoder.pooler is None else encoder.pooler.weights)}
         kept = [weight for weight in encoder.weights if id(weight) not in pooler]
         made.bert.set_weights([ops.convert_to_numpy(weight) for weight in kept])

@@ -18,8 +18,8 @@ from kbert.errors import KbertError
 from kbert.layers.heads import LabelHead
 from kbert.layers.initializers import sub_seed
 from kbert.models.base import KbertModel
-from kbert.models.bert import Bert, input_ids_shape
 from kbert.models.bert_with_head import check_labels
+from kbert.models.encoder import Encoder, input_ids_shape
 from kbert.models.logits import check_losses, takes_indices
 from kbert.models.sentence import SentenceBert
 from kbert.text.tokenizer import Tokenizer
@@ -107,7 +107,7 @@ class SiameseBert(KbertModel):
         config = self.sentence_model.bert.get_config()
         head = LabelHead(
             num_labels=len(self.labels),
-            initializer_range=config["initializer_range"],
+            initializer_range=self.sentence_model.bert.label_range,
             seed=sub_seed(config["seed"], "siamese"),
             dtype=self.dtype_policy.name,
             name="classifier",
@@ -164,7 +164,7 @@ class SiameseBert(KbertModel):
         return self.sentence_model
 
     @property
-    def bert(self) -> Bert:
+    def bert(self) -> Encoder:
         """The encoder within, for what is done to one before it is trained, as `kbert.freeze`."""
         return self.sentence_model.bert
 

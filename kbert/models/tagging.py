@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from kbert.models.bert import input_ids_shape
 from kbert.models.bert_with_head import BertWithHead
+from kbert.models.encoder import input_ids_shape
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -45,6 +45,7 @@ class BertForTokenClassification(BertWithHead):
     ):
         super().__init__(name=name, **{"add_pooling_layer": False, **bert_arguments})
         self._head_arguments = {"classifier_dropout": classifier_dropout}
+        self.transform = self._token_transform()
         self.name_labels(labels)
         self.classifier = self._label_head("classifier", len(self.labels), classifier_dropout)
         self.built = True
@@ -54,7 +55,7 @@ class BertForTokenClassification(BertWithHead):
 
     def call(self, inputs, training=None):
         """Scores labels: (B, L, number of labels) logits, float32; inputs as for `Bert`."""
-        hidden = self.bert(inputs, training=training)["last_hidden_state"]  # (B, L, D)
+        hidden = self._token_vectors(inputs, training)  # (B, L, D)
         return self.classifier(hidden, training=training)
 
     def compute_output_spec(self, inputs, training=None):

@@ -12,7 +12,7 @@ from keras import ops
 
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
-from kbert.models.bert import Bert
+from kbert.models.encoder import Encoder, encoder_of
 from kbert.pipelines.encode import BATCH_SIZE, predict, text_list, to_rows, tokenizer_of
 
 POOLINGS = ("mean", "cls")
@@ -49,7 +49,7 @@ def features(
             lists differ in length.
 
     Example:
-        >>> from kbert import SIZES, Tokenizer
+        >>> from kbert import SIZES, Bert, Tokenizer
         >>> bert = Bert(vocab_size=7, **SIZES["tiny"])
         >>> bert.tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##는".split())
         >>> features(bert, ["국회", "국회는"], layers=(-2, -1)).shape
@@ -60,7 +60,7 @@ def features(
     if pooling not in POOLINGS:
         raise KbertError(f"pooling is one of {', '.join(POOLINGS)}, not {pooling!r:.80}")
     tokenizer = tokenizer_of(model)
-    bert = model if isinstance(model, Bert) else model.bert
+    bert = encoder_of(model)
     frozen = _Frozen(bert, _places(bert, layers), pooling)
     rows = to_rows(
         tokenizer,
@@ -79,7 +79,7 @@ def features(
 class _Frozen(KbertModel):
     """An encoder that gives (B, K D): pooled, so that nothing of a batch's length leaves it."""
 
-    def __init__(self, bert: Bert, places: list[int], pooling: str):
+    def __init__(self, bert: Encoder, places: list[int], pooling: str):
         super().__init__(name="features", dtype=bert.dtype_policy.name)
         self.bert, self.places, self.pooling = bert, places, pooling
         self.vocab_size, self.max_length = bert.vocab_size, bert.max_length
@@ -103,9 +103,9 @@ class _Frozen(KbertModel):
         return (None, self.width)
 
 
-def _places(bert: Bert, layers: Sequence[int]) -> list[int]:
+def _places(bert: Encoder, layers: Sequence[int]) -> list[int]:
     """The layers as places in `hidden_states`, which begins with the embeddings."""
-    count = len(bert.encoder_layers) + 1
+    count = len(bert.layers_in_order) + 1
     given = list(layers) if isinstance(layers, Sequence) and not isinstance(layers, str) else []
     if not given or not all(type(each) is int and -count <= each < count for each in given):
         raise KbertError(

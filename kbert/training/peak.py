@@ -17,7 +17,9 @@ _LARGEST = 8192
 _EVERY_SECONDS = 30  # how often the rate is measured, at the most
 _OF_COST = (
     "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size "
-    "max_position_embeddings type_vocab_size attention_window"
+    "max_position_embeddings type_vocab_size attention_window block_size num_random_blocks "
+    "embedding_size num_hidden_groups inner_group_num architecture layer_types local_attention "
+    "position_buckets max_relative_positions share_att_key"
 ).split()
 
 
@@ -30,7 +32,7 @@ class Peak:
     peak. So it is measured again while the run lasts, and the highest counts.
 
     Args:
-        config: of the `Bert` that is trained.
+        config: of the model that is trained.
         stages: the run's.
         dtype: of the products.
         scored: the share of a row's positions whose tokens are told: the mask rate, or 1.
@@ -55,7 +57,7 @@ class Peak:
         dtype: str = "float32",
         scored: float = 0.15,
     ):
-        sizes = {name: config[name] for name in _OF_COST}
+        sizes = {name: config[name] for name in _OF_COST if name in config}
         self.rate, self._dtype, self._measured = 0.0, dtype, -math.inf
         self._operations_per_token = []
         for _, _, rows, length in stages:

@@ -51,6 +51,50 @@ CONFIGS = {
         },
     ),
     "electra": ("Electra", {**_SIZES, "embedding_size": 8}),
+    # E as wide as D, where ALBERT projects all the same; 3 layers of 2 groups, each of 2 layers.
+    "albert": (
+        "Albert",
+        {
+            **_SIZES,
+            "embedding_size": 12,
+            "num_hidden_layers": 3,
+            "num_hidden_groups": 2,
+            "inner_group_num": 2,
+        },
+    ),
+    # Both kinds of layers, rows longer than the window, and thetas of which the files say both.
+    "modernbert": (
+        "ModernBert",
+        {
+            **{name: _SIZES[name] for name in _SIZES if name != "max_position_embeddings"},
+            "num_hidden_layers": 4,
+            "max_position_embeddings": 400,
+            "local_attention": 4,
+            "norm_eps": 1e-4,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "default", "rope_theta": 50.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 9.0},
+            },
+            "classifier_pooling": "mean",
+            **dict.fromkeys(("pad_token_id", "bos_token_id", "cls_token_id"), 0),
+            **dict.fromkeys(("eos_token_id", "sep_token_id"), 3),
+        },
+    ),
+    # Rows longer than half of the buckets, and than the longest distance.
+    "deberta-v2": (
+        "DebertaV2",
+        {
+            **_SIZES,
+            "layer_norm_eps": 1e-5,
+            "relative_attention": True,
+            "position_buckets": 4,
+            "max_relative_positions": 6,
+            "position_biased_input": False,
+            "pos_att_type": ["p2c", "c2p"],
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+        },
+    ),
     "big_bird": ("BigBird", {**_SIZES, "attention_type": "original_full", "sep_token_id": 3}),
 }
 
@@ -88,7 +132,7 @@ def batch(model_type: str) -> dict[str, np.ndarray]:
     ids = np.array([[cls, 7, 30, 8, sep, 9, 10, sep], [cls, 33, 4, 12, sep, pad, pad, pad]])
     mask = np.array([[1] * 8, [1] * 5 + [0] * 3])
     inputs = {"input_ids": ids.astype("int32"), "attention_mask": mask.astype("int32")}
-    if model_type in ("bert", "electra", "big_bird"):
+    if model_type in ("bert", "electra", "albert", "big_bird"):
         segments = np.array([[0] * 5 + [1] * 3, [0] * 8])
         inputs["token_type_ids"] = segments.astype("int32")
     return inputs

@@ -671,6 +671,34 @@ CHECKPOINTS = {
         "id2label|label",
         checkpoint(architectures=["BertForSequenceClassification"], id2label={"0": [], "1": {}}),
     ),
+    "groups without end": (
+        "num_hidden_groups|layers",
+        checkpoint(model_type="albert", num_hidden_groups=10**12),
+    ),
+    "layers of a group without end": (
+        "layers",
+        checkpoint(model_type="albert", inner_group_num=10**12),
+    ),
+    "groups that are a text": (
+        "num_hidden_groups is a whole number from 1",
+        checkpoint(model_type="albert", num_hidden_groups="1"),
+    ),
+    "kinds of layers without end": (
+        "layers",
+        checkpoint(model_type="modernbert", layer_types=["full_attention"] * 10_000),
+    ),
+    "a rotation by code": (
+        "rope_parameters are an object",
+        checkpoint(model_type="modernbert", rope_parameters={"full_attention": CODE}),
+    ),
+    "distances by code": (
+        "pos_att_type is",
+        checkpoint(model_type="deberta-v2", relative_attention=True, pos_att_type=CODE),
+    ),
+    "layers by rule without end": (
+        "asks for 1000000000000 layers",
+        checkpoint(model_type="modernbert", num_hidden_layers=10**12),
+    ),
     "a thin layer of great width": ("asks for a tensor", thin_layer),
     "a string without an end": (
         "not JSON",

@@ -26,6 +26,7 @@ def outputs(model, inputs):
         names = {
             "prediction_logits": "mlm",
             "seq_relationship_logits": "nsp",
+            "sop_logits": "nsp",
             "start_logits": "start",
             "end_logits": "end",
         }
@@ -99,6 +100,22 @@ def test_a_model_of_ours_in_transformers_and_back(task, small, tokenizer, inputs
         ("electra", "ForMaskedLM"),
         ("electra", "ForSequenceClassification"),
         ("electra", "ForTokenClassification"),
+        ("albert", "Model"),
+        ("albert", "ForPreTraining"),
+        ("albert", "ForMaskedLM"),
+        ("albert", "ForSequenceClassification"),
+        ("albert", "ForTokenClassification"),
+        ("albert", "ForQuestionAnswering"),
+        ("deberta-v2", "Model"),
+        ("deberta-v2", "ForMaskedLM"),
+        ("deberta-v2", "ForSequenceClassification"),
+        ("deberta-v2", "ForTokenClassification"),
+        ("deberta-v2", "ForQuestionAnswering"),
+        ("modernbert", "Model"),
+        ("modernbert", "ForMaskedLM"),
+        ("modernbert", "ForSequenceClassification"),
+        ("modernbert", "ForTokenClassification"),
+        ("modernbert", "ForQuestionAnswering"),
         ("big_bird", "ForPreTraining"),
         ("big_bird", "ForSequenceClassification"),
     ],
@@ -125,6 +142,7 @@ def test_the_family_that_is_chosen(tmp_path):
         ("distilbert", "ForMaskedLM"),
         ("electra", "Model"),
         ("electra", "ForSequenceClassification"),
+        ("albert", "ForMaskedLM"),
         ("big_bird", "ForSequenceClassification"),
         ("big_bird", "ForMaskedLM"),
     ):
@@ -137,6 +155,7 @@ def test_the_family_that_is_chosen(tmp_path):
         "DistilBertForMaskedLM",
         "ElectraModel",
         "ElectraForSequenceClassification",
+        "AlbertForMaskedLM",
         "BigBirdForSequenceClassification",
         "BertForMaskedLM",  # the plainest that computes the same, with BigBird's activation
     ]
@@ -156,8 +175,10 @@ def test_a_family_that_cannot_express_a_model(small, tokenizer, tmp_path):
         kbert.export_huggingface(model, tmp_path)
     model.tokenizer = tokenizer
     for family, message in (
-        ("gpt2", "model_type is one of bert, big_bird"),
+        ("gpt2", "model_type is one of albert, bert, big_bird"),
         ("electra", "the family has no head for 'pretraining'"),
+        ("albert", "num_hidden_groups would be 1, and the model's is None"),
+        ("modernbert", "the model's encoder is a Bert, and the family's is another"),
         ("big_bird", None),
     ):
         if message is None:

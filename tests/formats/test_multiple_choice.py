@@ -25,7 +25,18 @@ def answer(reference, inputs):
 
 
 @pytest.mark.parametrize(
-    "family", ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "big_bird"]
+    "family",
+    [
+        "bert",
+        "roberta",
+        "xlm-roberta",
+        "distilbert",
+        "electra",
+        "albert",
+        "modernbert",
+        "deberta-v2",
+        "big_bird",
+    ],
 )
 def test_same_scores_as_transformers_both_ways(family, tmp_path):
     reference, inputs = make_reference(family, ENDING), choices(family)

@@ -34,21 +34,23 @@ def test_every_dense_layer_of_a_model_is_this_one():
         assert len(dense) >= 5 and {type(layer) for layer in dense} == {Dense}, entry.class_name
 
 
+@pytest.mark.parametrize("use_bias", [True, False])
 @pytest.mark.parametrize("shape", [(2, 5, 3), (4, 11)])
-def test_the_gradients(shape):
+def test_the_gradients(shape, use_bias):
     """By hand: dW = x^T dy, db = the sum of dy, for a loss whose dy is known."""
     rng = np.random.default_rng(1)
     inputs = rng.normal(size=shape).astype("float32")
     truth = rng.normal(size=(*shape[:-1], 7)).astype("float32")
-    layer = Dense(7)
+    layer = Dense(7, use_bias=use_bias)
     model = keras.Sequential([keras.Input(shape[1:]), layer])
     model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=False)
-    kernel, bias = (ops.convert_to_numpy(weight) for weight in layer.weights)
+    kernel, *bias = (ops.convert_to_numpy(weight) for weight in layer.weights)
     model.train_on_batch(inputs, truth)
-    upstream = 2 * (inputs @ kernel + bias - truth) / truth.size
+    upstream = 2 * (inputs @ kernel + sum(bias) - truth) / truth.size
     flat, rows = inputs.reshape(-1, shape[-1]), upstream.reshape(-1, 7)
     np.testing.assert_allclose(layer.get_weights()[0], kernel - flat.T @ rows, atol=1e-5)
-    np.testing.assert_allclose(layer.get_weights()[1], bias - rows.sum(axis=0), atol=1e-5)
+    for trained, before in zip(layer.get_weights()[1:], bias, strict=True):
+        np.testing.assert_allclose(trained, before - rows.sum(axis=0), atol=1e-5)
 
 
 class ByTable(keras.layers.Layer):

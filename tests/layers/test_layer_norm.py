@@ -11,18 +11,19 @@ def formula(x, gamma, beta, epsilon):
     return centered / np.sqrt((centered**2).mean(axis=-1, keepdims=True) + epsilon) * gamma + beta
 
 
+@pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_values_and_gradients(jit_compile):
+def test_values_and_gradients(jit_compile, center):
     """Gradients by differences of the formula in float64, for a loss sum((y - truth)^2) / size."""
     if jit_compile and keras.backend.backend() == "torch":
         pytest.skip("PyTorch runs eagerly")
     rng = np.random.default_rng(0)
     x, truth = rng.normal(1, 2, (6, 5)), rng.normal(size=(3, 4, 5))
-    gamma, beta = rng.normal(size=5), rng.normal(size=5)
+    gamma, beta = rng.normal(size=5), rng.normal(size=5) if center else np.zeros(5)
     places = rng.integers(0, 6, (3, 4))
-    table, norm = keras.layers.Embedding(6, 5), LayerNorm(epsilon=0.01)
+    table, norm = keras.layers.Embedding(6, 5), LayerNorm(epsilon=0.01, center=center)
     model = keras.Sequential([keras.Input((4,), dtype="int32"), table, norm])
-    model.set_weights([x, gamma, beta])
+    model.set_weights([x, gamma, beta] if center else [x, gamma])
     np.testing.assert_allclose(
         model.predict(places, verbose=0), formula(x[places], gamma, beta, 0.01), atol=1e-5
     )

@@ -11,9 +11,16 @@ from kbert.layers.attention import SelfAttention
 from kbert.layers.dropout import Dropout
 from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer
-from kbert.layers.feed_forward import FeedForward
-from kbert.layers.heads import LabelHead, MaskedLMHead, NextSentenceHead, gather_positions
+from kbert.layers.feed_forward import FeedForward, GatedFeedForward
+from kbert.layers.heads import (
+    LabelHead,
+    MaskedLMHead,
+    NextSentenceHead,
+    TokenTransform,
+    gather_positions,
+)
 from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.modern_layer import ModernLayer, TokenEmbeddings
 from kbert.layers.pooling import Pooler
 
 
@@ -136,13 +143,21 @@ def test_next_sentence_head():
 @pytest.mark.parametrize(
     "layer",
     [
-        Embeddings(20, 6, 8, 3, 0.2, 1e-9, 0.5, 3, embedding_size=4, position_offset=2),
+        Embeddings(
+            20, 6, 8, 3, 0.2, 1e-9, 0.5, 3, embedding_size=4, position_offset=2, always_project=True
+        ),
         EncoderLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 3, hidden_act="relu", attention_window=5),
-        SelfAttention(2, 0.2, 0.5, 3, window=5),
+        SelfAttention(2, 0.2, 0.5, 3, window=5, use_bias=False, output_range=0.25),
         Dropout(0.2, 3),
         FeedForward(12, 0.5, 3, hidden_act="relu"),
-        Pooler(0.5, 3, "gelu"),
-        MaskedLMHead(9, 1e-9, 0.5, 3, embedding_size=4, hidden_act="relu", tied=False),
+        GatedFeedForward(12, 0.2, 0.5, 0.25, 3, hidden_act="relu"),
+        TokenEmbeddings(20, 6, 0.2, 1e-9, 0.5, 3),
+        ModernLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 0.25, 3, "relu", 5, attention_norm=False),
+        Pooler(0.5, 3, "gelu", "mean", use_bias=False, layer_norm_eps=1e-9),
+        MaskedLMHead(
+            9, 1e-9, 0.5, 3, embedding_size=4, hidden_act="relu", tied=False, use_bias=False
+        ),
+        TokenTransform(1e-9, 0.5, 3, hidden_act="relu"),
         LabelHead(4, 0.2, 0.5, 3),
         NextSentenceHead(0.5, 3),
     ],

@@ -53,6 +53,27 @@ def test_parameters_are_those_of_the_model(small):
     assert counted.parameters == kbert.BertForPreTraining(**small).count_params()
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"embedding_size": 8},
+        {"num_hidden_groups": 2, "inner_group_num": 2, "num_hidden_layers": 3},
+        {"architecture": "modernbert", "num_hidden_layers": 4},
+        {"architecture": "deberta", "position_buckets": 6},
+        {"architecture": "deberta", "position_buckets": 0, "share_att_key": False},
+    ],
+)
+def test_parameters_of_other_encoders(small, settings):
+    del small["seed"], small["initializer_range"], small["layer_norm_eps"]
+    counted = cost(**small | settings, batch_size=1, length=17)
+    assert counted.parameters == kbert.BertForPreTraining(**small | settings).count_params()
+
+
+def test_an_architecture_that_there_is_not():
+    with pytest.raises(kbert.KbertError, match=r"architecture is one of bert, .*, not 'x'"):
+        cost(**MINI, **BATCH, architecture="x")
+
+
 # Operations.
 
 
@@ -76,13 +97,23 @@ def test_operations_by_hand():
 
 
 @on_torch
-@pytest.mark.parametrize("window", [None, 32, 64, 100])  # the last sees all: 3 blocks of it
-def test_operations_as_pytorch_counts_them(window):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"attention_window": window} for window in (None, 32, 64, 100)),  # 100 sees all: 3 blocks
+        {"num_hidden_groups": 1, "embedding_size": 64},
+        {"architecture": "modernbert"},
+        {"architecture": "deberta"},
+        {"block_size": 8, "num_random_blocks": 1},
+        {"block_size": 8, "num_random_blocks": 20},
+    ],
+)
+def test_operations_as_pytorch_counts_them(settings):
     """To the last one. With dropout: PyTorch does not count its CPU's fused attention."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    model = model_of(MINI, 0.1, attention_window=window)
-    expected = cost_of(MINI, 0.1, attention_window=window)
+    model = model_of(MINI, 0.1, **settings)
+    expected = cost_of(MINI, 0.1, **settings)
     model.compile("sgd", **objective("pretraining"))
     model.train_on_batch(*batch())  # the first call also builds the metrics
     with FlopCounterMode(display=False) as counter:

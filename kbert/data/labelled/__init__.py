@@ -2,6 +2,7 @@
 
 examples.py     Examples: texts and labels as they are, before anything is a number
 read_table.py   CSV, Excel, Parquet, DataFrames ... -> Examples; every bad row is named
+cells.py        what a cell of one may hold: texts, labels, spans, answers
 table_rows.py   the rows of such a table, whatever it is
 split.py        a part to train on and one to hold out, which share no text
 check_labels.py what a label may be, by task

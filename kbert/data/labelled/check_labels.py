@@ -102,7 +102,7 @@ def _spans(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
     for span in triples or ([] if label == [] else [label]):
         is_triple = isinstance(span, Sequence) and not isinstance(span, str) and len(span) == 3
         start, end, name = cast(Any, span if is_triple else (None, None, None))
-        are_offsets = all(isinstance(each, int | np.integer) for each in (start, end))
+        are_offsets = all(_is_whole(each) for each in (start, end))
         if not are_offsets or not isinstance(name, str):
             return f"labels of tagging are spans, as [(0, 3, 'PS')], not {label!r:.80}"
         if not 0 <= start < end <= len(text):
@@ -125,7 +125,7 @@ def _answers(label: Any, examples: Examples, i: int, names: Sequence[str]) -> st
     if is_list and all(
         isinstance(each, Sequence)
         and len(each) == 2
-        and isinstance(each[0], int | np.integer)
+        and _is_whole(each[0])
         and isinstance(each[1], str)
         for each in label
     ):
@@ -135,10 +135,13 @@ def _answers(label: Any, examples: Examples, i: int, names: Sequence[str]) -> st
 
 def _choice(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
     choices = examples.pairs[i] if examples.pairs is not None else None
-    is_index = isinstance(label, int | np.integer) and not isinstance(label, bool)
-    if not isinstance(choices, Sequence) or (is_index and 0 <= label < len(choices)):
+    if not isinstance(choices, Sequence) or (_is_whole(label) and 0 <= label < len(choices)):
         return ""
     return f"a label is which choice is right, from 0, not {label!r:.80}"
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 _OF: dict[str, Callable[[Any, Examples, int, Sequence[str]], str]] = {

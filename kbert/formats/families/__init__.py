@@ -7,21 +7,27 @@ bert.py        BERT, by which the others are described
 roberta.py     RoBERTa and XLM-RoBERTa: positions from behind the padding's id
 distilbert.py  DistilBERT: no segments, and names of its own
 electra.py     ELECTRA: narrow tables, no pooler
-big_bird.py    BigBird, as far as it is BERT
+big_bird.py    BigBird: long rows, of which a token sees some blocks
+albert.py      ALBERT: layers that share their weights
+modernbert.py  ModernBERT: an encoder of its own
+deberta_v2.py  DeBERTa-v2 and -v3: likewise
 """
 
 from typing import Any
 
 from kbert.errors import KbertError
+from kbert.formats.families.albert import ALBERT
 from kbert.formats.families.bert import BERT
 from kbert.formats.families.big_bird import BIG_BIRD
+from kbert.formats.families.deberta_v2 import DEBERTA_V2
 from kbert.formats.families.distilbert import DISTILBERT
 from kbert.formats.families.electra import ELECTRA
 from kbert.formats.families.family import Family
+from kbert.formats.families.modernbert import MODERNBERT
 from kbert.formats.families.roberta import ROBERTA, XLM_ROBERTA
 
 # In the order in which they are asked for a model that goes out; BERT takes what no other does.
-_ALL = (ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, BIG_BIRD, BERT)
+_ALL = (MODERNBERT, DEBERTA_V2, ALBERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, BIG_BIRD, BERT)
 FAMILIES: dict[str, Family] = {family.model_type: family for family in _ALL}
 
 
@@ -41,11 +47,13 @@ def family_of(model_type: Any) -> Family:
     return FAMILIES[model_type]
 
 
-def family_for(arguments: dict[str, Any], task: str) -> Family:
+def family_for(architecture: str, arguments: dict[str, Any], task: str) -> Family:
     """The family whose class in transformers computes what a model does.
 
     Args:
-        arguments: those of its `Bert`.
+        architecture: of its encoder.
+        arguments: those of its encoder.
         task: its task.
     """
-    return next(family for family in _ALL if family.is_mine(arguments, task))
+    same = (family for family in _ALL if family.architecture == architecture)
+    return next(family for family in same if family.is_mine(arguments, task))

@@ -29,15 +29,24 @@ class Family:
         prefix: of the encoder's names in a checkpoint with a head; without one they are bare.
         settings: our argument -> its name in the config and its default there, which is None
             where it must be given.
-        embeddings: rows of the tables.
-        layer_prefix: of the names of encoder layer {i}.
-        layer: rows of an encoder layer.
+        embeddings: rows of the tables, and of what else an encoder has beside its layers.
+        layer_prefix: of the names of encoder layer {i}; or a function of i and the arguments.
+        layer: rows of an encoder layer. A part that a layer does not have does not count.
         pooler: its module, or "" where the family has none.
         heads: rows by task.
         is_mine: whether the family's class computes what a model of these arguments, for this
             task, does; asked where a model goes out.
         read: what a config says beyond `settings`, as arguments, for a task.
         write: what those arguments are in a config.
+        architecture: the encoder that computes it, in `kbert.catalog.ENCODERS`.
+        layers_of: how many layers with weights of their own there are, by the arguments.
+        classifier_dropout: what its configs call the dropout before a label head, and its default;
+            None is the encoder's.
+        shared_head: how the names of a dense layer and a norm begin that stand before the words'
+            scores and the labels' alike; "" where each head has its own.
+        old_names: how names begin in some files, and how they do here.
+        replaced_tokens: how the names of a head begin that says which tokens were replaced: where a
+            file has it, the encoder was pretrained so.
     """
 
     model_type: str
@@ -45,32 +54,39 @@ class Family:
     prefix: str
     settings: Settings
     embeddings: Rows
-    layer_prefix: str
+    layer_prefix: str | Callable[[int, Values], str]
     layer: Rows
     pooler: str
     heads: dict[str, Rows]
     is_mine: Callable[[Values, str], bool]
     read: Callable[[Values, str], Values] = lambda config, task: {}
     write: Callable[[Values], Values] = lambda arguments: {}
+    architecture: str = "bert"
+    layers_of: Callable[[Values], int] = lambda arguments: arguments["num_hidden_layers"]
+    classifier_dropout: tuple[str, float | None] = ("classifier_dropout", None)
+    shared_head: str = ""
+    old_names: tuple[tuple[str, str], ...] = ()
+    replaced_tokens: str = ""
 
-    def encoder_rows(self, num_hidden_layers: int) -> Rows:
+    def encoder_rows(self, arguments: Values) -> Rows:
         """The rows of a whole encoder, its pooler included, without the prefix.
 
         Example:
             >>> from kbert.formats.families import FAMILIES
-            >>> FAMILIES["distilbert"].encoder_rows(1)[-1]
+            >>> FAMILIES["distilbert"].encoder_rows({"num_hidden_layers": 1})[-1]
             ('encoder_layers.0.feed_forward_norm', 'transformer.layer.0.output_layer_norm')
         """
         rows = list(self.embeddings)
-        for i in range(num_hidden_layers):
-            rows += self.layer_rows(i)
+        for i in range(self.layers_of(arguments)):
+            rows += self.layer_rows(i, arguments)
         if self.pooler:
             rows.append(("pooler.dense", self.pooler))
         return tuple(rows)
 
-    def layer_rows(self, i: int) -> Rows:
+    def layer_rows(self, i: int, arguments: Values) -> Rows:
         """The rows of one encoder layer."""
-        prefix = self.layer_prefix.format(i=i)
+        prefix = self.layer_prefix
+        prefix = prefix.format(i=i) if isinstance(prefix, str) else prefix(i, arguments)
         return tuple(
             (f"encoder_layers.{i}.{part}", with_prefix(prefix, names)) for part, names in self.layer
         )
@@ -93,5 +109,6 @@ POOLED_LABEL: Rows = (
 COPIES = {
     "cls.predictions.bias": "cls.predictions.decoder.bias",
     "lm_head.bias": "lm_head.decoder.bias",
+    "predictions.bias": "predictions.decoder.bias",
 }
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")

@@ -14,6 +14,7 @@ from kbert.formats.families.family import Family
 from kbert.layers.activations import ACTIVATIONS
 from kbert.models.base import KbertModel
 from kbert.models.classification import silent_problem_type
+from kbert.models.encoder import encoder_of
 
 _MAX_LABELS = 10_000
 _SAME_ACTIVATIONS = {
@@ -43,22 +44,24 @@ def saved_task(config: dict[str, Any], family: Family) -> str:
 
 
 def encoder_arguments(config: dict[str, Any], family: Family, task: str) -> dict[str, Any]:
-    """The arguments of the `Bert` that a config describes, within a model for a task.
+    """The arguments of the encoder that a config describes, within a model for a task.
 
     Raises:
-        KbertError: if the config lacks a size, or asks for what `Bert` does not have.
+        KbertError: if the config lacks a size, or asks for what the encoder does not have.
     """
     for name, plain in _NOT_EXPRESSED.items():
         if config.get(name, plain) not in (plain, None):
             raise KbertError(f"{name} is {config[name]!r:.80}; kbert's Bert has only {plain!r}")
-    arguments: dict[str, Any] = {"pooler_activation": "tanh"}
+    arguments: dict[str, Any] = {}
+    if family.architecture == "bert":
+        arguments["pooler_activation"] = "tanh"
     for ours, (theirs, default) in family.settings.items():
         value = config.get(theirs, default)
         if value is None:
             raise KbertError(f"has no {theirs}")
         arguments[ours] = value
     arguments |= family.read(config, task)
-    for name in ("hidden_act", "pooler_activation"):
+    for name in {"hidden_act", "pooler_activation"} & set(arguments):
         arguments[name] = _activation_name(arguments[name])
     return arguments
 
@@ -88,7 +91,7 @@ def head_arguments(
             raise KbertError(f"{task!r} needs labels, a list of names")
         arguments["labels"] = label_names(config) if labels is None else labels
     if any(part.startswith("classifier.") for part, _ in family.heads.get(task, ())):
-        arguments["classifier_dropout"] = config.get("classifier_dropout")
+        arguments["classifier_dropout"] = config.get(*family.classifier_dropout)
     if task == "sequence-classification":
         said = problem_type or config.get("problem_type")
         arguments["problem_type"] = said or silent_problem_type(arguments["labels"])
@@ -128,19 +131,19 @@ def _activation_name(name: Any) -> str:
     return ours
 
 
-def bert_config(model: KbertModel) -> dict[str, Any]:
-    """The arguments of a model's encoder."""
-    return (model if model.task == "encoder" else model.bert).get_config()
-
-
 def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
     """The `config.json` with which transformers' class of a family computes what a model does.
 
     Raises:
         KbertError: if no class of that family does.
     """
-    arguments, task = bert_config(model), model.task
-    entry = BY_TASK[task]
+    encoder, task = encoder_of(model), model.task
+    arguments, entry = encoder.get_config(), BY_TASK[task]
+    if encoder.architecture != family.architecture:
+        raise KbertError(
+            f"as a {family.model_type} checkpoint: the model's encoder is a "
+            f"{type(encoder).__name__}, and the family's is another"
+        )
     if task != "encoder" and task not in family.heads:
         raise KbertError(
             f"as a {family.model_type} checkpoint: the family has no head for {task!r}"
@@ -150,7 +153,11 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
         "architectures": [f"{family.classes}{entry.suffix}"],
         "dtype": "float32",
     }
-    config |= {theirs: arguments[ours] for ours, (theirs, _) in family.settings.items()}
+    config |= {
+        theirs: arguments[ours]
+        for ours, (theirs, _) in family.settings.items()
+        if ours in arguments  # else it is read as its default, and told of below
+    }
     if hasattr(model, "mlm"):
         config["tie_word_embeddings"] = model.mlm.tied
     if model.tokenizer is not None:
@@ -167,7 +174,7 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
         config["id2label"] = labels
         config["label2id"] = {name: index for index, name in labels.items()}
     if "classifier_dropout" in model.get_config():
-        config["classifier_dropout"] = model.get_config()["classifier_dropout"]
+        config[family.classifier_dropout[0]] = model.get_config()["classifier_dropout"]
     if task == "sequence-classification":
         config["problem_type"] = model.problem_type
     _check_same(arguments, config, family, task)
@@ -179,19 +186,22 @@ def _check_same(
 ) -> None:
     """Reads a config back, and raises KbertError if it describes another model."""
     where = f"as a {family.model_type} checkpoint"
-    again: dict[str, Any] = {
+    plain = {
         "embedding_size": arguments["hidden_size"],
         "position_offset": 0,
         "attention_window": None,
+        "block_size": None,
+        "num_hidden_groups": None,
         "layer_norm_eps": 1e-12,
     }
+    again = {name: value for name, value in plain.items() if name in arguments}
     again |= encoder_arguments(config, family, task)
     if not arguments["add_pooling_layer"] or not (task == "encoder" or BY_TASK[task].is_pooled):
-        del again["pooler_activation"]
+        again.pop("pooler_activation", None)
     elif task == "encoder" and not family.pooler:
         raise KbertError(f"{where}: the family has no pooler, and the model has one")
     for name, value in again.items():
-        if value != arguments[name]:
+        if value != arguments.get(name):
             raise KbertError(
-                f"{where}: {name} would be {value!r}, and the model's is {arguments[name]!r}"
+                f"{where}: {name} would be {value!r}, and the model's is {arguments.get(name)!r}"
             )

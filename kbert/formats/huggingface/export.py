@@ -16,10 +16,11 @@ from kbert.errors import KbertError
 from kbert.files.atomic_files import written_together
 from kbert.formats.families import family_for, family_of
 from kbert.formats.families.family import COPIES, Family
-from kbert.formats.huggingface.config import bert_config, config_of
+from kbert.formats.huggingface.config import config_of
 from kbert.formats.huggingface.hub import REPOSITORY
 from kbert.formats.huggingface.weights import places
 from kbert.models.base import KbertModel
+from kbert.models.encoder import encoder_of
 from kbert.models.lora import check_no_adapters
 
 
@@ -65,7 +66,8 @@ def export_huggingface(
             f"{whole if task == 'sentence-embedding' else ''}"
         )
     check_exported(model)
-    own = family_for(bert_config(model), task)
+    encoder = encoder_of(model)
+    own = family_for(encoder.architecture, encoder.get_config(), task)
     family = own if model_type is None else family_of(model_type)
     config = config_of(model, family)
     try:
@@ -179,7 +181,7 @@ def model_card(model: KbertModel) -> str:
     shape = (
         f"{config['num_hidden_layers']} layers, hidden size {config['hidden_size']}, "
         f"{config['num_attention_heads']} heads, {config['vocab_size']:,} tokens, up to "
-        f"{config['max_position_embeddings'] - config['position_offset']} positions"
+        f"{model.max_length} positions"
     )
     labels = f"\nLabels: {', '.join(model.labels)}.\n" if hasattr(model, "labels") else ""
     return f"""---

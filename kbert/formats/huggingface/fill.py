@@ -52,7 +52,8 @@ def matched(
         part = place.part.removeprefix("bert.")
         if missing:
             # Heads and poolers may be new; an encoder that is not whole is a damaged checkpoint.
-            if part.startswith(("embeddings.", "encoder_layers.")) or part == "mlm.decoder":
+            in_encoder = model.task == "encoder" or place.part.startswith("bert.")
+            if (in_encoder and not part.startswith("pooler.")) or part == "mlm.decoder":
                 raise KbertError(f"{folder}: the checkpoint lacks {missing[0]!r}")
             new.append(part)
             yield place, []

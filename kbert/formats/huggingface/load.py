@@ -23,14 +23,14 @@ from kbert.formats.huggingface.config import (
 )
 from kbert.formats.huggingface.fill import Tensors, fill, matched, untie
 from kbert.formats.load_report import LoadReport
-from kbert.formats.readers.archive import MOST_LAYERS, check_tokenizer_size
+from kbert.formats.readers.archive import are_layers, check_tokenizer_size
 from kbert.formats.readers.folder import check_links, find_file, read_file
 from kbert.formats.readers.safetensors import open_safetensors
 from kbert.formats.readers.stored_tensor import MAX_TENSORS
 from kbert.formats.readers.torch import open_torch_bin
 from kbert.formats.without_numbers import without_numbers
 from kbert.layers.initializers import starting_at_zero
-from kbert.models import TASKS
+from kbert.models import new_model
 from kbert.models.base import KbertModel
 from kbert.text.files.huggingface_files import FILES
 from kbert.text.files.own_files import TOKENIZER_FILES
@@ -87,13 +87,14 @@ def load_huggingface(
         tensors, left = _without(tensors, others)
 
         def build() -> KbertModel:
-            return TASKS[task](**arguments)
+            return new_model(task, family.architecture, arguments)
 
         # All is compared before anything of these sizes is made.
         without_numbers(lambda: list(matched(build(), family, tensors, folder)))
         with starting_at_zero():
             model = build()
         new, unused = fill(model, family, tensors, folder)
+        notes += _of_pretraining(task, family, tensors)
         model.tokenizer = _read_tokenizer(folder, model.vocab_size)
     except KbertError:
         raise
@@ -163,6 +164,8 @@ def _by_plain_name(tensors: Tensors, family: Family) -> Tensors:
         key = name.removeprefix(family.prefix)
         for old, new in _OLD_NAMES:
             key = key.removesuffix(old) + new if key.endswith(old) else key
+        for old, new in family.old_names:
+            key = new + key.removeprefix(old) if key.startswith(old) else key
         if key in plain:
             raise KbertError(
                 f"the checkpoint has the tensor {key!r:.80} twice, once as {name!r:.80}"
@@ -176,13 +179,15 @@ def _check_layers(
 ) -> None:
     """Checks that there are as many layers and tokens as the config says: both cost time."""
     layers, words = arguments["num_hidden_layers"], arguments["vocab_size"]
-    firsts = [names if isinstance(names, str) else names[0] for _, names in family.layer]
-    prefix = family.layer_prefix
+
+    def has_layer(i: int) -> bool:
+        _, names = family.layer_rows(i, arguments)[-1]
+        return f"{names if isinstance(names, str) else names[0]}.weight" in tensors
+
     if (
-        type(layers) is not int
-        or len(tensors) > MAX_TENSORS
-        or not 0 < layers <= MOST_LAYERS
-        or not all(f"{prefix.format(i=i)}{firsts[-1]}.weight" in tensors for i in range(layers))
+        len(tensors) > MAX_TENSORS
+        or not are_layers(arguments)
+        or not all(has_layer(i) for i in range(family.layers_of(arguments)))
     ):
         raise KbertError(
             f"{folder}: the config asks for {layers!r:.80} layers, and the checkpoint has "
@@ -225,9 +230,22 @@ def _heads_of_others(
     if saved == "encoder":
         return ()
     if saved != task:
-        return _LABEL_HEADS
+        # What stands before the words' scores is no part of them where it was made for labels.
+        shared = (family.shared_head,) if family.shared_head and task == "masked-lm" else ()
+        return _LABEL_HEADS + shared
     as_many = "labels" not in arguments or len(arguments["labels"]) == len(label_names(config))
     return () if as_many else _LABEL_HEADS
+
+
+def _of_pretraining(task: str, family: Family, tensors: Tensors) -> list[str]:
+    """That a words head is not worth what it seems to be, where that is so."""
+    own = family.replaced_tokens
+    if task != "masked-lm" or not own or not any(name.startswith(own) for name in tensors):
+        return []
+    return [
+        f"the file has {own}*: the encoder was pretrained to find replaced tokens, and not to fill "
+        "in masked ones, so what the words' head says of them is worth nothing until it is trained"
+    ]
 
 
 def _without(tensors: Tensors, prefixes: tuple[str, ...]) -> tuple[Tensors, list[str]]:

@@ -11,6 +11,7 @@ import numpy as np
 from kbert.formats.families.family import Family, with_prefix
 from kbert.formats.readers.stored_tensor import StoredTensor
 from kbert.models.base import KbertModel
+from kbert.models.encoder import encoder_of
 
 # What the weights of a module are called, by what ours are called.
 _LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
@@ -51,18 +52,18 @@ def places(model: KbertModel, family: Family, prefix: str | None = None) -> Iter
     """Every weight of a model, with its names in a family's checkpoints.
 
     Args:
-        model: a Bert, or a model with a head on one.
+        model: an encoder, or a model with a head on one.
         family: whose names.
-        prefix: of the encoder's names; by default the family's, and none for a Bert alone.
+        prefix: of the encoder's names; by default the family's, and none for an encoder alone.
     """
     task = model.task
     is_bare = task == "encoder"
     if prefix is None:
         prefix = "" if is_bare else family.prefix
-    layers = (model if is_bare else model.bert).get_config()["num_hidden_layers"]
+    arguments = encoder_of(model).get_config()
     rows = [
         (part if is_bare else f"bert.{part}", with_prefix(prefix, names))
-        for part, names in family.encoder_rows(layers)
+        for part, names in family.encoder_rows(arguments)
     ]
     heads = family.heads.get(task, ())
     # A head may have a pooler of its own, in the place of the encoder's.

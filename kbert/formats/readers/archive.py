@@ -99,6 +99,14 @@ def open_keras_archive(path: str | Path) -> Iterator[Contents]:
             yield Contents(class_name, config, tensors, assets, tokenizer, version)
 
 
+def are_layers(config: dict[str, Any]) -> bool:
+    """Whether a config's layers are a number, and not so many that they would cost minutes."""
+    layers: Any = config.get("num_hidden_layers")
+    inner: Any = config.get("inner_group_num", 1)
+    whole = type(layers) is int and type(inner) is int and layers > 0 and inner > 0
+    return whole and layers * inner <= MOST_LAYERS
+
+
 def check_tokenizer_size(where: str, size: int, vocab_size: int) -> None:
     """Raises KbertError if a tokenizer's file is far larger than such a vocabulary needs.
 
@@ -176,8 +184,12 @@ def _check_sizes(path: Path, config: dict[str, Any], tensors: dict[str, StoredTe
     """Checks the two sizes that cost time before any shape can be compared: layers and words."""
     layers, words = config.get("num_hidden_layers"), config.get("vocab_size")
     rows = max((tensor.shape[0] for tensor in tensors.values() if tensor.shape), default=0)
-    if type(layers) is not int or layers > MOST_LAYERS:
-        raise KbertError(f"{path}: {layers!r} layers; {MOST_LAYERS} are the most that kbert opens")
+    if not are_layers(config):
+        inner = config.get("inner_group_num", 1)
+        times = "" if inner == 1 else f" times {inner!r}"
+        raise KbertError(
+            f"{path}: {layers!r}{times} layers; {MOST_LAYERS} are the most that kbert opens"
+        )
     if type(words) is not int or words > rows:
         raise KbertError(
             f"{path}: the weights do not fit the config: vocab_size {words!r}, and no tensor of "

@@ -9,7 +9,7 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.files.atomic_files import written_together
 from kbert.formats.families import family_for
-from kbert.formats.huggingface.config import bert_config, config_of
+from kbert.formats.huggingface.config import config_of
 from kbert.formats.huggingface.export import check_exported, write_checkpoint
 from kbert.formats.sentence_transformers.names import (
     ACTIVATIONS,
@@ -55,7 +55,9 @@ def export_sentence_transformers(model: SentenceBert, folder: str | Path) -> Non
     if model.pooling == LAST_FOUR:
         raise KbertError(f"sentence-transformers has no pooling {LAST_FOUR!r}")
     # A pooler, which nobody reads here, decides nothing.
-    family = family_for({**bert_config(model), "add_pooling_layer": True}, "encoder")
+    family = family_for(
+        model.bert.architecture, {**model.bert.get_config(), "add_pooling_layer": True}, "encoder"
+    )
     width = model.bert.hidden_size
     pooling = {flag: mode == POOLINGS[model.pooling] for mode, flag in FLAGS.items()}
     parts: dict[str, dict[str, Any]] = {

@@ -1,0 +1,283 @@
+"""What stands under every head: ids in, a vector for every token and one for the whole row out.
+
+    embeddings -> encoder layers -> (every token's vector, the pooled row)
+
+Shapes: B batch, L length, D hidden, E embedding, N heads, H head size, V vocabulary.
+Source: Devlin et al. 2018, section 3.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import ops
+
+from kbert.catalog import ENCODERS
+from kbert.errors import KbertError
+from kbert.layers.attention import padding_bias
+from kbert.layers.calling import run
+from kbert.layers.encoder import rematerialized
+from kbert.layers.initializers import read_from_files
+from kbert.models.base import KbertModel, check_tokenizer
+from kbert.models.inputs import as_whole_numbers
+from kbert.text.files.own_files import VOCABULARY_FILE
+from kbert.text.tokenizer import Tokenizer
+
+
+class Encoder(KbertModel):
+    """An encoder of any architecture. What is said here is all that others may ask of one.
+
+    A subclass makes its parts in its constructor, passes its checked arguments on, and ends with
+    `self.build((None, None))`. Heads, pipelines and whatever changes a trained model work with
+    each, since they ask for nothing but this; `tests/models/test_encoders.py` asks every encoder.
+
+    Args:
+        arguments: those of the constructor, by name, but for `name` and `dtype`. There are
+            `vocab_size`, `hidden_size`, `num_hidden_layers`, `num_attention_heads`,
+            `intermediate_size`, `hidden_dropout_prob`, `attention_probs_dropout_prob`,
+            `max_position_embeddings`, `initializer_range`, `layer_norm_eps`, `hidden_act`,
+            `add_pooling_layer`, `remat` and `seed`, which mean the same in each.
+        max_length: the longest L, in tokens, special tokens included.
+        num_segments: how many segments; with fewer than two they are not looked at.
+        name: the model's name.
+        dtype: a dtype policy's name.
+
+    Attributes:
+        architecture: its name in `kbert.catalog.ENCODERS`.
+        has_biases: whether dense layers and norms of this architecture have biases; heads follow.
+        token_heads_transform: whether a head on tokens begins with a dense layer and a norm.
+        vocab_size: V.
+        hidden_size: D.
+        max_length: as above.
+        num_segments: as above.
+        tokenizer: a `kbert.Tokenizer`, or None; saved with the model.
+        embeddings: the layer that makes (B, L, D) of ids; its `token_table` is (V, E).
+        encoder_layers: the layers that have weights of their own, from the bottom. Each has the
+            dense layers `self_attention.query_key_value`, `feed_forward.widen` and
+            `feed_forward.narrow`, and the name `encoder_layer_0` and so on.
+        layers_in_order: the layers as they are run.
+        relative_positions: a table of distances that all layers share, or None.
+        final_norm: a norm behind the last layer, or None.
+        pooler: what makes (B, D) of (B, L, D), or None.
+    """
+
+    architecture: str
+    has_biases = True
+    token_heads_transform = False
+    embeddings: Any
+    encoder_layers: list[Any]
+    relative_positions: Any
+    final_norm: Any
+    pooler: Any
+
+    def __init__(
+        self,
+        arguments: dict[str, Any],
+        *,
+        max_length: int,
+        num_segments: int,
+        name: str,
+        dtype: str | None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self._arguments = arguments
+        self.vocab_size, self.hidden_size = arguments["vocab_size"], arguments["hidden_size"]
+        self.remat = arguments["remat"]
+        self.max_length, self.num_segments = max_length, num_segments
+        self._tokenizer: Tokenizer | None = None
+        self.relative_positions = self.final_norm = self.pooler = None
+
+    def build(self, input_shape):
+        """Builds the parts; the constructor does it, since every size is known there."""
+        hidden_shape = (*input_shape, self.hidden_size)
+        with read_from_files():
+            self.embeddings.build(input_shape)
+            if self.relative_positions is not None:
+                self.relative_positions.build(hidden_shape)
+            for part in self.encoder_layers:
+                part.build(hidden_shape)
+            if self.final_norm is not None:
+                self.final_norm.build(hidden_shape)
+        if self.pooler is not None:
+            self.pooler.build(hidden_shape)
+        self.built = True
+
+    @property
+    def output_range(self) -> float:
+        """The standard deviation of the starting weights of the dense layer that begins a head."""
+        return self._arguments["initializer_range"]
+
+    @property
+    def label_range(self) -> float:
+        """The same of the dense layer that scores labels."""
+        return self._arguments["initializer_range"]
+
+    @property
+    def layers_in_order(self) -> list[Any]:
+        """The layers as they are run, from the bottom; one may stand there more than once."""
+        return list(self.encoder_layers)
+
+    def _embed(self, inputs: dict[str, Any], mask, training):
+        """(B, L, D) of the ids; `mask` is `attention_mask`, or None."""
+        ids, segments = inputs["input_ids"], inputs.get("token_type_ids")
+        return run(self.embeddings, ids, segments, training=training)
+
+    def _options_of_layers(self, hidden, training) -> list[dict[str, Any]]:
+        """What each of `layers_in_order` is called with beside what all layers are."""
+        return [{}] * len(self.layers_in_order)
+
+    def call(
+        self,
+        inputs,
+        training=None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> dict[str, Any]:
+        """Encodes a batch.
+
+        Args:
+            inputs: a dict with `input_ids` and, if wanted, `token_type_ids` (0 first text, 1
+                second) and `attention_mask` (1 token, 0 padding), all (B, L) integers; or
+                `input_ids` alone. Other keys are ignored. An `attention_mask` (B, L, L) says for
+                each position which others it may look at. Where all padding is on the right,
+                `lengths` (B,) may say so: how many tokens each row has, in place of a mask or
+                beside one that says the same. There are kernels that take nothing else.
+            training: whether to drop.
+            output_hidden_states: whether to return every layer's output.
+            output_attentions: whether to return what every head did.
+
+        Returns:
+            A dict of `last_hidden_state` (B, L, D) and, with a pooler, `pooler_output` (B, D).
+            With `output_hidden_states` also `hidden_states`: the embeddings and each layer's
+            output, each (B, L, D). With `output_attentions` also `attentions`, each layer's weights
+            (B, N, L, L), and its `queries` and `keys`, each (B, L, N, H).
+        """
+        inputs = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
+        inputs = as_whole_numbers(inputs)  # where Keras calls this function alone
+        mask, lengths = inputs.get("attention_mask"), inputs.get("lengths")
+        if lengths is not None:
+            lengths = ops.cast(lengths, "int32")
+            if mask is None:
+                positions = ops.arange(ops.shape(inputs["input_ids"])[1], dtype="int32")
+                mask = positions < lengths[:, None]  # (B, L)
+        bias = None if mask is None else padding_bias(mask, self.compute_dtype)
+
+        hidden = self._embed(inputs, mask, training)
+        hidden_states, attentions, queries, keys = [], [], [], []
+        layers = self.layers_in_order
+        for layer, options in zip(layers, self._options_of_layers(hidden, training), strict=True):
+            if output_hidden_states:
+                hidden_states.append(hidden)
+            if self.remat and training and not output_attentions:
+                hidden = rematerialized(layer, hidden, bias, lengths, **options)
+                continue
+            hidden = run(
+                layer,
+                hidden,
+                bias=bias,
+                training=training,
+                return_weights=output_attentions,
+                lengths=lengths,
+                **options,
+            )
+            if output_attentions:
+                hidden, weights, query, key = hidden
+                attentions.append(weights)
+                queries.append(query)
+                keys.append(key)
+
+        if self.final_norm is not None:
+            hidden = run(self.final_norm, hidden, training=training)
+        outputs: dict[str, Any] = {
+            "last_hidden_state": hidden,
+        }
+        if self.pooler is not None:
+            outputs["pooler_output"] = run(
+                self.pooler, hidden, attention_mask=mask, training=training
+            )
+        if output_hidden_states:
+            outputs["hidden_states"] = [*hidden_states, hidden]
+        if output_attentions:
+            outputs |= {"attentions": attentions, "queries": queries, "keys": keys}
+        return outputs
+
+    def compute_output_shape(self, input_shape) -> dict[str, tuple[int | None, ...]]:
+        """The shapes of what is returned unasked, for `summary`."""
+        batch, length = input_shape
+        shapes: dict[str, tuple[int | None, ...]] = {}
+        shapes["last_hidden_state"] = (batch, length, self.hidden_size)
+        if self.pooler is not None:
+            shapes["pooler_output"] = (batch, self.hidden_size)
+        return shapes
+
+    def compute_output_spec(
+        self, inputs, training=None, output_hidden_states=False, output_attentions=False
+    ) -> dict[str, Any]:
+        """What `call` returns, as symbols, for a functional `keras.Model` around it."""
+        shape = input_ids_shape(inputs)
+        batch, length = shape
+        layers, heads = len(self.layers_in_order), self._arguments["num_attention_heads"]
+        shapes: dict[str, Any] = self.compute_output_shape(shape)
+        if output_hidden_states:
+            shapes["hidden_states"] = [shapes["last_hidden_state"]] * (layers + 1)
+        if output_attentions:
+            per_head = (batch, length, heads, self.hidden_size // heads)
+            shapes["attentions"] = [(batch, heads, length, length)] * layers
+            shapes["queries"] = shapes["keys"] = [per_head] * layers
+
+        def symbol(shape):
+            if isinstance(shape, list):
+                return [symbol(each) for each in shape]
+            return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+        return {name: symbol(shape) for name, shape in shapes.items()}
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The tokenizer that is saved with the model, or None."""
+        return self._tokenizer
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Tokenizer | None) -> None:
+        check_tokenizer(tokenizer, self.vocab_size)
+        self._tokenizer = tokenizer
+
+    def save_assets(self, folder: str) -> None:
+        """Writes the tokenizer, where there is one, into the `.keras` file's folder."""
+        if self._tokenizer is not None:
+            self._tokenizer.save(folder)
+
+    def load_assets(self, folder: str | None) -> None:
+        """Reads the tokenizer that `save_assets` wrote; without one the file has no folder."""
+        if folder is not None and Path(folder, VOCABULARY_FILE).exists():
+            self.tokenizer = Tokenizer.from_file(folder)
+
+    def _config(self) -> dict[str, Any]:
+        return {**self._arguments, "dtype": self.dtype_policy.name}
+
+
+def encoder_class(architecture: Any) -> type[Encoder]:
+    """The encoder of a name.
+
+    Raises:
+        KbertError: if there is none of that name.
+
+    Example:
+        >>> encoder_class("bert").__name__
+        'Bert'
+    """
+    if not isinstance(architecture, str) or architecture not in ENCODERS:
+        raise KbertError(f"architecture is one of {', '.join(ENCODERS)}, not {architecture!r:.80}")
+    entry = ENCODERS[architecture]
+    return getattr(import_module(f"kbert.{entry.module}"), entry.class_name)
+
+
+def encoder_of(model: Any) -> Encoder:
+    """The encoder within a model, or the model if it is one."""
+    return model if isinstance(model, Encoder) else model.bert
+
+
+def input_ids_shape(inputs) -> tuple[int | None, ...]:
+    """(B, L) of a model's inputs."""
+    return tuple((inputs["input_ids"] if isinstance(inputs, dict) else inputs).shape)
