@@ -220,7 +220,7 @@ def cost(
         types = alternating(num_hidden_layers) if layer_types is None else layer_types
         windows = [None if kind == FULL else local_attention // 2 for kind in types]
         parameters = _of_modernbert(v, d, i, num_hidden_layers)
-        tables_flops = 0
+        has_projection, taken_again = False, 0
     else:
         windows = [attention_window] * (num_hidden_layers * inner_group_num)
         has_projection = e != d or num_hidden_groups is not None
@@ -228,8 +228,10 @@ def cost(
         tables += (e * d + d) if has_projection else 0
         layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
         heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
-        parameters = tables + groups * inner_group_num * layer + heads
-        tables_flops = 2 * e * d if has_projection else 0  # of a token
+        own_layers = groups * inner_group_num
+        parameters = tables + own_layers * layer + heads
+        taken_again = (len(windows) - own_layers) * layer  # weights, by layers that share them
+    tables_flops = 2 * e * d if has_projection else 0  # of a token
     keys = [_keys(window, length) for window in windows]
 
     layers_flops = sum(2 * (4 * d * d + wide * d * i) + 4 * k * d for k in keys)  # of a token
@@ -237,7 +239,9 @@ def cost(
     forward = batch_size * (length * (tables_flops + layers_flops) + heads_flops)
 
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
-    weights = (4 if precision == "float32" else 4 + 2) * parameters
+    # The 16-bit copy that a product takes is made anew where a layer has its turn again.
+    copies = 0 if precision == "float32" else 2 * (parameters + taken_again)
+    weights = 4 * parameters + copies
     logits = 4 * batch_size * masked * v
     in_inference, in_training = (1, 2) if precision == "float32" else (2, 2.5)
     tokens = batch_size * length
@@ -245,15 +249,21 @@ def cost(
     for k in keys:
         kept.append(_kept_by_layer(d, i, b, hidden_dropout_prob > 0, modern))
         if k < length:  # in three blocks
-            kept[-1] += b * 4 * d  # keys and values
+            kept[-1] += b * (2 if modern else 4) * d  # keys and values, beside what they are of
         if attention_probs_dropout_prob > 0 and k <= _WEIGHTS_KEPT:
             kept[-1] += n * k * (4 + 1 + b)  # weights, which are dropped, what is left
+            # The formula keeps divided queries where a kernel keeps its context; a ModernBERT's
+            # turned queries stand nowhere else.
+            kept[-1] -= b * d if modern else 0
         else:
             kept[-1] += 4 * n + (b * k if k < length else 0)  # logarithms of sums; the bias
     layers = len(kept) * b * d + max(kept) if remat else sum(kept)
     kept_by_embeddings = 4 * e + (e if hidden_dropout_prob > 0 else 0)
+    kept_by_embeddings += b * e if has_projection else 0
     kept_by_heads = masked * (b * d + (2 * b + 4) * e)  # gathered; gelu's, norm's input and output
-    activations = tokens * (kept_by_embeddings + layers + b * d) + batch_size * kept_by_heads
+    # What the last layer gives. ModernBERT norms it, too, and its first layer has a norm less.
+    last = 0 if modern else b * d
+    activations = tokens * (kept_by_embeddings + layers + last) + batch_size * kept_by_heads
     return Cost(
         tokens=tokens,
         parameters=parameters,
@@ -289,9 +299,9 @@ def _kept_by_layer(d: int, i: int, b: int, dropout: bool, modern: bool) -> int:
 
     For the products: its input, Q, K, V, the context, the first norm's output (6 D), and gelu's
     input and output (2 I). For the two norms: their inputs, in float32, with mean and deviation.
-    ModernBERT's has a norm's output more, and Q and K before and after they are turned; and the
-    gate beside gelu's input and output, and what the gate lets through (4 I).
+    ModernBERT's has Q and K before and after they are turned (8 D), and the gate beside gelu's
+    input and output, and what the gate lets through (4 I).
     """
-    products = 9 * d + 4 * i if modern else 6 * d + 2 * i
+    products = 8 * d + 4 * i if modern else 6 * d + 2 * i
     dropped = (d + i if modern else 2 * d) if dropout else 0
     return b * products + 4 * (2 * d) + 4 * 4 + dropped
