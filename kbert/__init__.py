@@ -19,6 +19,7 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "extend_vocabulary": "models.extend",
     "load": "formats.load",
     "export_huggingface": "formats.huggingface.export",
+    "export_sentence_transformers": "formats.sentence_transformers.export",
     "push_to_hub": "formats.huggingface.export",
     "export_with_tokenizer": "formats.tensorflow_text",
     "from_keras_hub": "formats.keras_hub",
@@ -37,6 +38,7 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "features": "pipelines.features",
     "objective": "training.losses",
     "adamw": "training.optimizers",
+    "SiameseBert": "models.siamese",
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
     "add_lora": "models.lora",
@@ -44,6 +46,10 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "read_task": "tasks.read",
     "MultipleChoice": "pipelines.choose",
     "DependencyParser": "pipelines.parse",
+    "SentenceEncoder": "pipelines.sentence_encoder",
+    "CrossEncoder": "pipelines.cross_encoder",
+    "WordVectors": "pipelines.word_vectors",
+    "SentenceIndex": "search.index",
 }
 _ROOMS = ("explain",)  # public as modules: kbert.explain.attention(...)
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
@@ -62,11 +68,15 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.formats.keras_hub import from_keras_hub as from_keras_hub
     from kbert.formats.keras_hub import to_keras_hub as to_keras_hub
     from kbert.formats.load import load as load
+    from kbert.formats.sentence_transformers.export import (
+        export_sentence_transformers as export_sentence_transformers,
+    )
     from kbert.formats.tensorflow_text import export_with_tokenizer as export_with_tokenizer
     from kbert.models.bert import Bert as Bert
     from kbert.models.classification import (
         BertForSequenceClassification as BertForSequenceClassification,
     )
+    from kbert.models.deberta import Deberta as Deberta
     from kbert.models.dependency import BertForDependencyParsing as BertForDependencyParsing
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
     from kbert.models.fine_tuning import freeze as freeze
@@ -81,15 +91,21 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     )
     from kbert.models.pretraining import BertForPreTraining as BertForPreTraining
     from kbert.models.question_answering import BertForQuestionAnswering as BertForQuestionAnswering
+    from kbert.models.sentence import SentenceBert as SentenceBert
+    from kbert.models.siamese import SiameseBert as SiameseBert
     from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.classify import TextClassifier as TextClassifier
+    from kbert.pipelines.cross_encoder import CrossEncoder as CrossEncoder
     from kbert.pipelines.features import features as features
     from kbert.pipelines.fill_mask import FillMask as FillMask
     from kbert.pipelines.next_sentence import NextSentence as NextSentence
     from kbert.pipelines.parse import DependencyParser as DependencyParser
+    from kbert.pipelines.sentence_encoder import SentenceEncoder as SentenceEncoder
     from kbert.pipelines.tag import TokenClassifier as TokenClassifier
+    from kbert.pipelines.word_vectors import WordVectors as WordVectors
+    from kbert.search.index import SentenceIndex as SentenceIndex
     from kbert.sizes import SIZES as SIZES
     from kbert.tasks.read import read_task as read_task
     from kbert.text.tokenizer import Tokenizer as Tokenizer

@@ -88,12 +88,14 @@ CATALOG = (
         "token-classification",
         takes_labels=True,
     ),
+    Entry("sentence-embedding", "SentenceBert", "models.sentence", None, "sentence-similarity"),
 )
 # The encoders that a head may stand on, by what it calls them (`architecture=`). A new one is a
 # file in `kbert/models/` and a line here; see `kbert/models/encoder.py`.
 ENCODERS = {
     "bert": CATALOG[0],
     "modernbert": CATALOG[0]._replace(class_name="ModernBert", module="models.modern_bert"),
+    "deberta": CATALOG[0]._replace(class_name="Deberta", module="models.deberta"),
 }
 BY_TASK = {entry.task: entry for entry in CATALOG}
 BY_CLASS = {entry.class_name: entry for entry in (*CATALOG, *ENCODERS.values())}

@@ -3,10 +3,10 @@
     python recipes/finetune.py --train reviews.csv --text 리뷰 --label 감정 --model klue/bert-base
     python recipes/finetune.py --task klue-ner --data klue/ --model klue/bert-base --seeds 3
 
-A table of one's own (CSV, TSV, Excel, jsonl, Parquet), or an official set by its name with its
-official settings. Where there is no --dev, a tenth of the training text is held out. The weights
-that were best on what is held out are kept, by the metric of the set; --test is asked once, at the
-end, of each seed's best weights.
+A table of one's own (CSV, TSV, Excel, jsonl, Parquet) with labels, entities, answers or choices;
+or an official set by its name with its official settings. Where there is no --dev, a tenth of the
+training text is held out. The weights that were best on what is held out are kept, by the metric of
+the set; --test is asked once, at the end, of each seed's best weights.
 
 The folder gets model.keras, report.html, predictions.csv and scores.json, and for each seed a
 folder with log.jsonl, heldout.jsonl and curves.png. The same command goes on where a run was ended.
@@ -94,7 +94,8 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
         place = folder / f"seed-{seed}"
         model, batches = ready or prepare(arguments, seed, learned)
         ready = None
-        if not train_one(arguments, seed, model, batches, chosen_by, place, screen):
+        fixed = {**settings, "seed": seed}
+        if not train_one(arguments, fixed, model, batches, chosen_by, place, screen):
             screen.print(
                 f"Ended by a signal. The same command with {command('--out', folder)} goes on."
             )
@@ -107,7 +108,7 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
         for part, scores in found.items():
             screen.print(f"seed {seed}, {part}: {scores}{highest(scores, model)}")
         results.append((place, found))
-    finish(arguments, results, time.perf_counter() - began, folder, screen)
+    finish(arguments, results, len(learned), time.perf_counter() - began, folder, screen)
 
 
 def prepare(
@@ -138,7 +139,7 @@ def prepare(
 
 def train_one(
     arguments: Namespace,
-    seed: int,
+    fixed: dict[str, Any],
     model: KbertModel,
     batches: LabelledBatches,
     chosen_by: Examples,
@@ -147,11 +148,12 @@ def train_one(
 ) -> bool:
     """4. Trains with one seed, from the first step or where the run was ended, to the last.
 
+    `fixed` is what a run that goes on must have in common with the one that began.
+
     Returns:
         Whether the last was reached.
     """
     place.mkdir(exist_ok=True)
-    fixed = {**arguments.fixed, "seed": seed, "examples": batches.examples.fingerprint}
     first_step = resume(model, place, fixed, screen.print)
     stages = [Stage(batches, batches.steps, arguments.batch_size, batches.mean_length)]
     every = math.ceil(batches.steps / arguments.evaluations)
@@ -199,6 +201,7 @@ class BestWeights:
 def finish(
     arguments: Namespace,
     results: list[tuple[Path, dict[str, Evaluation]]],
+    learned: int,
     seconds: float,
     folder: Path,
     screen: Console,
@@ -216,7 +219,9 @@ def finish(
         }
         for part in found
     }
-    write_json(folder / "scores.json", {"seconds": seconds, "scores": table})
+    counts = {"train": learned, **{part: len(found[part].examples) for part in found}}
+    told = {"seconds": seconds, "examples": counts, "scores": table}
+    write_json(folder / "scores.json", told)
     screen.print(f"\n{len(results)} seeds" if len(results) > 1 else "")
     for part, scores in table.items():
         screen.print(f"{part}: " + "  ".join(mean_and_deviation(*each) for each in scores.items()))

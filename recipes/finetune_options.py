@@ -20,6 +20,7 @@ USUAL = {
     "warmup_share": 0.1,
     "weight_decay": 0.01,
 }
+ANSWERS_LENGTH = 384  # Devlin et al. 2018, code: rows of SQuAD
 LORA_RATE = 5e-4  # Hu et al. 2021, table 9: RoBERTa-base, most sets
 # What a run that goes on must have in common with the one that began, beside its examples.
 FIXED = (
@@ -40,6 +41,10 @@ def parse_arguments() -> argparse.Namespace:
     add("--pair", help="the column of the second texts")
     add("--group", help="a column whose equal values stay together where --train is divided")
     add("--spans", help="instead of --label: [[start, end, name], ...], for entities")
+    add(
+        "--answer", help="instead of --label: answers to --text, from contexts, which are in --pair"
+    )
+    add("--choices", nargs="+", help="columns of texts, of which --label says which goes on")
     add(
         "--kind", choices=list(_PROBLEMS), default="one", help="one label a text, several, a number"
     )
@@ -86,8 +91,11 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if (arguments.train is None) == (arguments.task is None):
         parser.error("name a table with --train, or a set with --task and --data")
-    if arguments.train and (not arguments.text or not (arguments.label or arguments.spans)):
-        parser.error("--train needs --text, and --label or --spans: the names of its columns")
+    of_labels = arguments.label or arguments.spans or arguments.answer
+    if arguments.train and not (arguments.text and of_labels):
+        parser.error(
+            "--train needs --text, and --label, --spans or --answer: the names of its columns"
+        )
     if arguments.task and not arguments.data:
         parser.error(f"--task {arguments.task} needs --data, the folder of its files")
     if arguments.lora is not None and arguments.freeze is not None:
@@ -122,6 +130,7 @@ def _fill_in(arguments: argparse.Namespace) -> None:
         **USUAL,
         **(of_set.batches if of_set else {}),
         **(of_set.optimizer if of_set else {}),
+        **({"max_length": ANSWERS_LENGTH} if arguments.answer else {}),
         **({"learning_rate": LORA_RATE} if arguments.lora else {}),
     }
     for name in USUAL:
@@ -138,6 +147,8 @@ def _fill_in(arguments: argparse.Namespace) -> None:
             pair=arguments.pair,
             group=arguments.group,
             spans=arguments.spans,
+            answer=arguments.answer,
+            choices=arguments.choices,
             problem_type=_PROBLEMS[arguments.kind],
             separator=arguments.separator,
             encoding=arguments.encoding,

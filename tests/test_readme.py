@@ -17,6 +17,7 @@ SHOWN = {
     "README.md": ["'label'", "accuracy", "긍정|부정"],
     "docs/use.md": ["'label'", "'sequence'", "2, 2", "'model.safetensors': "],
     "docs/finetuning.md": [r"\['긍정', '부정'\]", "the list, row 2", "accuracy"],
+    "docs/sentence-vectors.md": [r"\[\[1\.", r"\nmean\n", "spearman", "길이 젖는다|날이 맑다"],
     "docs/pretraining.md": [],
     "docs/explain.md": [
         r"'\[MASK\]', '\[SEP\]'\] \[0 1",
@@ -26,7 +27,7 @@ SHOWN = {
 }
 SHOWN |= {
     page.replace("docs/", "docs/ko/"): SHOWN[page]
-    for page in ("docs/use.md", "docs/finetuning.md", "docs/explain.md")
+    for page in ("docs/use.md", "docs/finetuning.md", "docs/explain.md", "docs/sentence-vectors.md")
 }
 
 

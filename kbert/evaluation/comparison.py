@@ -34,8 +34,9 @@ def comparison(evaluations: Mapping[str, Evaluation]) -> str:
     """
     first = next(iter(evaluations.values()))
     examples, others = first.examples, []
+    of_vectors = examples.task == "sentence-embedding"
     if examples.set_name is not None:
-        others = published(examples.set_name)
+        others = published(examples.set_name, bi_encoders=of_vectors)
     names = [*first, *dict.fromkeys(n for row in others for n in row.scores if n not in first)]
     count = len(examples)
     on = [examples.part] if examples.part else []
@@ -48,7 +49,9 @@ def comparison(evaluations: Mapping[str, Evaluation]) -> str:
         *(_line(model, *_cells(scores, names), split, by) for model, scores, split, by in rows),
     ]
     if examples.set_name is not None:
-        reasons = why_not_comparable(examples.set_name, examples.part or "", count)
+        reasons = why_not_comparable(
+            examples.set_name, examples.part or "", count, bi_encoders=of_vectors
+        )
         note = SETS[examples.set_name].note
         if others and reasons:
             lines += ["", f"Not to be compared without a word: {'; '.join(reasons)}."]

@@ -11,11 +11,14 @@ import numpy as np
 
 from kbert.data.labelled.batches import check_fit
 from kbert.data.labelled.examples import Examples
+from kbert.data.labelled.sentences import MOST_ALIKE
+from kbert.errors import KbertError
 from kbert.models.base import KbertModel
+from kbert.models.siamese import SiameseBert
 from kbert.pipelines.answer import QuestionAnswering
 from kbert.pipelines.choose import MultipleChoice
 from kbert.pipelines.classify import TextClassifier
-from kbert.pipelines.encode import BATCH_SIZE
+from kbert.pipelines.encode import BATCH_SIZE, predict, to_rows, tokenizer_of
 from kbert.pipelines.parse import DependencyParser
 from kbert.pipelines.tag import TokenClassifier
 
@@ -25,7 +28,8 @@ class Predictions:
     """What a model says of N examples.
 
     Attributes:
-        labels: as `Examples.labels`; of questions the answer's text, "" for none; of parsing the
+        labels: as `Examples.labels`; of pairs of sentences 5 times the cosine of their vectors; of
+            questions the answer's text, "" for none; of parsing the
             (head, relation) of each word, by the best tree.
         scores: how likely each label is, (N, C) float32, of classification and choices (where all
             have as many); else (N,) how likely what was said is (of parsing the mean of the words),
@@ -103,10 +107,33 @@ def _parsed(model: Any, examples: Examples, batch_size: int) -> Predictions:
     )
 
 
+def _alike(model: Any, examples: Examples, batch_size: int) -> Predictions:
+    if examples.pairs is None or examples.problem_type != "regression":
+        raise KbertError(
+            "a sentence model is scored on pairs of texts with a number each, from 0 to 5, how "
+            "alike they are: those of STS, or read_table(..., problem_type='regression')"
+        )
+    if isinstance(model, SiameseBert):
+        model = model.as_trained()
+    texts = list(dict.fromkeys([*examples.texts, *examples.pairs]))
+    rows = to_rows(tokenizer_of(model), texts, max_length=model.max_length)
+
+    def answer(vectors: Any, which: list[int]) -> list[np.ndarray]:
+        return list(vectors[: len(which)])
+
+    found = np.array(predict(model, rows, answer, batch_size))
+    found = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    place = {text: i for i, text in enumerate(texts)}
+    first, second = ([place[text] for text in each] for each in (examples.texts, examples.pairs))
+    cosines = (found[first] * found[second]).sum(axis=1)
+    return Predictions((MOST_ALIKE * cosines).tolist())
+
+
 _OF_TASK: dict[str, Callable[[Any, Examples, int], Predictions]] = {
     "sequence-classification": _classified,
     "token-classification": _tagged,
     "question-answering": _answered,
     "multiple-choice": _chosen,
     "dependency-parsing": _parsed,
+    "sentence-embedding": _alike,
 }

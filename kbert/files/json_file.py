@@ -32,7 +32,27 @@ _STEPS[list(b"]}")] = -1
 def read_json_object(
     data: bytes, where: str, *, max_bytes: int = MAX_JSON_BYTES, max_values: int = MAX_JSON_VALUES
 ) -> dict[str, Any]:
-    """Parses the bytes of a JSON object.
+    """Parses the bytes of a JSON object, as `read_json` does.
+
+    Raises:
+        KbertError: if it is not such an object.
+
+    Example:
+        >>> read_json_object(b"[1, 2]", "config.json")
+        Traceback (most recent call last):
+        ...
+        kbert.errors.KbertError: config.json: expected a JSON object, got [1, 2]
+    """
+    value = read_json(data, where, max_bytes=max_bytes, max_values=max_values)
+    if not isinstance(value, dict):
+        raise KbertError(f"{where}: expected a JSON object, got {value!r:.80}")
+    return value
+
+
+def read_json(
+    data: bytes, where: str, *, max_bytes: int = MAX_JSON_BYTES, max_values: int = MAX_JSON_VALUES
+) -> Any:
+    """Parses the bytes of a JSON file.
 
     Refused are more than `max_bytes`, more than `max_values` values, more than `MAX_JSON_DEPTH`
     levels, bytes that are not UTF-8, a key that an object has twice, and numbers that are not
@@ -45,12 +65,12 @@ def read_json_object(
         max_values: how many values: small ones cost the most time and memory by their bytes.
 
     Raises:
-        KbertError: if it is not such an object.
+        KbertError: if it is not such a file.
 
     Example:
-        >>> read_json_object(b'{"vocab_size": 32000}', "config.json")
+        >>> read_json(b'{"vocab_size": 32000}', "config.json")
         {'vocab_size': 32000}
-        >>> read_json_object(b'{"a": 1, "a": 2}', "config.json")
+        >>> read_json(b'{"a": 1, "a": 2}', "config.json")
         Traceback (most recent call last):
         ...
         kbert.errors.KbertError: config.json: the key 'a' stands twice in one object
@@ -97,8 +117,6 @@ def read_json_object(
         raise
     except (ValueError, RecursionError) as error:
         raise KbertError(f"{where}: not JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise KbertError(f"{where}: expected a JSON object, got {value!r:.80}")
     return value
 
 

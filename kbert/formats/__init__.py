@@ -7,6 +7,7 @@ keras_file.py         a `.keras` file -> a model
 without_numbers.py    a model of shapes alone, to compare before anything of them is made
 families/             the families of Hugging Face's checkpoints, a file each
 huggingface/          their folders: load, export, hub, and the config and weights of both
+sentence_transformers/  their folders: load, export
 readers/              strict readers: safetensors, PyTorch's pickles, HDF5, a whole `.keras` file
 keras_hub.py          weights and vocabulary to and from KerasHub
 inspect.py            `kbert inspect`: what is in a file, without loading it

@@ -8,6 +8,7 @@ Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 """
 
 import math
+from functools import partial
 
 import keras
 from keras import ops
@@ -16,6 +17,7 @@ from kbert.layers.calling import run
 from kbert.layers.dense import Dense
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.kernels.block_sparse import Blocks, block_bias, block_sparse
 from kbert.layers.kernels.dispatch import attention_by_kernel, dropping
 from kbert.layers.kernels.windows import band_bias, block_size, joined, local_blocks
 from kbert.layers.rotary import rotated
@@ -61,6 +63,8 @@ class SelfAttention(keras.layers.Layer):
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights and of dropout.
         window: how many positions each sees on either side of its own; None means all.
+        block_size: how many tokens a block has where attention is BigBird's; None means it is not.
+        num_random_blocks: how often the first block counts there beside itself.
         use_bias: whether the projections have biases.
         output_range: standard deviation of the starting weights of the projection of the output;
             None means `initializer_range`.
@@ -81,12 +85,15 @@ class SelfAttention(keras.layers.Layer):
         initializer_range: float = 0.02,
         seed: int = 0,
         window: int | None = None,
+        block_size: int | None = None,
+        num_random_blocks: int = 3,
         use_bias: bool = True,
         output_range: float | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.window = window
+        self.blocks = None if block_size is None else Blocks(block_size, num_random_blocks)
         self.use_bias = use_bias
         self.output_range = initializer_range if output_range is None else output_range
         self.num_attention_heads = num_attention_heads
@@ -139,15 +146,29 @@ class SelfAttention(keras.layers.Layer):
             (B, L, D); or a tuple of it, the weights (B, N, L, L), and the queries and keys
             (B, L, N, H).
         """
+        query, key, value = self._projected(hidden, training)
+        if rotation is not None:
+            query, key = rotated(query, rotation), rotated(key, rotation)
+        return self._attended(query, key, value, bias, training, return_weights, draw, lengths)
+
+    def draw(self):
+        """What dropout drops by, to pass to `call`."""
+        return self.dropout.draw()
+
+    def _projected(self, hidden, training):
+        """(B, L, D) -> queries, keys and values, (B, L, N, H) each."""
         length, heads = hidden.shape[1], self.num_attention_heads
         head_size = hidden.shape[-1] // heads
         projected = run(self.query_key_value, hidden, training=training)  # (B, L, 3 D)
         shape = (-1, length or ops.shape(hidden)[1], 3, heads, head_size)
         projected = ops.reshape(projected, shape)  # (B, L, 3, N, H)
         query, key, value = ops.unstack(projected, 3, axis=2)  # (B, L, N, H)
-        if rotation is not None:
-            query, key = rotated(query, rotation), rotated(key, rotation)
+        return query, key, value
 
+    def _attended(
+        self, query, key, value, bias, training, return_weights=False, draw=None, lengths=None
+    ):
+        """What `call` returns, of queries, keys and values."""
         dropout = self.dropout if training and self.dropout_rate > 0 else None
         if dropout is not None and draw is None:
             draw = dropout.draw()
@@ -155,6 +176,7 @@ class SelfAttention(keras.layers.Layer):
         if return_weights:
             drop = dropping(dropout, draw)
             bias = bias if self.window is None else windowed(bias, query, self.window)
+            bias = bias if self.blocks is None else blocked(bias, query, self.blocks)
             context, weights = attention_reference(query, key, value, bias, drop)
         else:
             context = attention(
@@ -164,10 +186,13 @@ class SelfAttention(keras.layers.Layer):
                 bias,
                 lengths=lengths,
                 window=self.window,
+                blocks=self.blocks,
                 dropout=dropout,
                 draw=draw,
             )
-        merged = ops.reshape(context, (-1, shape[1], heads * head_size))  # (B, L, D)
+        length, heads, head_size = query.shape[1:]
+        shape = (-1, length or ops.shape(query)[1], heads * head_size)
+        merged = ops.reshape(context, shape)  # (B, L, D)
         output = run(self.output_projection, merged, training=training)
         return (output, weights, query, key) if return_weights else output
 
@@ -180,6 +205,7 @@ def attention(
     *,
     lengths=None,
     window: int | None = None,
+    blocks: Blocks | None = None,
     dropout: Dropout | None = None,
     draw=None,
 ):
@@ -191,9 +217,11 @@ def attention(
         query: (B, L, N, H).
         key: (B, L, N, H).
         value: (B, L, N, H).
-        bias: what to add to the scores, (B, 1, 1, L) or (B, 1, L, L), or None.
+        bias: what to add to the scores, (B, N, L, L), or None; any axis but the last may be 1.
+            What is learned in it gets its gradient.
         lengths: (B,) how many tokens each row has, if that is all that `bias` says; or None.
         window: how many positions a position sees on either side of its own; None means all.
+        blocks: which blocks of keys it sees, in place of a window; None means all.
         dropout: drops weights, unless None.
         draw: a draw of `dropout`.
 
@@ -201,9 +229,15 @@ def attention(
         The context, (B, L, N, H): what `attention_reference` gives.
     """
     query, key, value = (ops.convert_to_tensor(each) for each in (query, key, value))
+    bias = None if bias is None else ops.convert_to_tensor(bias)
+    length = query.shape[1] if isinstance(query.shape[1], int) else None  # free when exported
+    per_key = bias is None or bias.shape[2] == 1
+    if blocks is not None and (length is None or length > blocks.longest_full):
+        if length and per_key:
+            attend = partial(attention, dropout=dropout, draw=draw)
+            return block_sparse(attend, query, key, value, bias, blocks, PADDED)
+        bias, lengths = blocked(bias, query, blocks), None
     if window is not None:
-        length = query.shape[1] if isinstance(query.shape[1], int) else None  # free when exported
-        per_key = bias is None or bias.shape[2] == 1
         if length and per_key and 3 * block_size(window) < length:
             parts = local_blocks(query, key, value, bias, window, PADDED)
             return joined(attention(*parts, dropout=dropout, draw=draw), length)
@@ -232,3 +266,10 @@ def windowed(bias, query, window: int):
     length = query.shape[1] or ops.shape(query)[1]
     of_window = ops.cast(band_bias(length, length, window, PADDED), query.dtype)[None, None]
     return of_window if bias is None else ops.minimum(bias, of_window)
+
+
+def blocked(bias, query, blocks: Blocks):
+    """A bias that lets each position see its blocks only, (B or 1, 1, L, L)."""
+    length = query.shape[1] or ops.shape(query)[1]
+    of_blocks = ops.cast(block_bias(length, blocks, PADDED), query.dtype)[None, None]
+    return of_blocks if bias is None else bias + of_blocks

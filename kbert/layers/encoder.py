@@ -34,6 +34,10 @@ class EncoderLayer(keras.layers.Layer):
         seed: seed of the starting weights and of dropout.
         hidden_act: the activation within the feed-forward network.
         attention_window: how many positions each sees on either side of its own; None means all.
+        block_size: how many tokens a block has where attention is BigBird's; None means it is not.
+        num_random_blocks: as for `SelfAttention`.
+        self_attention: another layer in the place of `SelfAttention`, with N heads; then dropout of
+            weights and the window are its own.
 
     Example:
         >>> from keras import ops
@@ -55,6 +59,9 @@ class EncoderLayer(keras.layers.Layer):
         seed: int = 0,
         hidden_act: str = "gelu",
         attention_window: int | None = None,
+        block_size: int | None = None,
+        num_random_blocks: int = 3,
+        self_attention: SelfAttention | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -66,12 +73,14 @@ class EncoderLayer(keras.layers.Layer):
         def drop(name: str) -> Dropout:
             return Dropout(dropout, seed=sub_seed(seed, name), dtype=policy, name=name)
 
-        self.self_attention = SelfAttention(
+        self.self_attention = self_attention or SelfAttention(
             num_attention_heads,
             attention_dropout,
             initializer_range,
             sub_seed(seed, "self_attention"),
             attention_window,
+            block_size,
+            num_random_blocks,
             dtype=policy,
             name="self_attention",
         )
@@ -102,7 +111,7 @@ class EncoderLayer(keras.layers.Layer):
     def draws(self):
         """A draw for each of the three dropouts, to pass to `call`."""
         return (
-            self.self_attention.dropout.draw(),
+            self.self_attention.draw(),
             self.attention_dropout.draw(),
             self.feed_forward_dropout.draw(),
         )
@@ -115,6 +124,7 @@ class EncoderLayer(keras.layers.Layer):
         return_weights=False,
         draws=(None, None, None),
         lengths=None,
+        **of_attention,
     ):
         """Runs the layer.
 
@@ -125,6 +135,7 @@ class EncoderLayer(keras.layers.Layer):
             return_weights: whether to return what the heads did, too.
             draws: what `draws()` gave, if the layer is not to draw itself.
             lengths: (B,) how many tokens each row has, if that is all that `bias` says.
+            **of_attention: what `self_attention` takes beside that.
 
         Returns:
             (B, L, D); or a tuple of it, the attention weights (B, N, L, L), and the queries and
@@ -139,6 +150,7 @@ class EncoderLayer(keras.layers.Layer):
             return_weights=return_weights,
             draw=for_weights,
             lengths=lengths,
+            **of_attention,
         )
         details = ()
         if return_weights:
@@ -155,7 +167,7 @@ class EncoderLayer(keras.layers.Layer):
         return input_shape
 
 
-def rematerialized(layer: Any, hidden, bias, lengths=None, **options: Any):
+def rematerialized(layer: Any, hidden, bias, lengths=None, relative=None, **options: Any):
     """Runs an encoder layer in training, keeping for the backward pass what went in and no more.
 
     The backward pass computes the layer again. What it drops is drawn before, so that it is the
@@ -164,16 +176,18 @@ def rematerialized(layer: Any, hidden, bias, lengths=None, **options: Any):
     Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
     """
     draws = layer.draws()
+    *rows, places = relative or (None,)  # what is learned is an argument, or it has no gradient
 
-    def computed(hidden):
+    def computed(hidden, *rows):
+        of_attention = {**options, "relative": (*rows, places)} if rows else options
         # Again outside of all other layers' calls, so by one of its own.
-        return layer(hidden, bias=bias, training=True, draws=draws, lengths=lengths, **options)
+        return layer(hidden, bias=bias, training=True, draws=draws, lengths=lengths, **of_attention)
 
     if keras.backend.backend() != "torch":
-        return keras.remat(computed)(hidden)
+        return keras.remat(computed)(hidden, *rows)
     from torch.utils.checkpoint import checkpoint
 
     # Stopping early is by an exception, whose traceback Keras keeps with all that it refers to.
     return checkpoint(
-        computed, hidden, use_reentrant=False, preserve_rng_state=False, early_stop=False
+        computed, hidden, *rows, use_reentrant=False, preserve_rng_state=False, early_stop=False
     )

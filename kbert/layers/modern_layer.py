@@ -31,6 +31,7 @@ class TokenEmbeddings(keras.layers.Layer):
         layer_norm_eps: added to the variance before the root.
         initializer_range: standard deviation of the starting weights.
         seed: seed of the starting weights and of dropout.
+        norm_bias: whether the norm has a bias (DeBERTa's).
 
     Example:
         >>> import numpy as np
@@ -46,13 +47,14 @@ class TokenEmbeddings(keras.layers.Layer):
         layer_norm_eps: float = 1e-5,
         initializer_range: float = 0.02,
         seed: int = 0,
+        norm_bias: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.vocab_size, self.hidden_size = vocab_size, hidden_size
         self.initializer_range, self.seed = initializer_range, seed
         self.layer_norm = LayerNorm(
-            epsilon=layer_norm_eps, center=False, dtype=self.dtype_policy, name="layer_norm"
+            epsilon=layer_norm_eps, center=norm_bias, dtype=self.dtype_policy, name="layer_norm"
         )
         self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
 

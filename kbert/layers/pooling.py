@@ -12,6 +12,10 @@ from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.layer_norm import LayerNorm
 
+# How the vectors of a text's tokens become one; see `pool_tokens`.
+POOLINGS = ("mean", "cls", "max", "weighted-mean")
+_LEAST = -1e9  # what no token has
+
 
 @keras.saving.register_keras_serializable("kbert")
 class Pooler(keras.layers.Layer):
@@ -83,14 +87,65 @@ class Pooler(keras.layers.Layer):
         return (input_shape[0], input_shape[-1])
 
 
+def pool_tokens(hidden, mask, pooling: str):
+    """The vectors of a text's tokens as one; padding never counts.
+
+    | pooling       | the vector                                                      |
+    |---------------|-----------------------------------------------------------------|
+    | mean          | sum_l m_l h_l / sum_l m_l, with [CLS] and [SEP] among the tokens |
+    | cls           | h_1, that of [CLS]                                              |
+    | max           | the largest of each of the D numbers, over the tokens           |
+    | weighted-mean | sum_l l m_l h_l / sum_l l m_l: a token counts by its place, from 1 |
+
+    Args:
+        hidden: (B, L, D).
+        mask: (B, L), 1 for a token and 0 for padding; or None, where all are tokens.
+        pooling: a name of the table.
+
+    Returns:
+        (B, D); zeros for a row without any token, but for "cls".
+
+    Example:
+        >>> import numpy as np
+        >>> hidden = np.array([[[1.0, 4.0], [3.0, 2.0], [9.0, 9.0]]], "float32")
+        >>> mask = np.array([[1, 1, 0]])
+        >>> [ops.convert_to_numpy(pool_tokens(hidden, mask, each))[0].round(3).tolist()
+        ...  for each in ("mean", "cls", "max", "weighted-mean")]
+        [[2.0, 3.0], [1.0, 4.0], [3.0, 4.0], [2.333, 2.667]]
+
+    Source: Reimers and Gurevych 2019, "Sentence-BERT", section 3, of the first three; Muennighoff
+        2022, "SGPT", equation 2, of the last.
+    """
+    hidden = ops.convert_to_tensor(hidden)
+    if pooling == "cls":
+        return hidden[:, 0]
+    dtype = keras.backend.standardize_dtype(hidden.dtype)
+    counts = ops.ones_like(hidden[:, :, :1]) if mask is None else ops.cast(mask, dtype)[:, :, None]
+    if pooling == "max":
+        largest = ops.max(ops.where(counts > 0, hidden, _LEAST), axis=1)
+        return ops.where(ops.max(counts, axis=1) > 0, largest, 0.0)
+    if pooling == "weighted-mean":
+        places = ops.arange(1, ops.shape(hidden)[1] + 1, dtype="int32")
+        counts = counts * ops.cast(places, dtype)[None, :, None]  # (B, L, 1)
+    return ops.sum(hidden * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1e-9)
+
+
+def normalized(vectors):
+    """Vectors of length 1: x / |x|, along the last axis; a vector of zeros stays one.
+
+    Example:
+        >>> import numpy as np
+        >>> ops.convert_to_numpy(normalized(np.array([[3.0, 4.0], [0.0, 0.0]]))).round(3).tolist()
+        [[0.6, 0.8], [0.0, 0.0]]
+    """
+    vectors = ops.convert_to_tensor(vectors)
+    squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+    return vectors * ops.rsqrt(ops.maximum(squares, 1e-24))
+
+
 def _mean(hidden, attention_mask):
     """(B, L, D) -> (B, D), the mean over tokens, summed in float32."""
-    wide = ops.cast(hidden, "float32")
-    if attention_mask is None:
-        return ops.cast(ops.mean(wide, axis=1), hidden.dtype)
-    mask = ops.cast(attention_mask, "float32")
-    if len(mask.shape) == 3:  # what each position sees; one that sees nothing is padding
+    mask = attention_mask
+    if mask is not None and len(mask.shape) == 3:  # what each sees; one that sees none is padding
         mask = ops.max(mask, axis=-1)
-    mask = mask[..., None]  # (B, L, 1)
-    count = ops.maximum(ops.sum(mask, axis=1), 1.0)  # a row that is all padding is not to be NaN
-    return ops.cast(ops.sum(wide * mask, axis=1) / count, hidden.dtype)
+    return ops.cast(pool_tokens(ops.cast(hidden, "float32"), mask, "mean"), hidden.dtype)

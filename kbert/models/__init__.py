@@ -6,6 +6,7 @@ base.py               KbertModel: saving, the format's version
 encoder.py            what a head may ask of an encoder, whichever it is
 bert.py               BERT's encoder, and that of the families which have its layer
 modern_bert.py        ModernBERT's: rotary positions, layers that see a window
+deberta.py            DeBERTa's: attention to how far away a token stands
 bert_with_head.py     what the models below share
 pretraining.py        the masked-LM head, the next-sentence head, or both
 classification.py     a label for a text or a pair
@@ -13,10 +14,13 @@ tagging.py            a label for each token
 question_answering.py where an answer begins and ends
 multiple_choice.py    which of several choices goes with a text
 dependency.py         which word depends on which, and how
+sentence.py           a vector for a text
+siamese.py            that model on pairs of texts, to learn from them
 arguments.py          what an encoder's arguments can be
 inputs.py             a look at a model's inputs before a backend meets them
 watched_data.py       the same for the data of `fit`, `evaluate` and `predict`
 logits.py             which losses fit a head
+fingerprint.py        a few digits that tell a model from any other
 frozen.py             which layers are not trained, as a file remembers it
 fine_tuning.py        an encoder is frozen below, or begun anew above
 lora.py               small corrections are trained in an encoder's place

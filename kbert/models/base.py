@@ -21,6 +21,7 @@ _SETTINGS = (
     "dtype",
     "remat",
     "attention_window",
+    "block_size",
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
     "seed",
@@ -246,10 +247,11 @@ class KbertModel(keras.Model):
 
         The file takes `input_ids`, `token_type_ids` (where the model looks at them) and
         `attention_mask`, each (B, L) int32 with L up to the model's longest, and gives what the
-        model gives, by name: the keys of its dict in alphabetical order, or `logits`. Scores of
-        words are those of every position. The tokenizer is not in it. ONNX of a base model takes
-        20 to 30 seconds and 2.5 GB on PyTorch and JAX, but 3 minutes and 19 GB on TensorFlow:
-        there, open the `.keras` file with another backend.
+        model gives, by name: the keys of its dict in alphabetical order, or `logits`, or of a
+        sentence model `sentence_embedding`. Scores of words are those of every position. The
+        tokenizer is not in it. ONNX of a base model takes 20 to 30 seconds and 2.5 GB on PyTorch
+        and JAX, but 3 minutes and 19 GB on TensorFlow: there, open the `.keras` file with another
+        backend.
 
         Args:
             filepath: a file that ends in `.onnx`, or a SavedModel's folder; replaced if there.
@@ -272,7 +274,7 @@ class KbertModel(keras.Model):
 
         Args:
             **settings: arguments of the encoder that change no weight: `dtype`, `remat`,
-                `attention_window` (of a Bert), `hidden_dropout_prob`,
+                `attention_window` (of a Bert), `block_size` (of a BigBird), `hidden_dropout_prob`,
                 `attention_probs_dropout_prob`, and `seed`, which then is that of dropout.
 
         Returns:

@@ -57,6 +57,7 @@ class Encoder(KbertModel):
             dense layers `self_attention.query_key_value`, `feed_forward.widen` and
             `feed_forward.narrow`, and the name `encoder_layer_0` and so on.
         layers_in_order: the layers as they are run.
+        relative_positions: a table of distances that all layers share, or None.
         final_norm: a norm behind the last layer, or None.
         pooler: what makes (B, D) of (B, L, D), or None.
     """
@@ -66,6 +67,7 @@ class Encoder(KbertModel):
     token_heads_transform = False
     embeddings: Any
     encoder_layers: list[Any]
+    relative_positions: Any
     final_norm: Any
     pooler: Any
 
@@ -84,13 +86,15 @@ class Encoder(KbertModel):
         self.remat = arguments["remat"]
         self.max_length, self.num_segments = max_length, num_segments
         self._tokenizer: Tokenizer | None = None
-        self.final_norm = self.pooler = None
+        self.relative_positions = self.final_norm = self.pooler = None
 
     def build(self, input_shape):
         """Builds the parts; the constructor does it, since every size is known there."""
         hidden_shape = (*input_shape, self.hidden_size)
         with read_from_files():
             self.embeddings.build(input_shape)
+            if self.relative_positions is not None:
+                self.relative_positions.build(hidden_shape)
             for part in self.encoder_layers:
                 part.build(hidden_shape)
             if self.final_norm is not None:

@@ -71,14 +71,15 @@ def _signature(model: Any) -> _Signature:
     bert = getattr(model, "bert", model)
     segments = ("token_type_ids",) if bert.num_segments > 1 else ()
     inputs = ("input_ids", *segments, "attention_mask")
+    only = "sentence_embedding" if model.task == "sentence-embedding" else "logits"
 
     def named(batch: dict[str, Any]) -> dict[str, Any]:
         outputs = model(batch, training=False)
-        return outputs if isinstance(outputs, dict) else {"logits": outputs}
+        return outputs if isinstance(outputs, dict) else {only: outputs}
 
     symbols = {name: keras.KerasTensor((None, None), "int32") for name in inputs}
     symbol = model.compute_output_spec(symbols)
-    outputs = tuple(sorted(symbol)) if isinstance(symbol, dict) else ("logits",)
+    outputs = tuple(sorted(symbol)) if isinstance(symbol, dict) else (only,)
     return _Signature(inputs, outputs, named, bert.max_length)
 
 

@@ -20,8 +20,8 @@ def freeze(model: KbertModel, layers: int | None = None) -> None:
 
     Args:
         model: any of kbert's; its file remembers what is frozen.
-        layers: how many encoder layers, from the bottom, and the embeddings with them; with 0 the
-            embeddings alone. None means all, with the pooler: only the head is trained.
+        layers: how many encoder layers, from the bottom, and the tables below with them; with 0 the
+            tables alone. None means all, with the pooler: only the head is trained.
 
     Raises:
         KbertError: if there are not as many layers, or one of them is above, too, as where layers
@@ -39,8 +39,9 @@ def freeze(model: KbertModel, layers: int | None = None) -> None:
     bert = encoder_of(model)
     count = len(bert.layers_in_order) if layers is None else _count(bert, layers)
     lower, _ = _cut(bert, count)
-    for layer in (bert.embeddings, *lower):
-        layer.trainable = False
+    for layer in (bert.embeddings, bert.relative_positions, *lower):
+        if layer is not None:
+            layer.trainable = False
     for layer in (bert.final_norm, bert.pooler):
         if layers is None and layer is not None:
             layer.trainable = False

@@ -9,6 +9,9 @@ next_sentence.py      does the second text follow the first
 classify.py           which label a text has
 tag.py                spans of a text, or its words, and their names
 answer.py             the answer to a question, found in a text
+sentence_encoder.py   a vector for each text, how like two are, and search among many
+cross_encoder.py      how well texts go with a query, each read together with it
+word_vectors.py       words as vectors: which are near, and word arithmetic
 features.py           a vector for each text, by a frozen encoder
 choose.py             which of several choices goes best with a text
 parse.py              which word depends on which, and how

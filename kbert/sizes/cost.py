@@ -11,8 +11,11 @@ with K keys its scores and its context:
 and L 2 E D more where a projection follows the tables. Layers that share their weights (ALBERT)
 take as long as others.
 
+In DeBERTa a token has two products with 2 L distances more, 8 L D in a layer; and of a batch each
+layer projects the R rows of distances that it needs, 4 R D^2.
+
 K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`); in
-ModernBERT that is a layer's own.
+ModernBERT that is a layer's own. In BigBird it is five blocks, and for two blocks of queries all.
 
 The backward pass takes two products for each one of the forward pass: one for the weights, one
 for what came in. So a training step is three forward passes. What remat computes again does not
@@ -30,10 +33,11 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from kbert.errors import KbertError, number_from_zero, whole_number
+from kbert.sizes.distances import rows_of, span_of
 from kbert.sizes.layer_types import FULL, alternating
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-Architecture = Literal["bert", "modernbert"]
+Architecture = Literal["bert", "modernbert", "deberta"]
 
 _MASKED_SHARE = 0.15  # as kbert/data/pretraining/masking.py has it
 _WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; layers/kernels/dispatch.py
@@ -130,16 +134,21 @@ def cost(
     precision: Precision = "float32",
     remat: bool = False,
     attention_window: int | None = None,
+    block_size: int | None = None,
+    num_random_blocks: int = 3,
     embedding_size: int | None = None,
     num_hidden_groups: int | None = None,
     inner_group_num: int = 1,
     architecture: Architecture = "bert",
     layer_types: Sequence[str] | None = None,
     local_attention: int = 128,
+    position_buckets: int = 256,
+    max_relative_positions: int | None = None,
+    share_att_key: bool = True,
 ) -> Cost:
     """Counts what a forward pass and a training step of a model take.
 
-    The first five arguments, and those with a default in `Bert` or `ModernBert`, are theirs.
+    The first five arguments, and those with a default in an encoder, are the encoder's.
 
     Args:
         vocab_size: V.
@@ -159,14 +168,19 @@ def cost(
         remat: whether each layer keeps its input only, and is computed again in the backward pass.
         attention_window: how many positions each sees on either side of its own; None means all.
             What fills up the last block, where L is no multiple of it, is not counted.
+        block_size: how many tokens a block has where attention is BigBird's; None means it is not.
+        num_random_blocks: rows of up to 5 + twice as many blocks see all.
         embedding_size: E; None means D.
         num_hidden_groups: how many groups of layers share their weights, in ALBERT; None means that
             each layer has its own.
         inner_group_num: how many layers a group has.
         architecture: which encoder. What is only a Bert's (segments, `attention_window`, E, groups)
-            does not count for a ModernBert.
+            does not count for the others.
         layer_types: of a ModernBert; None means that every third layer sees the whole row.
         local_attention: of a ModernBert.
+        position_buckets: of a Deberta.
+        max_relative_positions: of a Deberta; None means `max_position_embeddings`.
+        share_att_key: of a Deberta.
 
     Raises:
         KbertError: if a number is not what it can be.
@@ -181,8 +195,9 @@ def cost(
     if architecture not in get_args(Architecture):
         known = ", ".join(get_args(Architecture))
         raise KbertError(f"architecture is one of {known}, not {architecture!r:.80}")
-    modern = architecture == "modernbert"
-    e = d if embedding_size is None or modern else embedding_size
+    modern, by_distance = architecture == "modernbert", architecture == "deberta"
+    e = d if embedding_size is None or architecture != "bert" else embedding_size
+    longest = max_position_embeddings if max_relative_positions is None else max_relative_positions
     groups = num_hidden_layers if num_hidden_groups is None else num_hidden_groups
     masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
     for name, count, least in (
@@ -197,10 +212,14 @@ def cost(
         ("type_vocab_size", type_vocab_size, 0),
         ("masked", masked, 0),
         ("attention_window", 1 if attention_window is None else attention_window, 1),
+        ("block_size", 1 if block_size is None else block_size, 1),
+        ("num_random_blocks", num_random_blocks, 0),
         ("embedding_size", e, 1),
         ("num_hidden_groups", groups, 1),
         ("inner_group_num", inner_group_num, 1),
         ("local_attention", local_attention, 2),
+        ("position_buckets", position_buckets, 0),
+        ("max_relative_positions", longest, 1),
     ):
         whole_number(name, count, least)
     if d % n:
@@ -216,11 +235,19 @@ def cost(
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
 
     wide = 3 if modern else 2  # I, in the matrices of a feed-forward network
+    tables_flops, batch_flops = 0, 0  # of a token; of all rows together
+    has_projection, taken_again = False, 0  # weights, by layers that share them
     if modern:
         types = alternating(num_hidden_layers) if layer_types is None else layer_types
         windows = [None if kind == FULL else local_attention // 2 for kind in types]
         parameters = _of_modernbert(v, d, i, num_hidden_layers)
-        has_projection, taken_again = False, 0
+    elif by_distance:
+        windows = [None] * num_hidden_layers
+        distances = 2 * span_of(position_buckets, longest)
+        parameters = _of_deberta(v, d, i, num_hidden_layers, distances, share_att_key)
+        tables_flops = 8 * length * d * num_hidden_layers
+        in_use = rows_of(length, position_buckets, longest)
+        batch_flops = 4 * int(in_use[-1] - in_use[0] + 1) * d * d * num_hidden_layers
     else:
         windows = [attention_window] * (num_hidden_layers * inner_group_num)
         has_projection = e != d or num_hidden_groups is not None
@@ -230,13 +257,16 @@ def cost(
         heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
         own_layers = groups * inner_group_num
         parameters = tables + own_layers * layer + heads
-        taken_again = (len(windows) - own_layers) * layer  # weights, by layers that share them
-    tables_flops = 2 * e * d if has_projection else 0  # of a token
+        taken_again = (len(windows) - own_layers) * layer
+        tables_flops = 2 * e * d if has_projection else 0
     keys = [_keys(window, length) for window in windows]
+    if architecture == "bert" and block_size is not None:
+        keys = [_keys_of_blocks(block_size, num_random_blocks, length)] * len(keys)
 
     layers_flops = sum(2 * (4 * d * d + wide * d * i) + 4 * k * d for k in keys)  # of a token
     heads_flops = masked * 2 * (d * e + e * v) + 2 * d * d + 4 * d  # of a row
-    forward = batch_size * (length * (tables_flops + layers_flops) + heads_flops)
+    of_row = round(length * (tables_flops + layers_flops)) + heads_flops
+    forward = batch_flops + batch_size * of_row
 
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
     # The 16-bit copy that a product takes is made anew where a layer has its turn again.
@@ -248,15 +278,19 @@ def cost(
     kept = []
     for k in keys:
         kept.append(_kept_by_layer(d, i, b, hidden_dropout_prob > 0, modern))
-        if k < length:  # in three blocks
-            kept[-1] += b * (2 if modern else 4) * d  # keys and values, beside what they are of
+        if by_distance:
+            kept[-1] += b * n * k  # the bias
+        if k < length:  # in three blocks, or in five
+            blocks = 4 if block_size is None else 8
+            kept[-1] += b * (2 if modern else blocks) * d  # keys and values, beside all of them
         if attention_probs_dropout_prob > 0 and k <= _WEIGHTS_KEPT:
             kept[-1] += n * k * (4 + 1 + b)  # weights, which are dropped, what is left
             # The formula keeps divided queries where a kernel keeps its context; a ModernBERT's
             # turned queries stand nowhere else.
             kept[-1] -= b * d if modern else 0
         else:
-            kept[-1] += 4 * n + (b * k if k < length else 0)  # logarithms of sums; the bias
+            of_bias = b * k if k < length and block_size is None else 0
+            kept[-1] += 4 * n + of_bias  # logarithms of sums; the bias of each query
     layers = len(kept) * b * d + max(kept) if remat else sum(kept)
     kept_by_embeddings = 4 * e + (e if hidden_dropout_prob > 0 else 0)
     kept_by_embeddings += b * e if has_projection else 0
@@ -284,6 +318,14 @@ def _keys(window: int | None, length: int) -> int:
     return min(blocks, length)
 
 
+def _keys_of_blocks(size: int, num_random: int, length: int) -> float:
+    """K of BigBird, on average: five blocks for most queries, all for those of two blocks."""
+    if length <= (5 + 2 * num_random) * size:
+        return length
+    blocks = -(-length // size)
+    return (5 * (blocks - 2) + 2 * blocks) * size * size / length
+
+
 def _of_modernbert(v: int, d: int, i: int, num_hidden_layers: int) -> int:
     """Weights: no positions, no segments, and no biases but the words' scores'.
 
@@ -292,6 +334,16 @@ def _of_modernbert(v: int, d: int, i: int, num_hidden_layers: int) -> int:
     layer = 4 * d * d + 3 * d * i + 2 * d
     heads = (d * d + d) + (2 * d + 2) + (d * d + d) + v  # pooler, NSP, masked LM
     return v * d + d + num_hidden_layers * layer + heads
+
+
+def _of_deberta(
+    v: int, d: int, i: int, num_hidden_layers: int, distances: int, shared: bool
+) -> int:
+    """Weights: BERT's layers and heads, and in place of positions and segments a table."""
+    layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
+    layer += 0 if shared else 2 * (d * d + d)
+    heads = (d * d + d) + (2 * d + 2) + (d * d + d) + 2 * d + v  # pooler, NSP, masked LM
+    return v * d + 2 * d + distances * d + 2 * d + num_hidden_layers * layer + heads
 
 
 def _kept_by_layer(d: int, i: int, b: int, dropout: bool, modern: bool) -> int:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from kbert.data.labelled.cells import place_of
 from kbert.data.labelled.examples import Examples, Origin
 from kbert.errors import KbertError
 from kbert.tasks.columns import parse_json
@@ -58,18 +59,5 @@ def _answers(question: dict[str, Any], context: str, origin: Origin) -> list[tup
         text, start = answer["text"], answer["answer_start"]
         if not text.strip():
             raise KbertError(f"{origin}: an empty answer to {question['question']!r:.60}")
-        if context[start : start + len(text)] != text:
-            start = _nearest(context, text, start)
-            if start < 0:
-                raise KbertError(f"{origin}: the answer {text!r:.60} is not in its context")
-        found.append((start, text))
+        found.append((place_of(text, start, context, origin), text))
     return found
-
-
-def _nearest(context: str, text: str, start: int) -> int:
-    """Where a text stands in a context, as near to a place as possible; -1 if nowhere."""
-    places, place = [], context.find(text)
-    while place >= 0:
-        places.append(place)
-        place = context.find(text, place + 1)
-    return min(places, key=lambda each: abs(each - start), default=-1)

@@ -74,6 +74,30 @@ KcBERT-base         89.62 66.95 74.85 75.57 93.93 60.25 84.39
 KcBERT-large        90.68 70.15 76.99 77.49 94.06 62.16 86.64
 KcELECTRA-base      91.71 74.80 81.65 82.65 95.78 70.60 90.11
 """
+# Of models that make a vector of each text alone, and are scored by the cosine of two: bi-encoders,
+# a table of their own beside the models above, which read both texts at once.
+_HAM = "Ham et al. 2020, KorNLI and KorSTS (arXiv 2004.03289)"
+_SIMCSE_KO = "snumin44/SimCSE-KO, README"
+_BI_ENCODERS = {
+    "korsts": [
+        Published("SRoBERTa-base, KorNLI", {"spearman": 0.7419}, "test", _HAM),
+        Published("SRoBERTa-base, KorNLI and KorSTS", {"spearman": 0.8029}, "test", _HAM),
+        Published("SRoBERTa-large, KorNLI and KorSTS", {"spearman": 0.8049}, "test", _HAM),
+        Published("KoSBERT-SKT", {"spearman": 0.7847}, "test", "BM-K/KoSentenceBERT-SKT, README"),
+        Published("KoSimCSE-BERT-SKT", {"spearman": 0.8256}, "test", "BM-K/KoSimCSE-SKT, README"),
+        Published("ko-sbert-nli", {"spearman": 0.8316}, "test", "jhgan/ko-sbert-nli, README"),
+        Published(
+            "ko-sroberta-multitask",
+            {"spearman": 0.8560},
+            "test",
+            "jhgan/ko-sroberta-multitask, README",
+        ),
+    ],
+    "klue-sts": [
+        Published("SimCSE-BERT-KO, KorNLI", {"spearman": 0.8432}, "dev", _SIMCSE_KO),
+        Published("SimCSE-RoBERTa-KO, KorNLI", {"spearman": 0.8564}, "dev", _SIMCSE_KO),
+    ],
+}
 _SPLITS = {"korquad": "dev", "korean-hate-speech": "dev"}  # of the others: "test"
 
 
@@ -99,8 +123,12 @@ _TABLES = (
 )
 
 
-def published(name: str) -> list[Published]:
+def published(name: str, *, bi_encoders: bool = False) -> list[Published]:
     """What others published for a set.
+
+    Args:
+        name: of the set.
+        bi_encoders: whether the figures are of models that make a vector of each text alone.
 
     Example:
         >>> row = published("nsmc")[0]
@@ -108,12 +136,21 @@ def published(name: str) -> list[Published]:
         ('DistilKoBERT', {'accuracy': 0.886}, 'test')
         >>> published("kote")
         []
+        >>> published("korsts", bi_encoders=True)[0].model
+        'SRoBERTa-base, KorNLI'
     """
+    if bi_encoders:
+        return _BI_ENCODERS.get(name, [])
     return [row for table in _TABLES for row in table.get(name, [])]
 
 
 def why_not_comparable(
-    name: str, part: str, examples: int, *, trained_on: int | None = None
+    name: str,
+    part: str,
+    examples: int,
+    *,
+    trained_on: int | None = None,
+    bi_encoders: bool = False,
 ) -> list[str]:
     """Why one's own score must not stand beside the published ones without a word.
 
@@ -122,6 +159,7 @@ def why_not_comparable(
         part: on which one scored.
         examples: how many it had.
         trained_on: how many examples one trained on, or None if that is not asked.
+        bi_encoders: whether the figures are of models that make a vector of each text alone.
 
     Returns:
         Reasons, as half sentences; none, if part and sizes are those of the published scores.
@@ -135,7 +173,7 @@ def why_not_comparable(
         []
     """
     sizes, reasons = SETS[name].sizes, []
-    splits = {row.split for row in published(name)}
+    splits = {row.split for row in published(name, bi_encoders=bi_encoders)}
     if splits and part not in splits:
         reasons.append(f"published on the {' or '.join(sorted(splits))} part, this is {part}")
     for of_part, number in ((part, examples), ("train", trained_on)):

@@ -7,6 +7,7 @@ What is predicted has the form of the labels (see `kbert.data.labelled.examples`
     question-answering        the answer's text; "" is no answer, None not answered
     multiple-choice           the number of a choice
     dependency-parsing        a (head, relation) for each word
+    sentence-embedding        a number, how alike two texts are, on any scale: ranks are scored
 """
 
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ _USUAL: dict[str, tuple[Metric, str]] = {
     "question-answering": (korquad, "f1"),
     "multiple-choice": (classification, "accuracy"),
     "dependency-parsing": (attachment, "las"),
+    "sentence-embedding": (correlation, "spearman"),
 }
 
 
@@ -91,7 +93,8 @@ def best_by(examples: Examples) -> str:
 
 
 def _metric(examples: Examples) -> tuple[Metric, str]:
-    if examples.set_name is None:
+    # Of a set, too: where it is scored as classes or at 3.0, cosines are not on its scale.
+    if examples.set_name is None or examples.task == "sentence-embedding":
         return _USUAL[_kind(examples)]
     task_set = SETS[examples.set_name]
     return task_set.metric, task_set.best_by

@@ -10,9 +10,9 @@ def layer_scales(paths: Sequence[str], decay: float) -> list[float]:
     """What the rate of each weight is multiplied by: decay^(layers - l) in encoder layer l.
 
     Layers are counted from 1 at the bottom, so the top layer and what stands on it (pooler, head)
-    have 1, and the embeddings, layer 0, the least. Layers that share their weights (ALBERT) count
-    once. (ELECTRA's code counts the head as a layer, and one more: there the top layer has
-    decay^2.)
+    have 1, and the embeddings and DeBERTa's table of distances, layer 0, the least. Layers that
+    share their weights (ALBERT) count once. (ELECTRA's code counts the head as a layer, and one
+    more: there the top layer has decay^2.)
 
     Args:
         paths: of the weights, as Keras names them.
@@ -33,7 +33,8 @@ def layer_scales(paths: Sequence[str], decay: float) -> list[float]:
     layers = max((int(match[1]) + 1 for match in found if match), default=0)
     if not layers:
         raise KbertError("layerwise_decay is for models with encoder layers, and there are none")
-    embeddings = [re.search(r"(?:^|/)embeddings/", path) is not None for path in paths]
+    tables = r"(?:^|/)(?:embeddings|relative_positions)/"
+    embeddings = [re.search(tables, path) is not None for path in paths]
     return [
         decay ** (layers - int(match[1]) - 1) if match else decay**layers if below else 1.0
         for match, below in zip(found, embeddings, strict=True)

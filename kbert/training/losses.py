@@ -12,6 +12,7 @@ from keras import ops
 from kbert.errors import KbertError, number_from_zero, whole_number
 from kbert.training.binary_cross_entropy import BinaryCrossEntropy, weights_of
 from kbert.training.cross_entropy import cross_entropy
+from kbert.training.sentence_losses import CoSENT, CosineError, InBatchNegatives, Matryoshka
 
 PRETRAINING = ("pretraining", "masked-lm", "causal", "next-sentence")
 FINE_TUNING = (
@@ -22,8 +23,20 @@ FINE_TUNING = (
     "question-answering",
     "multiple-choice",
     "dependency-parsing",
+    "softmax",
+    "cosine",
+    "cosent",
+    "in-batch",
+    "simcse",
+    "vectors",
 )
 _OF_CLASSES = ("single_label_classification", "multi_label_classification", "token-classification")
+_OF_ANGLES = {
+    "cosine": CosineError,
+    "cosent": CoSENT,
+    "in-batch": InBatchNegatives,
+    "simcse": InBatchNegatives,
+}
 _HEADS = {
     "pretraining": ("mlm", "nsp"),
     "question-answering": ("start", "end"),
@@ -148,6 +161,7 @@ def objective(
     *,
     label_smoothing: float = 0.0,
     class_weights: Mapping[str, float] | None = None,
+    matryoshka: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """What to pass to `compile` beside the optimizer.
 
@@ -163,6 +177,11 @@ def objective(
     | question answering       | cross-entropies of both ends      | `start` and `end`, (B,)       |
     | multiple choice          | cross-entropy of the choices      | (B,) integers                 |
     | dependency parsing       | cross-entropies of both           | `heads`, `relations` (B, W)   |
+    | SiameseBert, softmax     | cross-entropy                     | (B,) integers                 |
+    | cosine                   | `CosineError`                     | (B,) floats, 0 to 5           |
+    | cosent                   | `CoSENT`                          | (B,) floats                   |
+    | in-batch, simcse         | `InBatchNegatives`                | (B, T) a number for each text |
+    | SentenceBert             | mean squared error                | (B, E) vectors                |
 
     Integer labels of -100 do not count. Two losses are summed.
 
@@ -174,6 +193,8 @@ def objective(
         label_smoothing: how much of each label goes to all classes evenly, in [0, 1).
         class_weights: how much labels count, by the names in `model.labels`; those that are not
             named count 1.
+        matryoshka: of a `SiameseBert` that learns from angles: how many numbers of a vector are to
+            be vectors by themselves, as [768, 256, 64].
 
     Returns:
         `loss`, `weighted_metrics` and `jit_compile` (XLA, which Keras leaves off for TensorFlow
@@ -181,7 +202,8 @@ def objective(
 
     Raises:
         KbertError: if there is no such task, or the model is no such model; or if smoothing or
-            weights are asked for where there are no classes, or a weight's name is no label.
+            weights are asked for where there are no classes, or a weight's name is no label; or
+            if sizes are where there are no angles, or larger than the vectors.
 
     Example:
         >>> sorted(objective("pretraining"))
@@ -200,8 +222,13 @@ def objective(
         raise KbertError(
             f"task is a model with a head, or one of {', '.join(PRETRAINING)}, not {task!r:.80}"
         )
-    if label_smoothing and name in ("regression", "question-answering"):
+    of_vectors = name in _OF_ANGLES or name == "vectors"
+    if label_smoothing and (of_vectors or name in ("regression", "question-answering")):
         raise KbertError(f"label_smoothing is for classes, and {name} has none")
+    if micro_batches > 1 and name in _OF_ANGLES:
+        raise KbertError(f"{name} compares the texts of a batch, which cannot be computed in parts")
+    if matryoshka is not None and name not in _OF_ANGLES:
+        raise KbertError(f"matryoshka is for {', '.join(_OF_ANGLES)}, not for {name}")
     if class_weights is not None and (name not in _OF_CLASSES or micro_batches > 1):
         raise KbertError(
             "class_weights are for a model with labels, without micro-batches, not for "
@@ -213,7 +240,9 @@ def objective(
     if micro_batches > 1:
         settings["reduction"] = "sum"
 
-    if name == "regression":
+    if name in _OF_ANGLES:
+        loss, metrics = _of_angles(task, matryoshka), None
+    elif name in ("regression", "vectors"):
         loss: Any = keras.losses.MeanSquaredError(
             reduction=settings.get("reduction", "mean_with_sample_weight")
         )
@@ -237,7 +266,22 @@ def _aim(model: Any) -> str | None:
     task = getattr(model, "task", None)
     if task == "sequence-classification":
         return model.problem_type
+    if task == "sentence-embedding":
+        return model.objective
     return "next-sentence" if task == "next-sentence-prediction" else task
+
+
+def _of_angles(model: Any, sizes: Sequence[int] | None) -> keras.losses.Loss:
+    loss = _OF_ANGLES[model.objective]()
+    if sizes is None:
+        return loss
+    whole = Matryoshka(loss, sizes)
+    if max(whole.sizes) > model.embedding_size:
+        raise KbertError(
+            f"matryoshka: {max(whole.sizes)} is more than the {model.embedding_size} numbers of "
+            "the model's vectors"
+        )
+    return whole
 
 
 def _by_label(weights: Mapping[str, float], labels: Sequence[str]) -> list[float]:

@@ -80,6 +80,21 @@ CONFIGS = {
             **dict.fromkeys(("eos_token_id", "sep_token_id"), 3),
         },
     ),
+    # Rows longer than half of the buckets, and than the longest distance.
+    "deberta-v2": (
+        "DebertaV2",
+        {
+            **_SIZES,
+            "layer_norm_eps": 1e-5,
+            "relative_attention": True,
+            "position_buckets": 4,
+            "max_relative_positions": 6,
+            "position_biased_input": False,
+            "pos_att_type": ["p2c", "c2p"],
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+        },
+    ),
     "big_bird": ("BigBird", {**_SIZES, "attention_type": "original_full", "sep_token_id": 3}),
 }
 

@@ -560,6 +560,87 @@ def only_a_pickle(folder: Path) -> Path:
     return folder
 
 
+MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+]
+
+
+def sentences(pooling=1, dense=None, number=None, **values):
+    """A folder of sentence-transformers' in which one part is described otherwise."""
+
+    def build(folder: Path) -> Path:
+        checkpoint()(folder)
+        modules = [dict(each) for each in MODULES]
+        if number is not None:
+            modules[number].update(values)
+        (folder / "modules.json").write_text(json.dumps(modules))
+        for name in ("1_Pooling", "2_Dense"):
+            (folder / name).mkdir()
+            (folder / name / "evil.py").write_text(CODE)
+        if isinstance(pooling, str):
+            (folder / "1_Pooling" / "config.json").symlink_to(pooling)
+        else:
+            (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode": "mean"}')
+        kind = "torch.nn.modules.activation.Tanh"
+        described = {"in_features": 4, "out_features": 2, "activation_function": kind}
+        described |= dense or {}
+        (folder / "2_Dense" / "config.json").write_text(json.dumps(described))
+        header = {
+            "linear.weight": {"dtype": "F32", "shape": [2, 4], "data_offsets": [0, 32]},
+            "linear.bias": {"dtype": "F32", "shape": [2], "data_offsets": [32, 40]},
+        }
+        (folder / "2_Dense" / "model.safetensors").write_bytes(tensors(header, bytes(40)))
+        return folder
+
+    return build
+
+
+def dense_that_is_a_pickle(folder: Path) -> Path:
+    sentences()(folder)
+    (folder / "2_Dense" / "model.safetensors").unlink()
+    place = folder / "2_Dense" / "pytorch_model.bin"
+    place.write_bytes(torch_zip(pickle.dumps(Canary(), 2)))
+    return folder
+
+
+def part_that_is_a_link(folder: Path) -> Path:
+    sentences()(folder)
+    (folder / "1_Pooling").rename(folder.parent / f"{folder.name}-elsewhere")
+    (folder / "1_Pooling").symlink_to(folder.parent / f"{folder.name}-elsewhere")
+    return folder
+
+
+def thin_dense(folder: Path) -> Path:
+    """A dense layer that asks for 400 GB, with a matrix of 100 MB claimed and none there."""
+    sentences(dense={"in_features": 1, "out_features": 10**8})(folder)
+    header = {"linear.weight": {"dtype": "F32", "shape": [10**8, 0], "data_offsets": [0, 0]}}
+    (folder / "2_Dense" / "model.safetensors").write_bytes(tensors(header, b""))
+    return folder
+
+
+SENTENCES = {
+    "a good folder of sentence-transformers'": (None, sentences()),
+    "a part above the folder": ("not a plain name", sentences(number=1, path="../1_Pooling")),
+    "a part of the disk": ("not a plain name", sentences(number=1, path="/etc")),
+    "a part that is a list": ("a type and a path", sentences(number=1, path=["1_Pooling"])),
+    "the encoder elsewhere": ("not a plain name", sentences(number=0, path="..")),
+    "a module of one's own": ("the parts are", sentences(number=1, type="evil.Pooling")),
+    "a module that steers": (r"\\x1b", sentences(number=1, type="\x1b[2J.Pooling")),
+    "a part that is a link": ("link", part_that_is_a_link),
+    "a part's config that is a link": ("a link out", sentences(pooling="/etc/passwd")),
+    "an activation that is a program": (
+        "activation_function is 'os.system'",
+        sentences(dense={"activation_function": "os.system"}),
+    ),
+    "a dense layer of a billion": (
+        "expected the tensors",
+        sentences(dense={"out_features": 10**9}),
+    ),
+    "a thin dense layer": ("expected the tensors", thin_dense),
+    "a dense layer that is a pickle": ("which is a pickle", dense_that_is_a_pickle),
+}
 CHECKPOINTS = {
     "whole numbers as weights": ("a weight is a floating", whole_numbers),
     "only a pickle": ("which is a pickle", only_a_pickle),
@@ -609,6 +690,10 @@ CHECKPOINTS = {
     "a rotation by code": (
         "rope_parameters are an object",
         checkpoint(model_type="modernbert", rope_parameters={"full_attention": CODE}),
+    ),
+    "distances by code": (
+        "pos_att_type is",
+        checkpoint(model_type="deberta-v2", relative_attention=True, pos_att_type=CODE),
     ),
     "layers by rule without end": (
         "asks for 1000000000000 layers",
@@ -690,4 +775,5 @@ FILES = {
     **{f"folder: {name}": case for name, case in FOLDERS.items()},
     **{f"bin: {name}": case for name, case in TORCH.items()},
     **{f"checkpoint: {name}": case for name, case in CHECKPOINTS.items()},
+    **{f"sentences: {name}": case for name, case in SENTENCES.items()},
 }

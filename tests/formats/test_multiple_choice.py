@@ -26,7 +26,17 @@ def answer(reference, inputs):
 
 @pytest.mark.parametrize(
     "family",
-    ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "modernbert", "big_bird"],
+    [
+        "bert",
+        "roberta",
+        "xlm-roberta",
+        "distilbert",
+        "electra",
+        "albert",
+        "modernbert",
+        "deberta-v2",
+        "big_bird",
+    ],
 )
 def test_same_scores_as_transformers_both_ways(family, tmp_path):
     reference, inputs = make_reference(family, ENDING), choices(family)

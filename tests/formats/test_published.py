@@ -49,3 +49,19 @@ def test_the_hidden_states_of_transformers(folder):
         np.testing.assert_allclose(
             ops.convert_to_numpy(own)[mask], other.numpy()[mask], atol=2e-5, rtol=0
         )
+
+
+@pytest.mark.parametrize("folder", folders() or [None], ids=str)
+def test_the_vectors_of_sentence_transformers(folder, tmp_path):
+    if folder is None or not (folder / "modules.json").exists():
+        pytest.skip("KBERT_CHECKPOINTS names no folder of sentence-transformers'")
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    texts = [*TEXTS, "a longer text, which is cut " * 100]
+    model = kbert.load(folder)
+    assert not model.load_report.new and not model.load_report.notes
+    rows = model.tokenizer(texts, max_length=model.max_length)
+    found = ops.convert_to_numpy(model(rows))
+    kbert.export_sentence_transformers(model, tmp_path)
+    for place in (folder, tmp_path):  # as published, and as kbert writes it again
+        reference = sentence_transformers.SentenceTransformer(str(place), device="cpu")
+        np.testing.assert_allclose(found, reference.encode(texts), atol=1e-6, rtol=0)

@@ -169,6 +169,62 @@ def test_long_rows_are_computed_as_short_ones(mask, rate):
         )
 
 
+@pytest.mark.parametrize(
+    ("shape", "rate"),
+    [
+        ((2, 2, 300, 300), 0.0),
+        ((2, 2, 300, 300), 0.3),
+        ((1, 2, 300, 300), 0.3),
+        ((2, 1, 300, 300), 0.3),
+        ((1, 1, 1, 300), 0.3),
+    ],
+)
+def test_a_learned_bias_has_its_gradient_in_long_rows(shape, rate):
+    """As the formula, which the backend itself derives, gives it; and those beside it the same."""
+    query, key, value = arrays(2, 300, 2, 4)
+    learned = np.random.default_rng(5).normal(size=shape).astype("float32")
+    if shape[0] == 2:
+        learned += np.where(LONG, 0, np.float32(PADDED))[:, None, None]
+    dropout = Dropout(rate, seed=4) if rate else None
+    draw = dropout.draw() if dropout else None
+    drop = partial(dropout, training=True, draw=draw) if dropout else None
+
+    def fused(query, key, value, learned):
+        return attention(query, key, value, learned, dropout=dropout, draw=draw)
+
+    def reference(query, key, value, learned):
+        return attention_reference(query, key, value, learned, drop)[0]
+
+    parts = [query, key, value, learned]
+    tensors = [ops.convert_to_tensor(part) for part in parts]
+    got, expected = (ops.convert_to_numpy(f(*tensors)) for f in (fused, reference))
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+    for one, two in zip(gradients(fused, parts), gradients(reference, parts), strict=True):
+        one, two = ops.convert_to_numpy(one), ops.convert_to_numpy(two)
+        assert one.shape == two.shape and np.abs(two).max() > 1e-3
+        np.testing.assert_allclose(one, two, atol=1e-5, rtol=1e-5)
+
+
+def test_the_gradient_of_a_learned_bias_by_differences():
+    """(f(b + e) - f(b - e)) / 2 e of single numbers of the bias, in a row of 300."""
+    parts = arrays(1, 300, 1, 4)
+    learned = np.random.default_rng(5).normal(size=(1, 1, 300, 300)).astype("float32")
+    learned[..., 0] += 5  # a key of which all take much, so that differences are well above 1e-7
+    found = ops.convert_to_numpy(gradients(attention, [*parts, learned])[3])
+    for query, key in ((0, 0), (130, 0), (299, 0)):
+        step = np.zeros_like(learned)
+        step[0, 0, query, key] = 1e-2
+        up, down = (
+            np.square(
+                ops.convert_to_numpy(attention(*parts, learned + way * step)).astype("float64")
+            )
+            for way in (1, -1)
+        )
+        slope = (up - down).sum() / 2e-2
+        assert abs(slope) > 1e-2
+        np.testing.assert_allclose(found[0, 0, query, key], slope, rtol=2e-3)
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.1])
 def test_memory_of_long_rows_grows_with_their_length(rate):
     """What is kept, or what XLA reserves, for twice the length: twice as much."""

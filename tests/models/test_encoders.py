@@ -17,6 +17,7 @@ CASES = {
     "bert": ("bert", {}),
     "albert": ("bert", {"num_hidden_groups": 1, "inner_group_num": 2, "embedding_size": 8}),
     "modernbert": ("modernbert", {"num_hidden_layers": 4, "local_attention": 4}),
+    "deberta": ("deberta", {"position_buckets": 4}),
 }
 ASKED_OF_CONFIG = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),

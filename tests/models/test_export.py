@@ -26,7 +26,8 @@ def batch(rows, length):
 def assert_same(got, model, inputs):
     """`got` is what the exported file gives, by name."""
     expected = model(inputs)
-    expected = expected if isinstance(expected, dict) else {"logits": expected}
+    only = "sentence_embedding" if model.task == "sentence-embedding" else "logits"
+    expected = expected if isinstance(expected, dict) else {only: expected}
     assert set(got) == set(expected)
     for name, tensor in expected.items():
         np.testing.assert_allclose(got[name], ops.convert_to_numpy(tensor), atol=1e-4, rtol=0)
@@ -57,6 +58,7 @@ CASES = {
     "question-answering": {"hidden_act": "gelu_new", "type_vocab_size": 0, "embedding_size": 8},
     "sequence-classification": {"hidden_act": "relu", "type_vocab_size": 1, "position_offset": 2},
     "encoder": {"num_hidden_layers": 2},
+    "sentence-embedding": {"pooling": "weighted-mean", "normalize": True, "dense_size": 5},
 }
 
 

@@ -18,6 +18,7 @@ from kbert.data.labelled.check_labels import check_labels
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.data.labelled.parses import fill_words
 from kbert.data.labelled.rows import LabelledRows, label_rows
+from kbert.data.labelled.sentences import WITHOUT_LABELS
 from kbert.errors import KbertError, whole_number
 from kbert.text.encoding.rows import fill_rows
 
@@ -84,14 +85,17 @@ class LabelledBatches(keras.utils.PyDataset):
         self.epochs = whole_number("epochs", epochs, 1)
         self.seed = whole_number("seed", seed, 0)
         examples = as_examples(examples, model)
+        objective = getattr(model, "objective", None)
         check_fit(examples, model)
-        if examples.labels is None:
+        if examples.labels is None and objective not in WITHOUT_LABELS:
             raise KbertError("to train on them, examples need labels, and these have none")
         self.tokenizer = model.tokenizer
         self.examples = examples
         self.label_names = list(getattr(model, "labels", []))
         self.max_length = row_limit(model, max_length)
-        self.rows = label_rows(examples, self.tokenizer, self.label_names, self.max_length)
+        self.rows = label_rows(
+            examples, self.tokenizer, self.label_names, self.max_length, objective
+        )
         # A unit is what stays together: an example's rows, one for each choice; else a row.
         lengths = self.rows.lengths.reshape(-1, self.rows.choices).max(axis=1)
         self._lengths = np.minimum(round_lengths(lengths), self.max_length)
@@ -109,9 +113,9 @@ class LabelledBatches(keras.utils.PyDataset):
         """The batch of a step: `(x, y, sample_weight)`.
 
         `x` holds `input_ids`, `token_type_ids` and `attention_mask` (B, L), or (B, C, L) where
-        each choice is a row; for a parser also what it takes of words, (B, W), with the gold
-        `heads`. `y` is as `label_rows` says; of tags (B, L), with weights (B, L); of parsing
-        `heads` and `relations` (B, W), with weights.
+        each choice, or each text of an example of sentences, is a row; for a parser also what it
+        takes of words, (B, W), with the gold `heads`. `y` is as `label_rows` says; of tags (B, L),
+        with weights (B, L); of parsing `heads` and `relations` (B, W), with weights.
         """
         if not 0 <= index < self.steps:
             raise IndexError(f"batch {index} of {self.steps}")

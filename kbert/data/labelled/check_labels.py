@@ -38,6 +38,10 @@ def check_labels(examples: Examples, label_names: Sequence[str]) -> None:
             f"{len(examples)} texts and {len(examples.labels)} labels do not go together"
         )
     what = examples.problem_type if examples.task == "sequence-classification" else examples.task
+    if examples.task == "sentence-embedding" and examples.problem_type == "regression":
+        what = "alike"
+    elif examples.task == "sentence-embedding" and label_names:
+        what = examples.problem_type
     check = _OF.get(what)
     for i, label in enumerate(examples.labels if check else ()):
         problem = check(label, examples, i, label_names) if check else ""
@@ -56,10 +60,13 @@ def _check_pairs(examples: Examples) -> None:
         return
     if len(pairs) != len(examples):
         raise KbertError(f"{len(examples)} first texts and {len(pairs)} second texts do not pair")
-    if examples.task != "multiple-choice":  # whose choices are checked as they become rows
-        for i, text in enumerate(pairs):
-            if not isinstance(text, str):
-                raise KbertError(f"{examples.where(i)}: the second text is {text!r:.80}, no text")
+    if examples.task == "multiple-choice":  # whose choices are checked as they become rows
+        return
+    for i, text in enumerate(pairs):
+        texts = text if isinstance(text, list | tuple) and text else [text]
+        several = len(texts) > 1 and examples.task != "sentence-embedding"
+        if several or not all(isinstance(each, str) for each in texts):
+            raise KbertError(f"{examples.where(i)}: the second text is {text!r:.80}, no text")
 
 
 def _name(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
@@ -82,13 +89,20 @@ def _number(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str
     return "" if finite else f"a label of regression is a finite number, not {label!r:.80}"
 
 
+def _alike(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
+    problem = _number(label, examples, i, names)
+    if not problem and 0 <= float(label) <= 5:
+        return ""
+    return f"how alike two texts are is a number from 0 to 5, not {label!r:.80}"
+
+
 def _spans(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
     text = examples.texts[i]
     triples = [] if not isinstance(label, Sequence) or isinstance(label, str) else [*label]
     for span in triples or ([] if label == [] else [label]):
         is_triple = isinstance(span, Sequence) and not isinstance(span, str) and len(span) == 3
         start, end, name = cast(Any, span if is_triple else (None, None, None))
-        are_offsets = all(isinstance(each, int | np.integer) for each in (start, end))
+        are_offsets = all(_is_whole(each) for each in (start, end))
         if not are_offsets or not isinstance(name, str):
             return f"labels of tagging are spans, as [(0, 3, 'PS')], not {label!r:.80}"
         if not 0 <= start < end <= len(text):
@@ -111,7 +125,7 @@ def _answers(label: Any, examples: Examples, i: int, names: Sequence[str]) -> st
     if is_list and all(
         isinstance(each, Sequence)
         and len(each) == 2
-        and isinstance(each[0], int | np.integer)
+        and _is_whole(each[0])
         and isinstance(each[1], str)
         for each in label
     ):
@@ -121,16 +135,20 @@ def _answers(label: Any, examples: Examples, i: int, names: Sequence[str]) -> st
 
 def _choice(label: Any, examples: Examples, i: int, names: Sequence[str]) -> str:
     choices = examples.pairs[i] if examples.pairs is not None else None
-    is_index = isinstance(label, int | np.integer) and not isinstance(label, bool)
-    if not isinstance(choices, Sequence) or (is_index and 0 <= label < len(choices)):
+    if not isinstance(choices, Sequence) or (_is_whole(label) and 0 <= label < len(choices)):
         return ""
     return f"a label is which choice is right, from 0, not {label!r:.80}"
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 _OF: dict[str, Callable[[Any, Examples, int, Sequence[str]], str]] = {
     "single_label_classification": _name,
     "multi_label_classification": _names,
     "regression": _number,
+    "alike": _alike,
     "token-classification": _spans,
     "question-answering": _answers,
     "multiple-choice": _choice,

@@ -10,6 +10,10 @@ the task (and, for texts that get one of several labels, on `problem_type`):
     multiple-choice           which of the choices is right, from 0; the pair is a list of choices
     dependency-parsing        a (head, relation, part of speech) for each word; words are numbered
                               from 1, and the root's head is 0
+    sentence-embedding        none, of texts, or of a text with one of like meaning (or a list: that
+                              one, then others of unlike meaning); of texts also a vector each.
+                              Pairs with names or numbers are "sequence-classification" until a
+                              sentence model reads them
 """
 
 import hashlib
@@ -217,11 +221,17 @@ def _json_in_parts(columns: Sequence[Any]) -> Iterator[str]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if getattr(value, "ndim", 0) else str(value)
 
 
 def as_examples(given: Any, model: Any) -> Examples:
     """Examples as they are; or a list of texts, or (texts, labels), as examples of a model's task.
+
+    Pairs of texts become examples of sentences where the model is one of those.
 
     Labels are names, or whole numbers, each the index of a name in `model.labels`. Columns of
     pandas and arrays of numpy do as well as lists.
@@ -236,7 +246,9 @@ def as_examples(given: Any, model: Any) -> Examples:
         ['부정', '긍정']
     """
     if isinstance(given, Examples):
-        return given
+        reads_alone = getattr(model, "task", None) == "sentence-embedding"
+        alone = reads_alone and given.task == "sequence-classification"
+        return replace(given, task="sentence-embedding") if alone else given
     texts, labels = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
     # Columns of pandas and arrays of numpy are as good as lists.
     texts, labels = map(_as_list, (texts, labels))
@@ -267,4 +279,6 @@ def as_examples(given: Any, model: Any) -> Examples:
 
 
 def _as_list(column: Any) -> Any:
+    if getattr(getattr(column, "dtype", None), "kind", "") == "f" and column.ndim == 2:
+        return list(column)  # vectors, which take less memory as they are
     return column.tolist() if hasattr(column, "tolist") else column

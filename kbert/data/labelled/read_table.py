@@ -5,14 +5,18 @@
 What a table holds is checked here, the same for all kinds of files.
 """
 
-import json
-import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from itertools import pairwise
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
+from kbert.data.labelled.cells import (
+    answers_in,
+    choice_in,
+    is_number,
+    label_in,
+    spans_in,
+    text_in,
+)
 from kbert.data.labelled.examples import Examples, Origin, Origins
 from kbert.data.labelled.table_rows import table_rows
 from kbert.errors import KbertError
@@ -29,6 +33,8 @@ def read_table(
     pair: str | None = None,
     group: str | None = None,
     spans: str | None = None,
+    answer: str | None = None,
+    choices: Sequence[str] | None = None,
     problem_type: str = "single_label_classification",
     separator: str = ",",
     labels: Sequence[str] | None = None,
@@ -49,6 +55,11 @@ def read_table(
         spans: instead of `label`: a column of lists of (start, end, name), characters with the end
             exclusive, or of dicts of `start`, `end` and `label`, for tagging; in a file of text,
             such a list as JSON.
+        answer: instead of `label`: a column of the answers to questions, which are in `text`, from
+            contexts, which are in `pair`. A cell holds a text, a list of them, or dicts of `text`
+            and `answer_start`; an empty one is a question that has none.
+        choices: the columns of texts of which `label` says which goes on from `text`: its number,
+            from 0, or its column's name.
         problem_type: "single_label_classification", "multi_label_classification" (a list, or names
             with `separator` between them), or "regression" (a number).
         separator: between the names of several labels.
@@ -59,12 +70,13 @@ def read_table(
         drop_empty: whether to leave rows without text out, instead of refusing the table.
 
     Returns:
-        Examples of "sequence-classification", or of "token-classification" with `spans`.
+        Examples of "sequence-classification"; with `spans` of "token-classification", with
+        `answer` of "question-answering", with `choices` of "multiple-choice".
 
     Raises:
         KbertError: naming file, row and value: if a column is missing or is there twice, a row has
             too few fields, a text is empty or none, a label is none of `labels`, a number or a span
-            is none, or there is only one label.
+            is none, an answer is not in its context, or there is only one label.
 
     Example:
         >>> rows = [{"리뷰": "재미있다", "감정": "긍정"}, {"리뷰": "지루하다", "감정": "부정"}]
@@ -74,10 +86,10 @@ def read_table(
     """
     if problem_type not in _PROBLEMS:
         raise KbertError(f"problem_type is one of {', '.join(_PROBLEMS)}, not {problem_type!r:.80}")
-    if spans is not None and label is not None:
-        raise KbertError("a table has labels of its texts, or spans within them: name one column")
+    _check_columns(label, pair, spans, answer, choices)
     where, rows = table_rows(source, encoding, quotes)
-    columns = [name for name in (text, label, pair, group, spans) if name is not None]
+    columns = [each for each in (text, label, pair, group, spans, answer) if each is not None]
+    columns += choices or ()
     texts, pairs, found, groups = [], [], [], []
     numbers = array("q")
     empty: list[str] = []
@@ -87,21 +99,30 @@ def read_table(
         for name in columns:
             if name not in row:
                 raise KbertError(f"{origin}: no column {name!r}; it has {[*row]!r:.300}")
-        mine = _text(row[text], text, origin)
-        other = _text(row[pair], pair, origin) if pair is not None else None
-        if not mine.strip() or (other is not None and not other.strip()):
+        mine = text_in(row[text], text, origin)
+        other = text_in(row[pair], pair, origin) if pair is not None else None
+        if choices is not None:
+            other = [text_in(row[name], name, origin) for name in choices]
+        missing = any(
+            not each.strip() for each in (other if choices else [other]) if each is not None
+        )
+        if not mine.strip() or missing:
             empty.append(str(origin))
             continue
         texts.append(mine)
         numbers.append(number)
-        if pair is not None:
+        if other is not None:
             pairs.append(other)
         if group is not None:
             groups.append(str(row[group]))
         if spans is not None:
-            found.append(_spans(row[spans], mine, origin))
+            found.append(spans_in(row[spans], mine, origin))
+        elif answer is not None:
+            found.append(answers_in(row[answer], other, origin))
+        elif choices is not None and label is not None:
+            found.append(choice_in(row[label], choices, label, origin))
         elif label is not None:
-            value = _label(row[label], label, problem_type, separator, origin)
+            value = label_in(row[label], label, problem_type, separator, origin)
             found.append(seen.setdefault(value, value) if isinstance(value, str) else value)
     if empty and not drop_empty:
         raise KbertError(
@@ -110,20 +131,52 @@ def read_table(
         )
     if not texts:
         raise KbertError(f"{where}: no rows with text")
-    is_tagging = spans is not None
-    labelled = is_tagging or label is not None
+    labelled = any(column is not None for column in (label, spans, answer))
     examples = Examples(
-        task="token-classification" if is_tagging else "sequence-classification",
+        task=_task(spans, answer, choices),
         texts=texts,
-        pairs=pairs if pair is not None else None,
+        pairs=pairs or None,
         labels=found if labelled else None,
         problem_type=problem_type,
-        groups=groups if group is not None else None,
+        groups=groups or (list(pairs) if answer is not None else None),  # a context stays whole
         origins=Origins(where, numbers),
     )
-    if labelled:
+    if labelled and answer is None and choices is None:
         examples.label_names = _names(examples, labels)
     return examples
+
+
+def _task(spans: str | None, answer: str | None, choices: Sequence[str] | None) -> str:
+    if spans is not None:
+        return "token-classification"
+    if answer is not None:
+        return "question-answering"
+    return "sequence-classification" if choices is None else "multiple-choice"
+
+
+def _check_columns(
+    label: str | None,
+    pair: str | None,
+    spans: str | None,
+    answer: str | None,
+    choices: Sequence[str] | None,
+) -> None:
+    """Raises KbertError where columns are named that do not go together."""
+    given = {"label": label, "spans": spans, "answer": answer}
+    named = [name for name, column in given.items() if column is not None]
+    if len(named) > 1:
+        raise KbertError(
+            "a table has labels of its texts, spans within them, or answers: name one column, not "
+            f"{' and '.join(named)}"
+        )
+    if answer is not None and pair is None:
+        raise KbertError(f"answer={answer!r} needs pair=, the column of the contexts")
+    if choices is None:
+        return
+    if isinstance(choices, str) or len(choices) < 2 or len({*choices}) < len(choices):
+        raise KbertError(f"choices are the names of two columns or more, not {choices!r:.80}")
+    if pair is not None or spans is not None or answer is not None:
+        raise KbertError("choices go with text and label: leave pair, spans and answer out")
 
 
 def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
@@ -143,14 +196,14 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
             raise KbertError(f"none of {len(examples):,} rows has a label")
         return _given(examples, labels, occurring)
     occurring = sorted(set(examples.labels))
-    if len(occurring) > MANY_LABELS and all(_is_number(name) for name in occurring):
+    if len(occurring) > MANY_LABELS and all(is_number(name) for name in occurring):
         raise KbertError(
             f"there are {len(occurring):,} labels, all numbers, as {occurring[0]!r}: for a "
             'quantity pass problem_type="regression"'
         )
     if len(occurring) == 1 and labels is None:
         raise KbertError(f"all {len(examples):,} rows have the label {occurring[0]!r}: two or more")
-    if all(_is_number(name) for name in occurring):
+    if all(is_number(name) for name in occurring):
         occurring.sort(key=float)
     return _given(examples, labels, occurring)
 
@@ -175,71 +228,3 @@ def _given(examples: Examples, labels: Sequence[str] | None, occurring: list[str
                     f"{examples.where(index)}: the label {name!r:.80} is none of {names!r:.300}"
                 )
     return names
-
-
-def _text(value: Any, column: str, origin: Origin) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    raise KbertError(f"{origin}: the column {column!r} holds {value!r:.80}, which is no text")
-
-
-def _label(value: Any, column: str, problem_type: str, separator: str, origin: Origin) -> Any:
-    if isinstance(value, str):
-        value = value.strip()
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-        if problem_type == "multi_label_classification" and value == "":
-            return []
-        raise KbertError(f"{origin}: the column {column!r} has no label")
-    if problem_type == "regression":
-        if not _is_number(value):
-            raise KbertError(f"{origin}: {value!r:.80} in {column!r} is no number")
-        return float(value)
-    if problem_type == "multi_label_classification":
-        if isinstance(value, str):
-            value = [name.strip() for name in value.split(separator)]
-        if not isinstance(value, Iterable):
-            raise KbertError(f"{origin}: {value!r:.80} in {column!r} is no list of labels")
-        names = [str(name) for name in value if str(name)]
-        if len(set(names)) < len(names):
-            raise KbertError(f"{origin}: {value!r:.80} in {column!r} names a label twice")
-        return names
-    if isinstance(value, float) and value.is_integer():  # pandas makes 1.0 of 1 beside blanks
-        value = int(value)
-    return str(value)
-
-
-def _spans(value: Any, text: str, origin: Origin) -> list[tuple[int, int, str]]:
-    if isinstance(value, str):  # a cell of a CSV
-        with suppress(ValueError, RecursionError):
-            value = json.loads(value)
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise KbertError(f"{origin}: spans are a list, as [[0, 3, 'PS']], not {value!r:.80}")
-    spans = []
-    for span in value:
-        if isinstance(span, Mapping):
-            span = [span.get(key) for key in ("start", "end", "label")]
-        is_triple = isinstance(span, Sequence) and len(span) == 3
-        start, end, name = cast(Any, span) if is_triple else cast(Any, (None, None, None))
-        numbers = isinstance(start, int) and isinstance(end, int) and isinstance(name, str)
-        if not numbers or not 0 <= start < end <= len(text):
-            raise KbertError(
-                f"{origin}: the span {span!r:.80} is no (start, end, name) within the "
-                f"{len(text)} characters of {text!r:.60}"
-            )
-        spans.append((start, end, name))
-    spans.sort()
-    for (_, end, name), following in pairwise(spans):
-        if following[0] < end:
-            raise KbertError(
-                f"{origin}: the span {following!r:.80} overlaps the {name!r} that ends at {end}"
-            )
-    return spans
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return not isinstance(value, bool) and math.isfinite(float(value))
-    except (TypeError, ValueError):
-        return False

@@ -16,6 +16,7 @@ import numpy as np
 
 from kbert.data.labelled.examples import Examples
 from kbert.data.labelled.parses import ParsedRows, parsed_rows
+from kbert.data.labelled.sentences import sentence_rows
 from kbert.errors import KbertError
 from kbert.text.encoding.pieces import Pieces
 from kbert.text.encoding.rows import plan_rows, row_lengths
@@ -50,7 +51,11 @@ class LabelledRows:
 
 
 def label_rows(
-    examples: Examples, tokenizer: Tokenizer, label_names: Sequence[str], max_length: int
+    examples: Examples,
+    tokenizer: Tokenizer,
+    label_names: Sequence[str],
+    max_length: int,
+    objective: str | None = None,
 ) -> LabelledRows:
     """Texts as rows, with their targets.
 
@@ -62,20 +67,26 @@ def label_rows(
         tokenizer: of the model.
         label_names: in the order of the model's logits.
         max_length: the most tokens a row may have, special tokens included.
+        objective: what a sentence model learns by; see `sentences.py`.
 
     Returns:
         Rows with the targets: of classification `label` (N,) int32, or (N,) and (N, C) float32 of
         regression and of several labels; of tagging `labels`, a label for each of T pieces, in
         `first.columns`; of questions `start` and `end` (R,) int32, 0 ([CLS]) where a row does not
-        hold the whole answer; of choices `label` (N,) int32; of parsing the words, in `parsed`.
+        hold the whole answer; of choices `label` (N,) int32; of sentences `label`, by objective; of
+        parsing the words, in `parsed`.
 
     Raises:
         KbertError: if a parse or an answer does not fit its text, or a question leaves no room.
     """
     task = examples.task
     texts, pairs, choices = examples.texts, examples.pairs, 1
+    targets: dict[str, np.ndarray] = {}
     if task == "multiple-choice":
         texts, pairs, choices = _one_row_a_choice(examples)
+    elif task == "sentence-embedding":
+        texts, choices, asked = sentence_rows(examples, objective, label_names)
+        pairs, targets = None, {} if asked is None else {"label": asked}
     finds_spans = task in ("token-classification", "question-answering")
     names = ("offsets",) if finds_spans else ()
     is_parsed = task == "dependency-parsing"
@@ -95,8 +106,9 @@ def label_rows(
     parsed = None
     if is_parsed and examples.labels is not None:
         parsed = parsed_rows(examples, first, plan["first_end"], label_names)
-    rows = LabelledRows(first, second, plan, row_lengths(plan, specials), choices, parsed=parsed)
-    if examples.labels is not None and not is_parsed:
+    lengths = row_lengths(plan, specials)
+    rows = LabelledRows(first, second, plan, lengths, choices, targets, parsed)
+    if examples.labels is not None and not is_parsed and task != "sentence-embedding":
         _set_targets(rows, examples, label_names, tokenizer)
     for pieces in (first, second):
         if pieces is not None:

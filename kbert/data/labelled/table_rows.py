@@ -5,6 +5,7 @@ openpyxl.
 """
 
 import csv
+import logging
 from codecs import lookup
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
@@ -17,6 +18,8 @@ from kbert.files.json_file import read_json_object
 ENCODINGS = ("utf-8-sig", "cp949")  # the first reads UTF-8 with and without a mark
 
 Row = Mapping[str, Any]
+
+_log = logging.getLogger("kbert")
 
 
 def table_rows(
@@ -86,6 +89,11 @@ def _csv_rows(
             line = reader.line_num + 1
             for fields in reader:
                 if len(fields) == len(header):
+                    if quotes and _holds_rows(fields, delimiter):
+                        _log.warning(
+                            "%s, row %d: a field holds lines that look like rows: %.120r%s",
+                            *(path, line, max(fields, key=len), _STRAY),
+                        )
                     yield line, dict(zip(header, fields, strict=True))
                 elif fields:
                     raise KbertError(
@@ -100,6 +108,19 @@ def _csv_rows(
             raise KbertError(
                 f"{path}: is no {error.encoding} behind row {line}: name its encoding"
             ) from error
+
+
+def _holds_rows(fields: list[str], delimiter: str) -> bool:
+    """Whether a field takes in whole lines with as many delimiters as a row has.
+
+    As a stray quotation mark does, up to the next one.
+    """
+    return any(
+        line.count(delimiter) == len(fields) - 1
+        for field in fields
+        if field.count("\n") > 1
+        for line in field.split("\n")[1:-1]
+    )
 
 
 _STRAY = "; if a quotation mark is part of a text, pass quotes=False, or double it"

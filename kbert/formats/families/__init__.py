@@ -7,9 +7,10 @@ bert.py        BERT, by which the others are described
 roberta.py     RoBERTa and XLM-RoBERTa: positions from behind the padding's id
 distilbert.py  DistilBERT: no segments, and names of its own
 electra.py     ELECTRA: narrow tables, no pooler
-big_bird.py    BigBird, as far as it is BERT
+big_bird.py    BigBird: long rows, of which a token sees some blocks
 albert.py      ALBERT: layers that share their weights
 modernbert.py  ModernBERT: an encoder of its own
+deberta_v2.py  DeBERTa-v2 and -v3: likewise
 """
 
 from typing import Any
@@ -18,6 +19,7 @@ from kbert.errors import KbertError
 from kbert.formats.families.albert import ALBERT
 from kbert.formats.families.bert import BERT
 from kbert.formats.families.big_bird import BIG_BIRD
+from kbert.formats.families.deberta_v2 import DEBERTA_V2
 from kbert.formats.families.distilbert import DISTILBERT
 from kbert.formats.families.electra import ELECTRA
 from kbert.formats.families.family import Family
@@ -25,7 +27,7 @@ from kbert.formats.families.modernbert import MODERNBERT
 from kbert.formats.families.roberta import ROBERTA, XLM_ROBERTA
 
 # In the order in which they are asked for a model that goes out; BERT takes what no other does.
-_ALL = (MODERNBERT, ALBERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, BIG_BIRD, BERT)
+_ALL = (MODERNBERT, DEBERTA_V2, ALBERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, BIG_BIRD, BERT)
 FAMILIES: dict[str, Family] = {family.model_type: family for family in _ALL}
 
 

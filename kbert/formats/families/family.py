@@ -44,6 +44,9 @@ class Family:
             None is the encoder's.
         shared_head: how the names of a dense layer and a norm begin that stand before the words'
             scores and the labels' alike; "" where each head has its own.
+        old_names: how names begin in some files, and how they do here.
+        replaced_tokens: how the names of a head begin that says which tokens were replaced: where a
+            file has it, the encoder was pretrained so.
     """
 
     model_type: str
@@ -62,6 +65,8 @@ class Family:
     layers_of: Callable[[Values], int] = lambda arguments: arguments["num_hidden_layers"]
     classifier_dropout: tuple[str, float | None] = ("classifier_dropout", None)
     shared_head: str = ""
+    old_names: tuple[tuple[str, str], ...] = ()
+    replaced_tokens: str = ""
 
     def encoder_rows(self, arguments: Values) -> Rows:
         """The rows of a whole encoder, its pooler included, without the prefix.

@@ -6,6 +6,7 @@ model -> config.json, model.safetensors, the tokenizer's files, README.md (the m
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -51,39 +52,53 @@ def export_huggingface(
         ['BertModel']
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import save_file
 
     if not isinstance(model, KbertModel):
         raise KbertError(
             f"expected a model of kbert, not a {type(model).__name__}; of a model of your own take "
             "the one of kbert within"
         )
-    check_no_adapters(model)
     task = model.task
     if BY_TASK[task].suffix is None:
         raise KbertError(f"transformers has no class for {task!r}: export model.bert")
-    if model.tokenizer is None:
-        raise KbertError(
-            "the model has no vocabulary, and nobody could use the checkpoint: set "
-            'model.tokenizer = kbert.Tokenizer.from_file("vocab.txt") before'
-        )
+    check_exported(model)
     encoder = encoder_of(model)
     own = family_for(encoder.architecture, encoder.get_config(), task)
     family = own if model_type is None else family_of(model_type)
     config = config_of(model, family)
     try:
         with written_together(Path(folder)) as work:
-            model.tokenizer.save_huggingface(work)
-            save_file(_tensors(model, family), work / "model.safetensors", {"format": "pt"})
-            for name, text in (
-                ("config.json", json.dumps(config, ensure_ascii=False, indent=2) + "\n"),
-                ("README.md", model_card(model)),
-            ):
-                (work / name).write_text(text, encoding="utf-8", newline="\n")
+            write_checkpoint(model, work, family, config, model_card(model))
     except (OSError, SafetensorError) as error:
         raise KbertError(
             f"{folder}: the checkpoint was not written, and what stood there is as it was: {error}"
         ) from error
+
+
+def check_exported(model: KbertModel) -> None:
+    """Raises KbertError if a model cannot go out: it has adapters (LoRA), or no tokenizer."""
+    check_no_adapters(model)
+    if model.tokenizer is None:
+        raise KbertError(
+            "the model has no vocabulary, and nobody could use the checkpoint: set "
+            'model.tokenizer = kbert.Tokenizer.from_file("vocab.txt") before'
+        )
+
+
+def write_checkpoint(
+    model: KbertModel, work: Path, family: Family, config: dict[str, Any], card: str
+) -> None:
+    """Writes a model's files of a family into a folder; `card` becomes README.md."""
+    from safetensors.numpy import save_file
+
+    assert model.tokenizer is not None
+    model.tokenizer.save_huggingface(work)
+    save_file(_tensors(model, family), work / "model.safetensors", {"format": "pt"})
+    for name, text in (
+        ("config.json", json.dumps(config, ensure_ascii=False, indent=2) + "\n"),
+        ("README.md", card),
+    ):
+        (work / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def push_to_hub(

@@ -19,8 +19,15 @@ _FILES = [
     "model-*.safetensors",
     "model.safetensors.index.json",
     *FILES,
+    # Of sentence-transformers' folders. (A star stands for a folder's name, too.)
+    "modules.json",
+    "sentence_*_config.json",
+    "config_sentence_transformers.json",
+    "?_*/config.json",
+    "?_*/model.safetensors",
 ]
 _PICKLES = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"]
+_PICKLES += ["?_*/pytorch_model.bin"]
 
 
 def is_hub_name(name: str) -> bool:

@@ -49,6 +49,7 @@ def load_huggingface(
     problem_type: str | None = None,
     seed: int | None = None,
     allow_pickle: bool = False,
+    head: dict[str, Any] | None = None,
 ) -> tuple[KbertModel, LoadReport]:
     """Loads a checkpoint folder.
 
@@ -59,6 +60,7 @@ def load_huggingface(
         problem_type: of a classification; None means the checkpoint's.
         seed: of dropout, and of what starts with random weights; None means 0.
         allow_pickle: whether to read `pytorch_model.bin` where there are no safetensors.
+        head: arguments of the model's head that stand elsewhere than in `config.json`.
 
     Returns:
         The model, and the report of what is new and what was left.
@@ -69,11 +71,12 @@ def load_huggingface(
     """
     try:
         check_links(folder)
-        config = _read_config(folder)
+        config = read_config(folder)
         family, task, arguments = _described(folder, config, task, labels, problem_type)
+        arguments |= head or {}
         if seed is not None:
             arguments["seed"] = seed
-        tensors = _by_plain_name(_open_weights(folder, allow_pickle), family)
+        tensors = _by_plain_name(open_weights(folder, allow_pickle), family)
         _check_layers(arguments, tensors, family, folder)
         _check_tokenizer_files(folder, arguments["vocab_size"])
         notes = untie(arguments, tensors, family)
@@ -91,6 +94,7 @@ def load_huggingface(
         with starting_at_zero():
             model = build()
         new, unused = fill(model, family, tensors, folder)
+        notes += _of_pretraining(task, family, tensors)
         model.tokenizer = _read_tokenizer(folder, model.vocab_size)
     except KbertError:
         raise
@@ -103,7 +107,8 @@ def load_huggingface(
     return model, LoadReport.of_weights(new, [*left, *unused], notes)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a checkpoint; KbertError if there is none."""
     path = find_file(folder, "config.json")
     if path is None:
         raise KbertError(f"{folder}: has no config.json; expected a Hugging Face checkpoint")
@@ -134,7 +139,12 @@ def _described(
     return family, task, arguments
 
 
-def _open_weights(folder: Path, allow_pickle: bool) -> Tensors:
+def open_weights(folder: Path, allow_pickle: bool) -> Tensors:
+    """The tensors of a folder: of its safetensors, or of `pytorch_model.bin` where that is allowed.
+
+    Raises:
+        KbertError: if there are none that may be read.
+    """
     safe = any(folder.glob("model.safetensors*"))
     if safe or not any(folder.glob("pytorch_model.bin*")):
         return open_safetensors(folder)
@@ -154,6 +164,8 @@ def _by_plain_name(tensors: Tensors, family: Family) -> Tensors:
         key = name.removeprefix(family.prefix)
         for old, new in _OLD_NAMES:
             key = key.removesuffix(old) + new if key.endswith(old) else key
+        for old, new in family.old_names:
+            key = new + key.removeprefix(old) if key.startswith(old) else key
         if key in plain:
             raise KbertError(
                 f"the checkpoint has the tensor {key!r:.80} twice, once as {name!r:.80}"
@@ -223,6 +235,17 @@ def _heads_of_others(
         return _LABEL_HEADS + shared
     as_many = "labels" not in arguments or len(arguments["labels"]) == len(label_names(config))
     return () if as_many else _LABEL_HEADS
+
+
+def _of_pretraining(task: str, family: Family, tensors: Tensors) -> list[str]:
+    """That a words head is not worth what it seems to be, where that is so."""
+    own = family.replaced_tokens
+    if task != "masked-lm" or not own or not any(name.startswith(own) for name in tensors):
+        return []
+    return [
+        f"the file has {own}*: the encoder was pretrained to find replaced tokens, and not to fill "
+        "in masked ones, so what the words' head says of them is worth nothing until it is trained"
+    ]
 
 
 def _without(tensors: Tensors, prefixes: tuple[str, ...]) -> tuple[Tensors, list[str]]:

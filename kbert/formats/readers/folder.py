@@ -12,8 +12,9 @@ def find_file(folder: str | Path, name: str) -> Path | None:
     """Finds a file of a folder.
 
     A link counts only where it leads to a file in the folder itself, or in the `blobs` folder
-    beside a Hugging Face cache's `snapshots`, whose folders hold nothing but links. So a folder
-    from elsewhere cannot make kbert open the rest of the disk, nor wait for a pipe or a device.
+    beside a Hugging Face cache's `snapshots`, whose folders, and those within them, hold nothing
+    but links. So a folder from elsewhere cannot make kbert open the rest of the disk, nor wait for
+    a pipe or a device.
 
     Args:
         folder: the folder.
@@ -40,8 +41,9 @@ def _target(home: Path, path: Path) -> Path:
     except (OSError, RuntimeError) as error:  # a link to itself
         raise KbertError(f"{path} is not a file ({error})") from None
     allowed = [home]
-    if home.parent.name == "snapshots":
-        allowed.append(home.parent.parent / "blobs")
+    for folder in (home.parent, home.parent.parent):  # of a checkpoint, or of a part of it
+        if folder.name == "snapshots":
+            allowed.append(folder.parent / "blobs")
     if target.parent not in allowed:
         raise KbertError(
             f"{path} is a link out of its folder, to {target}; if you trust it, put the file "
@@ -50,6 +52,26 @@ def _target(home: Path, path: Path) -> Path:
     if not target.is_file():
         raise KbertError(f"{path} is not a file")
     return target
+
+
+def find_folder(folder: str | Path, name: str) -> Path:
+    """Finds a folder within a folder.
+
+    Args:
+        folder: the folder.
+        name: a plain name, without any folder before it.
+
+    Raises:
+        KbertError: if the name is not plain, there is no such folder, or it is a link.
+    """
+    if not _PLAIN_NAME.fullmatch(name):
+        raise KbertError(f"{folder}: {name!r:.80} is not a plain name of a folder in it")
+    path = Path(folder, name)
+    if path.is_symlink():
+        raise KbertError(f"{path} is a link; if you trust it, put the folder itself there")
+    if not path.is_dir():
+        raise KbertError(f"{folder}: has no folder {name!r}")
+    return path
 
 
 def check_links(folder: str | Path) -> None:

@@ -33,7 +33,7 @@ def attention_by_kernel(query, key, value, bias, lengths, dropout: Dropout | Non
         query: (B, L, N, H).
         key: (B, L, N, H).
         value: (B, L, N, H).
-        bias: what to add to the scores, (B, 1, 1, L) or (B, 1, L, L), or None.
+        bias: what to add to the scores, (B, N, L, L), or None; any axis but the last may be 1.
         lengths: (B,) how many tokens each row has, if that is all that `bias` says; or None.
         dropout: drops weights, unless None.
         draw: a draw of `dropout`.

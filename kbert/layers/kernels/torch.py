@@ -36,7 +36,7 @@ class TorchAttention(torch.autograd.Function):
             query: (B, L, N, H).
             key: (B, K, N, H); K is L, but for windows.
             value: (B, K, N, H).
-            bias: (B, 1, 1, K) or (B, 1, L, K), or None.
+            bias: (B, N, L, K), or None; any of B, N and L may be 1.
             scale: what the weights that stay are multiplied by.
             kept: which of the B N L K weights stay: (shape, first) -> booleans of the shape.
 
@@ -59,7 +59,7 @@ class TorchAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *upstream: torch.Tensor):
-        """(B, L, N, H) -> that of query, key and value."""
+        """(B, L, N, H) -> that of query, key and value, and of the bias where it is learned."""
         query, key, value, bias = ctx.saved_tensors
         batch, length, heads, head_size = upstream[0].shape
         above = _rows(upstream[0]) * ctx.scale  # (R, L, H)
@@ -68,6 +68,8 @@ class TorchAttention(torch.autograd.Function):
             torch.zeros_like(key),
             torch.zeros_like(value),
         )
+        is_learned = ctx.needs_input_grad[3]
+        for_bias = torch.zeros_like(bias, dtype=torch.float32) if is_learned else None
         for rows, queries in _parts(query, key):
             part, above_part = query[rows, queries], above[rows, queries]
             weights = _weights(part, key[rows], bias, rows, queries, heads)
@@ -76,7 +78,10 @@ class TorchAttention(torch.autograd.Function):
             # p (g - sum(p g)), in one pass
             for_scores = torch.ops.aten._softmax_backward_data(
                 for_weights, weights, -1, weights.dtype
-            ).to(query.dtype)
+            )
+            if for_bias is not None:
+                _add(for_bias, for_scores, rows, queries, heads)
+            for_scores = for_scores.to(query.dtype)
             torch.bmm(for_scores, key[rows], out=for_query[rows, queries])
             for_key[rows].baddbmm_(for_scores.mT, part)
             left = weights.mul_(mask).to(value.dtype)
@@ -87,7 +92,7 @@ class TorchAttention(torch.autograd.Function):
                 each.unflatten(0, (batch, heads)).transpose(1, 2)
                 for each in (for_query, for_key, for_value)
             ),
-            None,
+            None if for_bias is None else for_bias.to(bias.dtype),
             None,
             None,
         )
@@ -117,10 +122,25 @@ def _weights(query, key, bias, rows: slice, queries: slice, heads: int) -> torch
     if bias is None:
         scores = torch.bmm(query, key.mT)
     else:
-        examples = torch.arange(rows.start, rows.stop) // heads
-        each = bias[:, 0] if bias.shape[2] == 1 else bias[:, 0, queries]  # (B, 1 or C, K)
-        scores = torch.baddbmm(each[examples], query, key.mT)
+        each = bias if bias.shape[2] == 1 else bias[:, :, queries]
+        each = each[_place(bias, torch.arange(rows.start, rows.stop), heads)]  # (G, 1 or C, K)
+        scores = torch.baddbmm(each, query, key.mT)
     return torch.softmax(scores, -1, dtype=torch.float32)
+
+
+def _add(for_bias, for_scores, rows: slice, queries: slice, heads: int) -> None:
+    """Adds the gradient of a part's scores, (G, C, K), to that of the bias, in its place."""
+    for row, for_row in zip(range(rows.start, rows.stop), for_scores, strict=True):
+        there = for_bias[_place(for_bias, row, heads)]  # (1 or L, K)
+        if len(there) == 1:
+            there += for_row.sum(0, keepdim=True)
+        else:
+            there[queries] += for_row
+
+
+def _place(bias, row, heads: int):
+    """Which example and head of a bias are those of a row of the B N: its own, or the only one."""
+    return row // heads % bias.shape[0], row % heads % bias.shape[1]
 
 
 def _kept(kept, first: int, weights: torch.Tensor) -> torch.Tensor:

@@ -53,30 +53,35 @@ def local_blocks(query, key, value, bias, window: int, padded: float):
     length, heads, head_size = query.shape[1:]
     size = block_size(window)
     count = -(-length // size)
-    filling = count * size - length
-    query = ops.pad(query, ((0, 0), (0, filling), (0, 0), (0, 0)))
-    query = ops.reshape(query, (-1, size, heads, head_size))  # (B n, C, N, H)
-
-    def with_neighbours(rows, filler=0.0):
-        """(B, L, ...) -> (B, n, 3 C, ...)."""
-        rest = tuple(rows.shape[2:])
-        around = ((0, 0), (size, size + filling), *((0, 0) for _ in rest))
-        blocks = ops.pad(rows, around, constant_values=filler)
-        blocks = ops.reshape(blocks, (-1, count + 2, size, *rest))
-        return ops.concatenate([blocks[:, i : i + count] for i in range(3)], axis=2)
-
+    query = ops.reshape(filled(query, size), (-1, size, heads, head_size))  # (B n, C, N, H)
     key, value = (
-        ops.reshape(with_neighbours(each), (-1, 3 * size, heads, head_size))
+        ops.reshape(with_neighbours(each, size), (-1, 3 * size, heads, head_size))
         for each in (key, value)
     )
     # A key that is not there counts as padded.
     there = ops.zeros((1, length), dtype=query.dtype) if bias is None else bias[:, 0, 0]
-    of_keys = with_neighbours(there, padded)[:, :, None]  # (B or 1, n, 1, 3 C)
+    of_keys = with_neighbours(there, size, padded)[:, :, None]  # (B or 1, n, 1, 3 C)
     of_places = band_bias(size, 3 * size, window, padded, first=size)  # (C, 3 C)
     of_both = ops.minimum(of_keys, ops.cast(of_places, query.dtype))  # (B or 1, n, C, 3 C)
     repeats = ops.shape(query)[0] // count if bias is None else 1
     of_both = ops.tile(of_both, (repeats, 1, 1, 1))
     return query, key, value, ops.reshape(of_both, (-1, 1, size, 3 * size))
+
+
+def filled(rows, size: int, filler: float = 0.0, around: int = 0):
+    """(B, L, ...) -> (B, n C, ...), and with some blocks around it (B, (n + 2 around) C, ...)."""
+    length, *rest = rows.shape[1:]
+    before = around * size
+    widths = ((0, 0), (before, before + -length % size), *((0, 0) for _ in rest))
+    return ops.pad(rows, widths, constant_values=filler)
+
+
+def with_neighbours(rows, size: int, filler: float = 0.0):
+    """(B, L, ...) -> (B, n, 3 C, ...): each block between the one before it and the one behind."""
+    length, *rest = rows.shape[1:]
+    count = -(-length // size)
+    blocks = ops.reshape(filled(rows, size, filler, around=1), (-1, count + 2, size, *rest))
+    return ops.concatenate([blocks[:, i : i + count] for i in range(3)], axis=2)
 
 
 def joined(context, length: int):

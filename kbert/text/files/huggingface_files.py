@@ -49,7 +49,7 @@ FILES = (  # all that is read of a folder
     *SENTENCEPIECE_FILES,
 )
 
-_MOST_SAID = 1 << 24  # bytes of a file that says something about a vocabulary
+MOST_SAID = 1 << 24  # bytes of a file that says something about a vocabulary
 _MOST_OF_MODEL = 1 << 24  # bytes of a SentencePiece model; XLM-RoBERTa's has 5 MB
 
 _XLNET_CLASSES = ("XLNet", "KoBert", "KoBERT")  # KoBERT's tokenizers are made of XLNet's
@@ -150,7 +150,7 @@ def _add_what_is_said(
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    return read_json_object(read_bytes(path, _MOST_SAID), str(path), max_bytes=_MOST_SAID)
+    return read_json_object(read_bytes(path, MOST_SAID), str(path), max_bytes=MOST_SAID)
 
 
 def _read_vocabulary(path: Path) -> list[str]:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import tracemalloc
 
 import pytest
@@ -203,3 +204,70 @@ def test_a_fingerprint_is_that_of_all_of_it():
     columns = [examples.task, texts, None, labels, ["O"]]
     whole = json.dumps(columns, ensure_ascii=False).encode()
     assert examples.fingerprint == hashlib.sha256(whole).hexdigest()[:16]
+
+
+def test_questions_with_their_answers():
+    """An answer stands where `answer_start` says, or at the nearest place; else at the first."""
+    context = "서울은 수도다. 서울은 크다."
+    squad = {"text": ["서울", "서울"], "answer_start": [9, 3]}
+    cells = ["수도다", "", None, ["크다", "서울"], [{"text": "서울", "answer_start": 8}], squad]
+    cells += [json.dumps(squad, ensure_ascii=False), {"text": "크다"}]
+    rows = [{"질문": "?", "문맥": context, "답": cell} for cell in cells]
+    examples = read_table(rows, text="질문", pair="문맥", answer="답")
+    assert examples.task == "question-answering" and examples.label_names == []
+    first = [(4, "수도다")]
+    of_squad = [(9, "서울"), (0, "서울")]
+    last = [(13, "크다")]
+    expected = [first, [], [], [(13, "크다"), (0, "서울")], [(9, "서울")], of_squad, of_squad, last]
+    assert examples.labels == expected
+    assert examples.groups == [context] * 8  # a context stays on one side of a split
+
+
+def test_an_answer_that_looks_like_json():
+    rows = [{"질문": "?", "문맥": "각주 [1]이다.", "답": "[1]"}]
+    assert read_table(rows, text="질문", pair="문맥", answer="답").labels == [[(3, "[1]")]]
+
+
+def test_choices_of_a_table(written):
+    path = written(
+        "t.csv", "전제,ㄱ,ㄴ,답\n비가 온다,젖는다,마른다,0\n해가 뜬다,젖는다,마른다,ㄴ\n"
+    )
+    examples = read_table(path, text="전제", choices=["ㄱ", "ㄴ"], label="답")
+    assert examples.task == "multiple-choice"
+    assert examples.pairs == [["젖는다", "마른다"]] * 2 and examples.labels == [0, 1]
+    assert read_table(path, text="전제", choices=["ㄱ", "ㄴ"]).labels is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"),
+    [
+        ({"answer": "답"}, "needs pair=, the column of the contexts"),
+        ({"answer": "답", "pair": "문맥", "label": "답"}, "name one column, not label and answer"),
+        (
+            {"answer": "답", "pair": "문맥"},
+            "the list, row 2: the answer '없다' is not in its context",
+        ),
+        ({"choices": ["문맥"], "label": "답"}, "the names of two columns or more"),
+        ({"choices": ["문맥", "질문"], "pair": "문맥"}, "leave pair, spans and answer out"),
+        ({"choices": ["문맥", "질문"], "label": "수"}, "a number from 0 to 1, or one of"),
+    ],
+)
+def test_bad_answers_and_choices_are_named(columns, what):
+    rows = [
+        {"질문": "무엇?", "문맥": "있다", "답": "있다", "수": 0},
+        {"질문": "무엇?", "문맥": "있다", "답": "없다", "수": 2},
+    ]
+    with pytest.raises(KbertError, match=re.escape(what)):
+        read_table(rows, text="질문", **columns)
+
+
+def test_rows_that_a_stray_quotation_mark_takes_in_are_told(written, caplog):
+    rows = ['"아,긍정', "둘,부정", "셋,긍정", '넷",부정']
+    path = written("t.csv", "리뷰,감정\n하나,긍정\n" + "\n".join(rows) + "\n다섯,부정\n")
+    assert len(read_table(path, text="리뷰", label="감정")) == 3
+    assert "row 3: a field holds lines that look like rows" in caplog.text
+    caplog.clear()
+    assert len(read_table(path, text="리뷰", label="감정", quotes=False)) == 6
+    path = written("u.csv", '리뷰,감정\n"한 줄\n두 줄\n세 줄",긍정\n하나,부정\n')
+    assert len(read_table(path, text="리뷰", label="감정")) == 2
+    assert not caplog.text

@@ -1,0 +1,114 @@
+"""recipes/sentence_bert.py, as it is run: from the official files to one model and its scores."""
+
+import json
+
+import numpy as np
+import pytest
+
+import kbert
+from kbert import BertForMaskedLM
+from tests.recipe_runs import recipe_main, run
+
+WORDS = "국회 법률 축구 경기 나라 사람 비 눈".split()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A small model that knows the words, and files as KLUE-NLI's, KLUE-STS's and KorSTS's."""
+    folder = tmp_path_factory.mktemp("sentences")
+    tokens = [*"[PAD] [UNK] [CLS] [SEP] [MASK]".split(), *WORDS]
+    model = BertForMaskedLM(
+        vocab_size=len(tokens),
+        hidden_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=24,
+        max_position_embeddings=16,
+        initializer_range=0.3,
+    )
+    model.tokenizer = kbert.Tokenizer(tokens)
+    model.save(folder / "start.keras")
+
+    rng = np.random.default_rng(0)
+
+    def text(first):
+        return " ".join([WORDS[first], *rng.choice(WORDS, 2)])
+
+    premises = [text(word) for word in range(len(WORDS))]
+    nli, sts = [], []
+    for i in range(32):
+        word = i % len(WORDS)
+        label = ("entailment", "contradiction", "neutral")[i % 3]
+        other = word if label == "entailment" else (word + 3) % len(WORDS)
+        nli.append({"premise": premises[word], "hypothesis": text(other), "gold_label": label})
+        score = float(i % 6)
+        other = word if score > 2 else (word + 3) % len(WORDS)
+        sts.append((text(word), text(other), score))
+    for part in ("train", "dev"):
+        write = (folder / f"klue-nli-v1.1_{part}.json").write_text
+        write(json.dumps([{"guid": str(i), **each} for i, each in enumerate(nli)]), "utf-8")
+        rows = [
+            {"guid": str(i), "sentence1": a, "sentence2": b, "labels": {"real-label": score}}
+            for i, (a, b, score) in enumerate(sts)
+        ]
+        (folder / f"klue-sts-v1.1_{part}.json").write_text(json.dumps(rows), "utf-8")
+    header = "genre\tfilename\tyear\tid\tscore\tsentence1\tsentence2"
+    lines = [f"g\tf\t2020\t{i}\t{score}\t{a}\t{b}" for i, (a, b, score) in enumerate(sts)]
+    for part in ("train", "dev", "test"):
+        (folder / f"sts-{part}.tsv").write_text("\n".join([header, *lines]) + "\n", "utf-8")
+    return folder
+
+
+def test_inference_then_similarity_then_scores_of_two_seeds(place, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "내 실행"
+    recipe_main(
+        monkeypatch,
+        "sentence_bert.py",
+        *("--model", place / "start.keras", "--out", out, "--seeds", 2, "--epochs", 2),
+        *("--nli", f"klue-nli={place}", "--sts", f"korsts={place}", f"klue-sts={place}"),
+        *("--learning-rate", 3e-3, "--evaluations", 2, "--verbose", 0, "--pooling", "max"),
+    )
+    shown = capsys.readouterr().out
+    assert "2 steps of inference, softmax" in shown and "korsts, 2 seeds: spearman" in shown
+    assert "ko-sroberta-multitask" in shown and "SimCSE-BERT-KO" in shown  # beside the published
+
+    model = kbert.load(out / "model.keras")
+    assert type(model) is kbert.SentenceBert and model.pooling == "max"
+    scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    assert len(scores["held_out"]) == len(scores["korsts"]["spearman"]) == 2
+    best = int(np.argmax(scores["held_out"]))
+    asked = kbert.read_task("korsts", place, "test")
+    found = kbert.evaluate(model, asked)
+    assert found["spearman"] == pytest.approx(scores["korsts"]["spearman"][best], abs=1e-5)
+    assert not np.array_equal(
+        *(kbert.load(out / f"seed-{i}" / "best.keras").get_weights()[0] for i in (0, 1))
+    )
+
+
+def test_in_batch_and_a_few(place, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    recipe_main(
+        monkeypatch,
+        "sentence_bert.py",
+        *("--model", place / "start.keras", "--out", out, "--epochs", 1, "--limit", 16),
+        *("--nli", f"klue-nli={place}", "--sts", f"klue-sts={place}", "--verbose", 0),
+        *("--objective", "in-batch", "--evaluations", 1),
+    )
+    assert "inference, in-batch" in capsys.readouterr().out
+    assert (out / "model.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (["--nli", "klue-nli"], "'klue-nli' is no klue-nli=FOLDER or kornli=FOLDER"),
+        (["--pooling", "sum"], "pooling is one of"),
+        (["--nli", "korsts=."], "'korsts=.' is no klue-nli=FOLDER"),
+        (["--sts", "klue-sts=nowhere"], "nowhere is neither a folder nor a file"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_sentence(place, tmp_path, changed, message):
+    arguments = ["--model", place / "start.keras", "--sts", f"klue-sts={place}", *changed]
+    done = run("sentence_bert.py", *arguments, "--out", tmp_path / "out", CWD=str(place))
+    said = done.stderr.decode()
+    assert done.returncode != 0 and "Traceback" not in said and message in said, said
