@@ -114,7 +114,7 @@ def _layout(tabs: Tabs, models: Models, title: str, language: Language) -> None:
         return
     with gr.Tabs(elem_classes="kbert-tabs", overflow_behavior="wrap"):
         for name, build in tabs:
-            with gr.Tab(say(name, language), id=name):
+            with gr.Tab(say(name, language), id=name, elem_id=f"tab-{name}"):
                 build(models, language)
 
 
