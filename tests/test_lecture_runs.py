@@ -56,6 +56,7 @@ def walk(corpus: Path, monkeypatch) -> None:
     kbert.Bert(attention_window=4, **size)(rows)
     kbert.Bert(num_hidden_groups=1, **size)(rows)
     kbert.ModernBert(**size)(rows)
+    kbert.Deberta(**size)(rows)
     kbert.BertForNextSentencePrediction(**size)(rows)
     choices = {name: each[None] for name, each in rows.items()}  # (B, C, L)
     kbert.BertForMultipleChoice(**size)(choices)
