@@ -116,8 +116,9 @@ def pool_tokens(hidden, mask, pooling: str):
     Source: Reimers and Gurevych 2019, "Sentence-BERT", section 3, of the first three; Muennighoff
         2022, "SGPT", equation 2, of the last.
     """
+    hidden = ops.convert_to_tensor(hidden)
     if pooling == "cls":
-        return ops.convert_to_tensor(hidden)[:, 0]
+        return hidden[:, 0]
     dtype = keras.backend.standardize_dtype(hidden.dtype)
     counts = ops.ones_like(hidden[:, :, :1]) if mask is None else ops.cast(mask, dtype)[:, :, None]
     if pooling == "max":
@@ -137,6 +138,7 @@ def normalized(vectors):
         >>> ops.convert_to_numpy(normalized(np.array([[3.0, 4.0], [0.0, 0.0]]))).round(3).tolist()
         [[0.6, 0.8], [0.0, 0.0]]
     """
+    vectors = ops.convert_to_tensor(vectors)
     squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     return vectors * ops.rsqrt(ops.maximum(squares, 1e-24))
 

@@ -91,8 +91,7 @@ def test_a_folder_as_they_were_before_version_6(tmp_path):
         "pooling_mode_max_tokens": True,
     }
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(flags))
-    shutil.rmtree(folder / "2_Normalize")
-    (folder / "2_Normalize").mkdir()
+    shutil.rmtree(folder / "2_Normalize")  # of old ones it is empty, and so in no repository
     names = ["", "1_Pooling", "2_Normalize"]
     kinds = ["Transformer", "Pooling", "Normalize"]
     modules = [
@@ -265,5 +264,6 @@ def test_one_wrong_value_is_refused_or_does_no_harm(folder, tmp_path, name):
         except KbertError as error:
             assert len(str(error)) < 2100 and "\x1b" not in str(error)
             continue
-        same = np.abs(found - expected[:2]).max() < 1e-6
-        assert same or name in ("1_Pooling/config.json", "2_Dense/config.json"), wrong
+        assert np.isfinite(found).all()
+        if "config_" in name or "_bert_" in name:  # the others may describe another model
+            np.testing.assert_allclose(found, expected[:2], atol=1e-6)

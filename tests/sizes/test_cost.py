@@ -104,6 +104,8 @@ def test_operations_by_hand():
         {"num_hidden_groups": 1, "embedding_size": 64},
         {"architecture": "modernbert"},
         {"architecture": "deberta"},
+        {"block_size": 8, "num_random_blocks": 1},
+        {"block_size": 8, "num_random_blocks": 20},
     ],
 )
 def test_operations_as_pytorch_counts_them(settings):

@@ -105,7 +105,11 @@ def _read_parts(folder: Path, allow_pickle: bool) -> _Parts:
     check_links(folder)
     modules = read_json(_bytes(folder, MODULES), f"{folder / MODULES}")
     kinds, paths = _kinds(modules, folder)
-    places = [find_folder(folder, path) if path else folder for path in paths]
+    places = [  # Normalize's may be missing: it is empty, and so in no repository
+        find_folder(folder, path) if path else folder
+        for kind, path in zip(kinds, paths, strict=True)
+        if kind != "Normalize"
+    ]
     encoder = places[0]
     config = read_config(encoder)
     arguments = encoder_arguments(config, family_of(config.get("model_type")), _TASK)
