@@ -147,12 +147,12 @@ def test_next_sentence_head():
             20, 6, 8, 3, 0.2, 1e-9, 0.5, 3, embedding_size=4, position_offset=2, always_project=True
         ),
         EncoderLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 3, hidden_act="relu", attention_window=5),
-        SelfAttention(2, 0.2, 0.5, 3, window=5, use_bias=False, output_range=0.25),
+        SelfAttention(2, 0.2, 0.5, 3, window=5, use_bias=False, output_range=0.25, rope_theta=9.0),
         Dropout(0.2, 3),
         FeedForward(12, 0.5, 3, hidden_act="relu"),
         GatedFeedForward(12, 0.2, 0.5, 0.25, 3, hidden_act="relu"),
         TokenEmbeddings(20, 6, 0.2, 1e-9, 0.5, 3),
-        ModernLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 0.25, 3, "relu", 5, attention_norm=False),
+        ModernLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 0.25, 3, "relu", 5, False, rope_theta=9.0),
         Pooler(0.5, 3, "gelu", "mean", use_bias=False, layer_norm_eps=1e-9),
         MaskedLMHead(
             9, 1e-9, 0.5, 3, embedding_size=4, hidden_act="relu", tied=False, use_bias=False
