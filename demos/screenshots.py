@@ -12,6 +12,7 @@ import io
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from app import TABS
 from models import load_models
@@ -35,23 +36,28 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def open_tab(page, name: str, language: Language) -> None:
-    """Opens a tab of the page."""
+def open_tab(page: Any, name: str, language: Language) -> Any:
+    """Opens a tab of the page, and gives what is in it."""
+    page.evaluate("scrollTo(0, 0)")
     bar = page.locator(".kbert-tabs > .tab-wrapper")
     bar.get_by_role("tab", name=say(name, language), exact=True).click()
+    panel = page.locator(f"#tab-{name}")
+    panel.wait_for()
+    return panel
 
 
-def click_example(page, number: int = 0) -> None:
-    """Clicks an example of the tab that is open, and waits until it is answered."""
-    page.locator(".gallery-item:visible").nth(number).click()
-    answer = ".kbert-answer:visible, iframe.kbert-explain:visible"
-    page.locator(answer).first.wait_for(timeout=60_000)
-    undrawn = page.locator("iframe.kbert-explain:visible:not([data-drawn])")
-    undrawn.first.wait_for(state="detached", timeout=60_000)
-    for frame in page.locator("iframe.kbert-explain:visible").all():
+def click_example(panel: Any) -> None:
+    """Clicks the first example of a tab, if there is one, and waits until it is answered."""
+    shown = panel.locator(".gallery-item:visible")
+    if not shown.count():
+        return
+    shown.first.click()
+    panel.locator(".kbert-answer:visible, iframe.kbert-explain:visible").first.wait_for()
+    panel.locator("iframe.kbert-explain:not([data-drawn])").first.wait_for(state="detached")
+    for frame in panel.locator("iframe.kbert-explain:visible").all():
         frame.scroll_into_view_if_needed()  # what was never in sight is not painted
-        page.wait_for_timeout(200)
-    page.evaluate("scrollTo(0, 0)")
+        panel.page.wait_for_timeout(300)
+    panel.page.evaluate("scrollTo(0, 0)")
 
 
 def main() -> None:
@@ -84,11 +90,10 @@ def main() -> None:
                 locale="ko-KR",
             )
             view = context.new_page()
+            view.set_default_timeout(60_000)
             view.goto(address + ("en" if language == "en" else ""))
             view.locator(".kbert-head").wait_for()
-            open_tab(view, name, language)
-            if view.locator(".gallery-item:visible").count():
-                click_example(view)
+            click_example(open_tab(view, name, language))
             file = f"demo-{name.replace('_', '-')}"
             if arguments.all:
                 width = "phone" if size == PHONE else "wide"

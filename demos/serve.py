@@ -33,6 +33,7 @@ from starlette.middleware import Middleware  # comes with Gradio
 FOLDER = Path(__file__).parent
 MOST_CHARACTERS = 1000
 MOST_WAITING = 128  # requests: at a few milliseconds each, nobody waits for long
+MOST_SESSIONS = 32  # whose boxes Gradio keeps in memory, half a megabyte each; nothing reads them
 FONT = (
     "Pretendard", "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic",
     "system-ui", "sans-serif",
@@ -114,7 +115,7 @@ def _layout(tabs: Tabs, models: Models, title: str, language: Language) -> None:
         return
     with gr.Tabs(elem_classes="kbert-tabs", overflow_behavior="wrap"):
         for name, build in tabs:
-            with gr.Tab(say(name, language), id=name):
+            with gr.Tab(say(name, language), id=name, elem_id=f"tab-{name}"):
                 build(models, language)
 
 
@@ -135,6 +136,7 @@ def launch(page: gr.Blocks, port: int | None = None, wait: bool = True) -> str:
             max_file_size="1mb",
             allowed_paths=[],
             strict_cors=True,
+            state_session_capacity=MOST_SESSIONS,
             app_kwargs={"middleware": [Middleware(Gate)]},
             ssr_mode=False,
             i18n=gr.I18n(**done),
@@ -192,7 +194,7 @@ def script() -> str:
         for key in ("notice", "busy", "connection_lost")
     }
     source = (FOLDER / "page.js").read_text(encoding="utf-8")
-    return f"<script>{source.replace('TOLD', str(told))}</script>"
+    return f"<script>{source.replace('TOLD', json.dumps(told))}</script>"
 
 
 def textbox(

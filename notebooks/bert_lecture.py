@@ -2,7 +2,7 @@
 # # BERT 강의 따라 하기
 #
 # BERT 강의를 들으면서 나오는 순서대로 실행해 보는 노트북입니다. 토큰, 임베딩, 어텐션, 마스크 언어 모델, 다음 문장 예측, 파인튜닝,
-# 문장 벡터를 `klue/bert-base`로 하나씩 확인합니다. 그림은 마우스나 손가락으로 만질 수 있습니다.
+# Sentence-BERT를 `klue/bert-base`로 하나씩 확인합니다. 그림은 마우스나 손가락으로 만질 수 있습니다.
 #
 # 개념마다 코드의 어느 줄인지는 [docs/ko/lecture.md](../docs/ko/lecture.md)에, 강의에서 흔히 틀리는 곳은
 # [docs/ko/errata.md](../docs/ko/errata.md)에 있습니다.
@@ -257,34 +257,65 @@ for answer, text in zip(kbert.TextClassifier(classifier)(texts), texts, strict=T
 kbert.explain.attributions(classifier, "이야기는 엉성한데 음악이 정말 아름다워요")
 
 # %% [markdown]
-# ## 8. 문장 벡터
+# ## 8. 문장 벡터와 Sentence-BERT
 #
-# 문장 하나를 벡터 하나로 바꾸면 비슷한 문장을 찾을 수 있습니다. 마지막 층에서 모든 토큰의 평균을 냅니다. Sentence-BERT가 고른 방법인데,
-# Sentence-BERT는 이 평균이 뜻을 나타내도록 **학습까지** 합니다. 아래는 학습하지 않은 평균이라 코사인이 대체로 다 높습니다. 그렇게 학습한
-# `jhgan/ko-sroberta-multitask`를 `kbert.load`로 불러와 견주어 보세요.
+# 문장 하나를 벡터 하나로 바꾸면 비슷한 문장을 찾을 수 있습니다. 벡터는 마지막 층에서 모든 토큰의 평균을 낸 것입니다. 사전학습만 한 BERT의
+# 평균은 코사인이 대체로 다 높아서 별로 쓸모가 없습니다.
 
 # %%
+sentence_model = kbert.load(MODEL, task="sentence-embedding")
+encoder = kbert.SentenceEncoder(sentence_model)
 questions = [
     "배송은 언제 되나요?",
     "물건이 언제 도착하나요?",
     "환불하고 싶어요.",
     "오늘 점심은 뭘 먹을까요?",
 ]
-vectors = kbert.features(model, questions, layers=(-1,))  # (N, D)
-unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-cosines = unit @ unit.T
 
-figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-axes.imshow(cosines, cmap="Blues", vmin=0, vmax=1.5)
-axes.set_xticks([])
-axes.set_yticks(range(len(questions)), questions)
-for i, j in np.ndindex(cosines.shape):
-    axes.text(j, i, f"{cosines[i, j]:.2f}", ha="center", va="center")
-axes.set_title("코사인 유사도")
+
+def draw(title: str) -> None:
+    cosines = encoder.similarity(questions, questions)
+    _, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+    axes.imshow(cosines, cmap="Blues", vmin=0, vmax=1.5)
+    axes.set_xticks([])
+    axes.set_yticks(range(len(questions)), questions)
+    for i, j in np.ndindex(cosines.shape):
+        axes.text(j, i, f"{cosines[i, j]:.2f}", ha="center", va="center")
+    axes.set_title(title)
+
+
+draw("학습하기 전의 코사인 유사도")
+
+# %% [markdown]
+# Sentence-BERT는 이 평균이 뜻을 나타내도록 학습합니다. 같은 모델이 두 문장을 따로 읽고, 두 벡터의 코사인이 사람이 매긴 점수(0에서 5)에
+# 가까워지게 합니다. 제대로 하려면 KorSTS나 KLUE-STS처럼 문장 쌍이 수천 개 있어야 합니다. `recipes/sentence_bert.py`가 그 일을 합니다.
+# 여기서는 무슨 일이 일어나는지만 봅니다.
+
+# %%
+rows = [
+    {"첫째": "택배는 며칠 걸려요?", "둘째": "주문한 물건은 언제 와요?", "점수": 4.6},
+    {"첫째": "택배는 며칠 걸려요?", "둘째": "돈을 돌려받고 싶습니다.", "점수": 1.0},
+    {"첫째": "반품하려고 합니다.", "둘째": "돈을 돌려받고 싶습니다.", "점수": 4.0},
+    {"첫째": "반품하려고 합니다.", "둘째": "오늘 날씨가 좋네요.", "점수": 0.0},
+    {"첫째": "저녁에 뭐 먹지?", "둘째": "저녁 메뉴를 골라 주세요.", "점수": 4.5},
+    {"첫째": "저녁에 뭐 먹지?", "둘째": "주문한 물건은 언제 와요?", "점수": 0.2},
+]
+sts = kbert.read_table(rows, text="첫째", pair="둘째", label="점수", problem_type="regression")
+
+siamese = kbert.SiameseBert(sentence_model, "cosine")
+batches = kbert.LabelledBatches(sts, siamese, batch_size=3, epochs=5)
+siamese.compile(kbert.adamw(2e-5, batches.steps), **kbert.objective(siamese))
+history = siamese.fit(batches, shuffle=False, verbose=0)
+draw("조금 학습한 뒤의 코사인 유사도")
+
+# %% [markdown]
+# 이미 그렇게 학습한 `kbert.load("jhgan/ko-sroberta-multitask")`로도 그려 보세요. 자기 질문과 답이 든 CSV에서 찾는 방법은
+# [docs/search.md](../docs/search.md)(영어)에 있습니다.
 
 # %% [markdown]
 # ## 다음에 볼 것
 #
 # - BERT의 한계와 그에 답한 연구: [docs/ko/limits.md](../docs/ko/limits.md)
 # - 파인튜닝의 모든 과제: [docs/ko/finetuning.md](../docs/ko/finetuning.md)
+# - 문장 벡터를 학습하는 여러 방법: [docs/ko/sentence-vectors.md](../docs/ko/sentence-vectors.md)
 # - TensorFlow의 `TFBert*`나 KoBERT로 짠 코드가 있다면: [from_tfbert_and_kobert.ipynb](from_tfbert_and_kobert.ipynb)

@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 
 import kbert
+from kbert.data.pretraining.sentence_pairs import plan_pairs
+from kbert.data.shards.shards import encode_documents
 from kbert.sizes.cost import cost
 from tests.conftest import SENTENCES
 from tests.recipe_runs import recipe_main
@@ -47,6 +49,8 @@ def walk(corpus: Path, monkeypatch) -> None:
     tokenizer = model.tokenizer
     tokenizer(SENTENCES * 100, SENTENCES * 100, max_length=24)
     tokenizer(" ".join(SENTENCES), max_length=24, stride=4)
+    shard = encode_documents([SENTENCES] * 2, tokenizer)
+    plan_pairs(shard, 24, np.random.default_rng(0), negatives="swapped")
     kbert.FillMask(model)("대한민국의 [MASK]에게 있고")
     kbert.NextSentence(model)(*SENTENCES[:2])
     rows = tokenizer(SENTENCES, max_length=24)
@@ -56,6 +60,8 @@ def walk(corpus: Path, monkeypatch) -> None:
     kbert.Bert(attention_window=4, **size)(rows)
     kbert.Bert(num_hidden_groups=1, **size)(rows)
     kbert.ModernBert(**size)(rows)
+    kbert.Deberta(position_buckets=16, **size)(rows)
+    kbert.Bert(block_size=2, num_random_blocks=0, **size)(rows)
     kbert.BertForNextSentencePrediction(**size)(rows)
     choices = {name: each[None] for name, each in rows.items()}  # (B, C, L)
     kbert.BertForMultipleChoice(**size)(choices)
@@ -88,6 +94,10 @@ def walk(corpus: Path, monkeypatch) -> None:
     siamese = kbert.SiameseBert(sentences, "cosine")
     siamese.compile(kbert.adamw(1e-3, 1), **kbert.objective(siamese))
     siamese.train_on_batch(pairs, np.array([5.0, 0.0]))
+    sentences.tokenizer = tokenizer
+    kbert.SentenceEncoder(sentences).search(SENTENCES[0], SENTENCES, top_k=2)
+    words = kbert.WordVectors(sentences)
+    words.most_similar(words.words[:2], words.words[2])
 
 
 def lines_run(walk) -> dict[str, set[int]]:

@@ -73,6 +73,7 @@ def test_every_tab_answers_an_example(language, size, address, browser, models):
     shots, texts = importlib.import_module("screenshots"), importlib.import_module("texts")
     view = browser.new_page(viewport={"width": size[0], "height": size[1]}, locale="en-US")
     asked, failed = [], []
+    view.set_default_timeout(60_000)
     view.on("request", lambda request: asked.append(request.url))
     view.on("pageerror", lambda error: failed.append(str(error)))
     view.goto(address + ("en" if language == "en" else ""))
@@ -80,53 +81,53 @@ def test_every_tab_answers_an_example(language, size, address, browser, models):
     assert view.locator("h1").inner_text() == texts.say("page_title", language)
     assert view.evaluate("document.documentElement.lang") == language
 
-    shots.open_tab(view, "fill_mask", language)
-    shots.click_example(view)
-    example = view.locator("textarea:visible").first.input_value()
+    panel = shots.open_tab(view, "fill_mask", language)
+    shots.click_example(panel)
+    example = panel.locator("textarea:visible").first.input_value()
     expected = kbert.FillMask(models[0], glued_to_mask="continuation")(example)
-    names = view.locator(".kbert-answer:visible").first.locator("li b").all_inner_texts()
+    names = panel.locator(".kbert-answer:visible").first.locator("li b").all_inner_texts()
     assert names == [answer["token_str"] for answer in expected]
 
-    shots.open_tab(view, "next_sentence", language)
-    shots.click_example(view)
-    boxes = [box.input_value() for box in view.locator("textarea:visible").all()]
+    panel = shots.open_tab(view, "next_sentence", language)
+    shots.click_example(panel)
+    boxes = [box.input_value() for box in panel.locator("textarea:visible").all()]
     ranked = kbert.NextSentence(models[0]).rank(boxes[0], boxes[1].splitlines())
-    shown = view.locator(".kbert-answer:visible li b").all_inner_texts()
+    shown = panel.locator(".kbert-answer:visible li b").all_inner_texts()
     assert shown == [each["text"] for each in ranked]
 
-    shots.open_tab(view, "attention", language)
-    shots.click_example(view)
-    frame = view.frame_locator("iframe.kbert-explain:visible")
+    panel = shots.open_tab(view, "attention", language)
+    shots.click_example(panel)
+    frame = panel.frame_locator("iframe.kbert-explain:visible")
     eojeols = kbert.explain.attention(models[0], example_of("attention")).eojeols
     drawn = frame.locator("svg[data-unit=eojeol] .left")
     assert [text.split("…")[0] for text in drawn.all_text_contents()][:3] == eojeols[:3]
     drawn.nth(1).click()
     shares = frame.locator("svg[data-unit=eojeol] .share").all_text_contents()
     assert 95 <= sum(int(share.rstrip("%")) for share in shares) <= 105  # each is rounded
-    height = view.locator("iframe.kbert-explain:visible").bounding_box()["height"]
+    height = panel.locator("iframe.kbert-explain:visible").bounding_box()["height"]
     assert height > 400, "the frame is as high as its picture"
 
-    shots.open_tab(view, "neurons", language)
-    shots.click_example(view)
-    frame = view.frame_locator("iframe.kbert-explain:visible")
+    panel = shots.open_tab(view, "neurons", language)
+    shots.click_example(panel)
+    frame = panel.frame_locator("iframe.kbert-explain:visible")
     assert "√8" in frame.locator("table.steps").first.inner_text()
 
-    shots.open_tab(view, "tokens", language)
-    shots.click_example(view)
-    assert view.locator(".chips:visible").first.locator("span").first.inner_text() == "국"
-    assert view.locator("iframe.kbert-explain:visible").count() == 2
+    panel = shots.open_tab(view, "tokens", language)
+    shots.click_example(panel)
+    assert panel.locator(".chips:visible").first.locator("span").first.inner_text() == "국"
+    assert panel.locator("iframe.kbert-explain:visible").count() == 2
 
-    shots.open_tab(view, "sentences", language)
-    shots.click_example(view)
+    panel = shots.open_tab(view, "sentences", language)
+    shots.click_example(panel)
     sentences = importlib.import_module("sentences")
     lines = sentences.SIMILAR[0][1].splitlines()
     order = sentences.nearest(sentences.mean_vectors(models[0]), sentences.SIMILAR[0][0], lines)
-    shown = view.locator(".kbert-answer:visible li b").all_inner_texts()
+    shown = panel.locator(".kbert-answer:visible li b").all_inner_texts()
     assert shown == [lines[place] for place, _ in order]
 
-    shots.open_tab(view, "fine_tuned", language)
-    shots.click_example(view)
-    shown = view.locator(".kbert-answer:visible li b").all_inner_texts()
+    panel = shots.open_tab(view, "fine_tuned", language)
+    shots.click_example(panel)
+    shown = panel.locator(".kbert-answer:visible li b").all_inner_texts()
     text = importlib.import_module("fine_tuned").REVIEWS[0][0]
     assert shown == [*kbert.TextClassifier(models[1])(text)["scores"]]
 
@@ -157,13 +158,13 @@ def test_a_message_a_file_and_the_other_language(address, browser, tmp_path):
 
     table = tmp_path / "질문.csv"
     table.write_bytes("문을 여나요?,네\n닫나요?,아니요".encode("cp949"))  # as Excel writes it
-    shots.open_tab(view, "sentences", "ko")
-    view.get_by_role("tab", name=texts.say("search", "ko")).click()
-    view.locator("input[type=file]").set_input_files(table)
-    filled = view.locator("textarea:visible").nth(1)
+    panel = shots.open_tab(view, "sentences", "ko")
+    panel.get_by_role("tab", name=texts.say("search", "ko")).click()
+    panel.locator("input[type=file]").set_input_files(table)
+    filled = panel.locator("textarea:visible").nth(1)
     sync_api.expect(filled).to_have_value("문을 여나요?,네\n닫나요?,아니요")
-    view.get_by_role("button", name=texts.say("search_button", "ko"), exact=True).click()
-    answer = view.locator(".kbert-answer:visible li small").first
+    panel.get_by_role("button", name=texts.say("search_button", "ko"), exact=True).click()
+    answer = panel.locator(".kbert-answer:visible li small").first
     answer.wait_for()
     assert answer.inner_text() in ("네", "아니요")
 
