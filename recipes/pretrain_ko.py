@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from pretrain_options import FIXED, parse_arguments, size_arguments, source_name
+from pretrain_options import FIXED, SINCE, parse_arguments, size_arguments, source_name
 from rich.console import Console
 
 import kbert
@@ -115,11 +115,12 @@ def pretrain(
     model = on_every_host(lambda: loaded_model(arguments, screen)) if arguments.init else None
     tokenizer = model.tokenizer if model else None
     text = on_every_host(lambda: read_text(arguments, tokenizer))
-    asked = {name: getattr(arguments, name) for name in ("objective", "masking", "mask_rate")}
+    names = ("objective", "masking", "mask_rate", "negatives", "ngram")
+    asked = {name: getattr(arguments, name) for name in names}
     heldout = on_every_host(lambda: read_heldout_files(arguments, text.tokenizer, asked))
     fixed |= {"vocabulary": vocabulary_fingerprint(text.tokenizer), "text": text.fingerprint}
     if former is not None:
-        on_every_host(lambda: check_same(former, fixed, f"the run in {arguments.out}"))
+        on_every_host(lambda: check_same(SINCE | former, fixed, f"the run in {arguments.out}"))
 
     # 3. The batches of each stage.
     stages = []
@@ -149,6 +150,7 @@ def pretrain(
         warmup_steps=arguments.warmup_steps,
         weight_decay=arguments.weight_decay,
         micro_batches=arguments.micro_batches,
+        decay_steps=arguments.decay_steps,
     )
     budget = (
         TimeBudget(3600 * arguments.hours, arguments.learning_rate) if arguments.hours else None
@@ -230,7 +232,8 @@ def finish(
         f"of the last {steps} steps); guessing by frequency alone would give {baseline:.2f}."
     )
     rng, pairs = np.random.default_rng(arguments.seed), []
-    if arguments.objective == "pretraining":  # asked as it was trained, by pairs drawn anew
+    # Asked as it was trained, by pairs drawn anew.
+    if arguments.objective == "pretraining" and arguments.negatives == "random":
         length, seed = arguments.stages[0][0], arguments.seed + len(arguments.stages)
         paired = (
             shard for source in text.sources if source.next_sentence for shard in source.shards
@@ -265,7 +268,7 @@ def former_run(arguments: Namespace, folder: Path, fixed: dict[str, Any]) -> dic
     if former is None or "text" not in former:
         check_folder(folder, arguments.overwrite)
         return None
-    check_same(former, fixed, f"the run in {folder}")
+    check_same(SINCE | former, fixed, f"the run in {folder}")
     return {**former, "finished": (folder / "model.keras").exists()}
 
 

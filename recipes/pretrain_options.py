@@ -8,6 +8,7 @@ from typing import get_args
 
 import kbert
 from kbert.data.pretraining.batches import MARKS, Objective
+from kbert.data.pretraining.sentence_pairs import Negatives
 from kbert.runs.run_folder import next_folder
 from kbert.sizes.cost import Precision
 from kbert.training.optimizers import PRESETS
@@ -18,11 +19,15 @@ from kbert.training.stages import stage_shape
 FIXED = (
     "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
     "objective masking mask_rate weights unpaired init precision remat hours num_hidden_layers "
-    "hidden_size num_attention_heads intermediate_size embedding_size"
+    "hidden_size num_attention_heads intermediate_size embedding_size num_hidden_groups negatives "
+    "ngram decay_steps"
 ).split()
+# What a run has that was begun before there was such a setting.
+SINCE = {"num_hidden_groups": None, "negatives": "random", "ngram": 1, "decay_steps": None}
 
 SIZE_OPTIONS = (
-    "num_hidden_layers hidden_size num_attention_heads intermediate_size embedding_size"
+    "num_hidden_layers hidden_size num_attention_heads intermediate_size embedding_size "
+    "num_hidden_groups"
 ).split()
 MOST_STEPS = 99_999_999  # of a run that ends by the clock
 LEAST = {
@@ -32,6 +37,8 @@ LEAST = {
     "sequence_length": 1,
     "vocab_size": 1,
     "micro_batches": 1,
+    "ngram": 1,
+    "decay_steps": 1,
     "warmup_steps": 0,
     "save_every": 1,
     "evaluate_every": 1,
@@ -67,6 +74,13 @@ def parse_arguments() -> argparse.Namespace:
     )
     add("--masking", choices=list(MARKS), default="token", help="what is masked as a whole")
     add("--mask-rate", type=float, default=0.15)
+    add("--ngram", type=int, default=1, help="words in a row that are masked together; ALBERT: 3")
+    add(
+        "--negatives",
+        choices=get_args(Negatives),
+        default="random",
+        help="half of the second texts: of another document; or swapped with the first (ALBERT)",
+    )
 
     add = parser.add_argument_group("the model").add_argument
     add("--size", choices=sorted(kbert.SIZES), default="tiny")
@@ -75,6 +89,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--num-attention-heads", type=int, help="another")
     add("--intermediate-size", type=int, help="another")
     add("--embedding-size", type=int, help="of the tables, as ALBERT and ELECTRA have it smaller")
+    add("--num-hidden-groups", type=int, help="of layers that share their weights; 1 in ALBERT")
     add("--init", help="a model to train further, as kbert.load takes it; with its tokenizer")
     add("--add-tokens", help="a file of tokens that it gets besides, one a line")
     add("--dropout", type=float, help="that of the preset; with --init, of the model")
@@ -110,6 +125,12 @@ def parse_arguments() -> argparse.Namespace:
     add("--micro-batches", type=int, default=1, help="parts of a step, for memory")
     add("--learning-rate", type=float)
     add("--warmup-steps", type=int, help="default: a tenth of the steps, to a limit")
+    add(
+        "--decay-steps",
+        type=int,
+        help="of the last, in which the rate falls; it stays at its peak before (ModernBERT). "
+        "Default: it falls from the warm-up on",
+    )
     add("--weight-decay", type=float)
     add("--seed", type=int, default=0)
 
@@ -133,8 +154,9 @@ def parse_arguments() -> argparse.Namespace:
     if arguments.hours is not None:
         if not 0 < arguments.hours < math.inf:
             parser.error(f"--hours is a number above 0, not {arguments.hours}")
-        if arguments.stages or arguments.steps is not None or arguments.warmup_steps is not None:
-            parser.error("--hours stands for --steps, --stages and --warmup-steps")
+        in_steps = (arguments.steps, arguments.warmup_steps, arguments.decay_steps)
+        if arguments.stages or any(each is not None for each in in_steps):
+            parser.error("--hours stands for --steps, --stages, --warmup-steps and --decay-steps")
         arguments.steps, arguments.warmup_steps = MOST_STEPS, 0
     if arguments.init and any(getattr(arguments, name) for name in SIZE_OPTIONS):
         parser.error("--init brings its own size: leave the options of the size out")
@@ -157,9 +179,11 @@ def parse_arguments() -> argparse.Namespace:
         arguments.stages = [stage_shape(stage) for stage in arguments.stages or [one]]
     except kbert.KbertError as error:
         parser.error(str(error))
-    masks = (arguments.masking, arguments.mask_rate)
-    if arguments.objective == "causal" and masks != ("token", 0.15):
-        parser.error("--objective causal masks nothing: leave --masking and --mask-rate out")
+    masks = (arguments.masking, arguments.mask_rate, arguments.ngram)
+    if arguments.objective == "causal" and masks != ("token", 0.15, 1):
+        parser.error("--objective causal masks nothing: leave --masking, --mask-rate, --ngram out")
+    if arguments.objective != "pretraining" and arguments.negatives != "random":
+        parser.error(f"--objective {arguments.objective} has no pairs: leave --negatives out")
     if arguments.init and arguments.vocab:
         parser.error(f"--init brings its own vocabulary: leave --vocab {arguments.vocab} out")
     if arguments.add_tokens and not Path(arguments.add_tokens).is_file():
@@ -170,6 +194,12 @@ def parse_arguments() -> argparse.Namespace:
     arguments.steps = sum(steps for _, _, steps in arguments.stages)
     if fitting_warmup:  # a short run that only warms up learns nothing
         arguments.warmup_steps = min(arguments.warmup_steps, arguments.steps // 10)
+    decay_steps = arguments.decay_steps
+    if decay_steps is not None and arguments.warmup_steps + decay_steps > arguments.steps:
+        parser.error(
+            f"--warmup-steps {arguments.warmup_steps} and --decay-steps {decay_steps} "
+            f"are more than the {arguments.steps:,} steps of the run"
+        )
     arguments.out = arguments.out or str(next_folder("runs/quickstart"))
     return arguments
 

@@ -1,6 +1,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 import kbert
@@ -309,6 +310,11 @@ def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
         (["--init", "model.keras", "--hidden-size", "64"], "--init brings its own size"),
         (["--objective", "causal", "--masking", "eojeol"], "causal masks nothing"),
         (["--objective", "causal", "--mask-rate", "0.3"], "causal masks nothing"),
+        (["--objective", "causal", "--ngram", "3"], "causal masks nothing"),
+        (["--objective", "masked-lm", "--negatives", "swapped"], "has no pairs"),
+        (["--hours", "1", "--decay-steps", "9"], "--hours stands for"),
+        (["--steps", "9", "--decay-steps", "10"], "are more than the 9 steps of the run"),
+        (["--ngram", "0"], "--ngram is a number from 1, not 0"),
         (["--init", "model.keras", "--vocab", "vocab.txt"], "--init brings its own vocabulary"),
         (["--heldout", "a/wiki.txt", "b/wiki.txt.xz"], "has 2 files whose name is wiki"),
     ],
@@ -422,3 +428,36 @@ def test_what_is_to_be_evaluated_is_named(monkeypatch, capsys, options, message)
     with pytest.raises(SystemExit):
         recipe_main(monkeypatch, "evaluate.py", "--model", "a.keras", *options)
     assert message in capsys.readouterr().err
+
+
+def test_albert_and_a_modernbert_further(corpus, monkeypatch):
+    """Shared layers, order and runs of words; then an encoder of another architecture goes on."""
+    first, second = corpus.parent / "albert", corpus.parent / "modern"
+    steps = ["--corpus", corpus, "--stages", "24:4:2", "--warmup-steps", 0]
+    albert = ["--num-hidden-groups", 1, "--embedding-size", 16, "--ngram", 3]
+    albert += ["--masking", "eojeol", "--vocab-size", 140, "--out", first]
+    recipe_main(monkeypatch, "pretrain_ko.py", *steps, *albert, "--negatives", "swapped")
+    model = kbert.load(first / "model.keras")
+    config = model.get_config()
+    assert (config["num_hidden_groups"], config["embedding_size"]) == (1, 16)
+    assert len(model.bert.encoder_layers) == 1 and len(model.bert.layers_in_order) == 2
+    with pytest.raises(kbert.KbertError, match="negatives 'swapped', and this is 'random'"):
+        recipe_main(monkeypatch, "pretrain_ko.py", *steps, *albert)
+
+    size = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24}
+    modern = kbert.BertForMaskedLM(
+        architecture="modernbert", vocab_size=model.vocab_size, num_hidden_layers=2, **size
+    )
+    modern.tokenizer = model.tokenizer
+    modern.save(corpus.parent / "modern.keras")
+    recipe_main(
+        monkeypatch,
+        "pretrain_ko.py",
+        *steps,
+        *("--init", corpus.parent / "modern.keras", "--objective", "masked-lm"),
+        *("--mask-rate", 0.3, "--out", second),
+    )
+    trained = kbert.load(second / "model.keras")
+    assert type(trained.bert) is kbert.ModernBert
+    before, after = (m.bert.encoder_layers[1].feed_forward.widen for m in (modern, trained))
+    assert not np.array_equal(before.get_weights()[0], after.get_weights()[0])

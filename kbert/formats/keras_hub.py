@@ -219,7 +219,7 @@ def _check_expressible(source: Any, config: dict[str, Any]) -> None:
     architecture = encoder_of(source).architecture
     if architecture != "bert":
         raise KbertError(f"KerasHub's BERT cannot have architecture={architecture!r}")
-    config = {"tie_word_embeddings": True, "num_hidden_groups": None, **config}
+    config = {"tie_word_embeddings": True, "num_hidden_groups": None, "block_size": None, **config}
     for name, expressible in (
         ("embedding_size", config["embedding_size"] == config["hidden_size"]),
         ("position_offset", config["position_offset"] == 0),
@@ -228,6 +228,7 @@ def _check_expressible(source: Any, config: dict[str, Any]) -> None:
         ("hidden_act", config["hidden_act"] in ("gelu", "gelu_new")),
         ("tie_word_embeddings", config["tie_word_embeddings"]),
         ("attention_window", config["attention_window"] is None),
+        ("block_size", config["block_size"] is None),
         ("num_hidden_groups", config["num_hidden_groups"] is None),
     ):
         if not expressible:
@@ -259,10 +260,10 @@ def _to_hub_tokenizer(hub: Any, tokenizer: Tokenizer) -> Any:
     settings = tokenizer.settings
     lowercase, accents = settings["lowercase"], settings["strip_accents"]
     others = set(settings) - {"lowercase", "strip_accents", "split_cjk"}
-    if tokenizer.scores is not None or not settings["split_cjk"] or others:
+    if not tokenizer.is_wordpiece or not settings["split_cjk"] or others:
         raise KbertError(
             "KerasHub's BertTokenizer is plain WordPiece, and cannot have "
-            f"{', '.join(sorted(others)) or 'unigram scores or split_cjk=False'}; set "
+            f"{', '.join(sorted(others)) or 'unigram scores, merges or split_cjk=False'}; set "
             "model.tokenizer = None to convert the weights alone"
         )
     return hub.models.BertTokenizer(

@@ -54,7 +54,7 @@ class GraphTokenizer:
 
     def __init__(self, tokenizer: Tokenizer, max_length: int | None = None):
         tf, text = _tensorflow_text()
-        if tokenizer.scores is not None:
+        if not tokenizer.is_wordpiece:
             raise KbertError(
                 "a unigram (SentencePiece) tokenizer has no form in the graph, only WordPiece has: "
                 "export the model without it, and make ids of texts before"

@@ -34,6 +34,8 @@ class EncoderLayer(keras.layers.Layer):
         seed: seed of the starting weights and of dropout.
         hidden_act: the activation within the feed-forward network.
         attention_window: how many positions each sees on either side of its own; None means all.
+        block_size: how many tokens a block has where attention is BigBird's; None means it is not.
+        num_random_blocks: as for `SelfAttention`.
         self_attention: another layer in the place of `SelfAttention`, with N heads; then dropout of
             weights and the window are its own.
 
@@ -57,6 +59,8 @@ class EncoderLayer(keras.layers.Layer):
         seed: int = 0,
         hidden_act: str = "gelu",
         attention_window: int | None = None,
+        block_size: int | None = None,
+        num_random_blocks: int = 3,
         self_attention: SelfAttention | None = None,
         **kwargs,
     ):
@@ -75,6 +79,8 @@ class EncoderLayer(keras.layers.Layer):
             initializer_range,
             sub_seed(seed, "self_attention"),
             attention_window,
+            block_size,
+            num_random_blocks,
             dtype=policy,
             name="self_attention",
         )

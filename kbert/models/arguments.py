@@ -17,9 +17,10 @@ _LEAST = {  # whole numbers
     "embedding_size": 1,
     "position_offset": 0,
     "inner_group_num": 1,
+    "num_random_blocks": 0,
     "seed": 0,
 }
-_LEAST_IF_THERE = {"attention_window": 1, "num_hidden_groups": 1}  # or None
+_LEAST_IF_THERE = {"attention_window": 1, "block_size": 1, "num_hidden_groups": 1}  # or None
 _ENDS = {  # numbers from 0
     "hidden_dropout_prob": 1,
     "attention_probs_dropout_prob": 1,

@@ -21,6 +21,7 @@ _SETTINGS = (
     "dtype",
     "remat",
     "attention_window",
+    "block_size",
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
     "seed",
@@ -273,7 +274,7 @@ class KbertModel(keras.Model):
 
         Args:
             **settings: arguments of the encoder that change no weight: `dtype`, `remat`,
-                `attention_window` (of a Bert), `hidden_dropout_prob`,
+                `attention_window` (of a Bert), `block_size` (of a BigBird), `hidden_dropout_prob`,
                 `attention_probs_dropout_prob`, and `seed`, which then is that of dropout.
 
         Returns:

@@ -50,6 +50,12 @@ class Bert(Encoder):
         attention_window: how many positions each position sees on either side of its own, for
             rows so long that all of them would cost too much; None means all. What is further
             away is reached through the layers, one window a layer.
+        block_size: how many tokens a block has where attention is BigBird's, at a cost that grows
+            with L: a token sees its block and the two beside it, and the first and the last, whose
+            tokens see all. None means that it is not.
+        num_random_blocks: how often, in BigBird's attention, the first block counts beside itself:
+            transformers draws that many blocks in training, and takes the first one afterwards.
+            Here it is so in training, too. Rows of up to 5 + 2 `num_random_blocks` blocks see all.
         num_hidden_groups: how many groups the layers are in, if those of a group share their
             weights (ALBERT; 1 there); None means that each has its own. What is saved are weights,
             and no time. With it the tables are always followed by a projection to `hidden_size`.
@@ -99,6 +105,8 @@ class Bert(Encoder):
         embedding_size: int | None = None,
         position_offset: int = 0,
         attention_window: int | None = None,
+        block_size: int | None = None,
+        num_random_blocks: int = 3,
         num_hidden_groups: int | None = None,
         inner_group_num: int = 1,
         remat: bool = False,
@@ -118,6 +126,11 @@ class Bert(Encoder):
         if num_hidden_groups is None and inner_group_num > 1:
             raise KbertError(
                 f"inner_group_num {inner_group_num} takes num_hidden_groups, of which there is none"
+            )
+        if block_size is not None and attention_window is not None:
+            raise KbertError(
+                f"attention has blocks (block_size {block_size}) or a window (attention_window "
+                f"{attention_window}), and not both"
             )
         if position_offset >= max_position_embeddings:
             raise KbertError(
@@ -160,6 +173,8 @@ class Bert(Encoder):
                 seed=sub_seed(seed, f"encoder_layer_{index}"),
                 hidden_act=hidden_act,
                 attention_window=attention_window,
+                block_size=block_size,
+                num_random_blocks=num_random_blocks,
                 dtype=policy,
                 name=f"encoder_layer_{index}",
             )
@@ -190,9 +205,11 @@ class Bert(Encoder):
 
     def _config(self) -> dict[str, Any]:
         config = super()._config()
-        # Where layers share nothing no word of it: the files are those that older kberts read.
+        # Of what is not there no word: the files are those that older kberts read.
         if config["num_hidden_groups"] is None:
             del config["num_hidden_groups"], config["inner_group_num"]
+        if config["block_size"] is None:
+            del config["block_size"], config["num_random_blocks"]
         return config
 
 

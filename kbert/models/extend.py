@@ -58,7 +58,7 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
     """
     check_no_adapters(model)
     tokenizer = model.tokenizer
-    if tokenizer is None or tokenizer.scores is not None:
+    if tokenizer is None or not tokenizer.is_wordpiece:
         raise KbertError("the model has no WordPiece tokenizer, so its vocabulary cannot be longer")
     _check(tokens, tokenizer)
     tokens = [normalize(token, tokenizer.form) for token in tokens]

@@ -41,4 +41,7 @@ def _written(tokenizer: Tokenizer, token_id: int) -> tuple[str, bool]:
         return token, False
     if tokenizer.scores is not None:  # a unigram model marks what begins a word
         return token.replace(SPACE, " ").removeprefix(" "), not token.startswith(SPACE)
+    if tokenizer.merges is not None:  # of bytes: Ġ is a space, and part of the token
+        written = tokenizer.decode([token_id])
+        return written.removeprefix(" "), not written.startswith(" ")
     return token.removeprefix(CONTINUATION), token.startswith(CONTINUATION)

@@ -15,7 +15,7 @@ In DeBERTa a token has two products with 2 L distances more, 8 L D in a layer; a
 layer projects the R rows of distances that it needs, 4 R D^2.
 
 K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`); in
-ModernBERT that is a layer's own.
+ModernBERT that is a layer's own. In BigBird it is five blocks, and for two blocks of queries all.
 
 The backward pass takes two products for each one of the forward pass: one for the weights, one
 for what came in. So a training step is three forward passes. What remat computes again does not
@@ -134,6 +134,8 @@ def cost(
     precision: Precision = "float32",
     remat: bool = False,
     attention_window: int | None = None,
+    block_size: int | None = None,
+    num_random_blocks: int = 3,
     embedding_size: int | None = None,
     num_hidden_groups: int | None = None,
     inner_group_num: int = 1,
@@ -166,6 +168,8 @@ def cost(
         remat: whether each layer keeps its input only, and is computed again in the backward pass.
         attention_window: how many positions each sees on either side of its own; None means all.
             What fills up the last block, where L is no multiple of it, is not counted.
+        block_size: how many tokens a block has where attention is BigBird's; None means it is not.
+        num_random_blocks: rows of up to 5 + twice as many blocks see all.
         embedding_size: E; None means D.
         num_hidden_groups: how many groups of layers share their weights, in ALBERT; None means that
             each layer has its own.
@@ -208,6 +212,8 @@ def cost(
         ("type_vocab_size", type_vocab_size, 0),
         ("masked", masked, 0),
         ("attention_window", 1 if attention_window is None else attention_window, 1),
+        ("block_size", 1 if block_size is None else block_size, 1),
+        ("num_random_blocks", num_random_blocks, 0),
         ("embedding_size", e, 1),
         ("num_hidden_groups", groups, 1),
         ("inner_group_num", inner_group_num, 1),
@@ -230,6 +236,7 @@ def cost(
 
     wide = 3 if modern else 2  # I, in the matrices of a feed-forward network
     tables_flops, batch_flops = 0, 0  # of a token; of all rows together
+    has_projection, taken_again = False, 0  # weights, by layers that share them
     if modern:
         types = alternating(num_hidden_layers) if layer_types is None else layer_types
         windows = [None if kind == FULL else local_attention // 2 for kind in types]
@@ -248,16 +255,23 @@ def cost(
         tables += (e * d + d) if has_projection else 0
         layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
         heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
-        parameters = tables + groups * inner_group_num * layer + heads
+        own_layers = groups * inner_group_num
+        parameters = tables + own_layers * layer + heads
+        taken_again = (len(windows) - own_layers) * layer
         tables_flops = 2 * e * d if has_projection else 0
     keys = [_keys(window, length) for window in windows]
+    if architecture == "bert" and block_size is not None:
+        keys = [_keys_of_blocks(block_size, num_random_blocks, length)] * len(keys)
 
     layers_flops = sum(2 * (4 * d * d + wide * d * i) + 4 * k * d for k in keys)  # of a token
     heads_flops = masked * 2 * (d * e + e * v) + 2 * d * d + 4 * d  # of a row
-    forward = batch_flops + batch_size * (length * (tables_flops + layers_flops) + heads_flops)
+    of_row = round(length * (tables_flops + layers_flops)) + heads_flops
+    forward = batch_flops + batch_size * of_row
 
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
-    weights = (4 if precision == "float32" else 4 + 2) * parameters
+    # The 16-bit copy that a product takes is made anew where a layer has its turn again.
+    copies = 0 if precision == "float32" else 2 * (parameters + taken_again)
+    weights = 4 * parameters + copies
     logits = 4 * batch_size * masked * v
     in_inference, in_training = (1, 2) if precision == "float32" else (2, 2.5)
     tokens = batch_size * length
@@ -266,16 +280,24 @@ def cost(
         kept.append(_kept_by_layer(d, i, b, hidden_dropout_prob > 0, modern))
         if by_distance:
             kept[-1] += b * n * k  # the bias
-        if k < length:  # in three blocks
-            kept[-1] += b * 4 * d  # keys and values
+        if k < length:  # in three blocks, or in five
+            blocks = 4 if block_size is None else 8
+            kept[-1] += b * (2 if modern else blocks) * d  # keys and values, beside all of them
         if attention_probs_dropout_prob > 0 and k <= _WEIGHTS_KEPT:
             kept[-1] += n * k * (4 + 1 + b)  # weights, which are dropped, what is left
+            # The formula keeps divided queries where a kernel keeps its context; a ModernBERT's
+            # turned queries stand nowhere else.
+            kept[-1] -= b * d if modern else 0
         else:
-            kept[-1] += 4 * n + (b * k if k < length else 0)  # logarithms of sums; the bias
+            of_bias = b * k if k < length and block_size is None else 0
+            kept[-1] += 4 * n + of_bias  # logarithms of sums; the bias of each query
     layers = len(kept) * b * d + max(kept) if remat else sum(kept)
     kept_by_embeddings = 4 * e + (e if hidden_dropout_prob > 0 else 0)
+    kept_by_embeddings += b * e if has_projection else 0
     kept_by_heads = masked * (b * d + (2 * b + 4) * e)  # gathered; gelu's, norm's input and output
-    activations = tokens * (kept_by_embeddings + layers + b * d) + batch_size * kept_by_heads
+    # What the last layer gives. ModernBERT norms it, too, and its first layer has a norm less.
+    last = 0 if modern else b * d
+    activations = tokens * (kept_by_embeddings + layers + last) + batch_size * kept_by_heads
     return Cost(
         tokens=tokens,
         parameters=parameters,
@@ -294,6 +316,14 @@ def _keys(window: int | None, length: int) -> int:
     """K: the whole row, or three blocks where they are shorter."""
     blocks = 3 * max(window or length, _LEAST_BLOCK)
     return min(blocks, length)
+
+
+def _keys_of_blocks(size: int, num_random: int, length: int) -> float:
+    """K of BigBird, on average: five blocks for most queries, all for those of two blocks."""
+    if length <= (5 + 2 * num_random) * size:
+        return length
+    blocks = -(-length // size)
+    return (5 * (blocks - 2) + 2 * blocks) * size * size / length
 
 
 def _of_modernbert(v: int, d: int, i: int, num_hidden_layers: int) -> int:
@@ -321,9 +351,9 @@ def _kept_by_layer(d: int, i: int, b: int, dropout: bool, modern: bool) -> int:
 
     For the products: its input, Q, K, V, the context, the first norm's output (6 D), and gelu's
     input and output (2 I). For the two norms: their inputs, in float32, with mean and deviation.
-    ModernBERT's has a norm's output more, and Q and K before and after they are turned; and the
-    gate beside gelu's input and output, and what the gate lets through (4 I).
+    ModernBERT's has Q and K before and after they are turned (8 D), and the gate beside gelu's
+    input and output, and what the gate lets through (4 I).
     """
-    products = 9 * d + 4 * i if modern else 6 * d + 2 * i
+    products = 8 * d + 4 * i if modern else 6 * d + 2 * i
     dropped = (d + i if modern else 2 * d) if dropout else 0
     return b * products + 4 * (2 * d) + 4 * 4 + dropped

@@ -5,6 +5,7 @@ vocabulary.py         what a WordPiece vocabulary looks like, and the file that 
 special_tokens.py     which token is [CLS], [SEP], ...
 sentencepiece.py      unigram models: the file, read and checked, and the engine that runs them
 tags.py               labels of characters beside labels of pieces, and back
+merges.py             which two tokens become one, in byte-level BPE
 word_pieces.py        which pieces each word between spaces begins and ends with
 korean/               Unicode forms, jamo, josa, morphemes, sentences, the web's spelling
 encoding/             texts -> pieces -> rows; ids -> text

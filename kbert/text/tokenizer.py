@@ -1,4 +1,4 @@
-"""Text to ids and back: WordPiece as BERT does it, and SentencePiece's unigram models.
+"""Text to ids and back: WordPiece as BERT does it, unigram models, and byte-level BPE.
 
     text -> NFC -> BERT's cleaning -> words (at spaces and punctuation) -> longest pieces first
          -> [CLS] first [SEP] second [SEP] -> truncated, padded numpy arrays
@@ -20,6 +20,7 @@ import tokenizers
 
 from kbert.errors import KbertError
 from kbert.text import special_tokens as roles
+from kbert.text.encoding.byte_level import ByteDecoder
 from kbert.text.encoding.decoder import Decoder
 from kbert.text.encoding.encoder import Encoder
 from kbert.text.encoding.pieces import Pieces
@@ -41,6 +42,7 @@ from kbert.text.korean.normalize import (
 )
 from kbert.text.learning.vocabulary_trainer import train_vocabulary
 from kbert.text.learning.word_counts import count_words
+from kbert.text.merges import check_merges
 from kbert.text.vocabulary import numbered
 
 Texts = str | list[str]
@@ -62,7 +64,7 @@ _THEIRS = {  # arguments of transformers' tokenizers -> what kbert has instead
 
 
 class Tokenizer:
-    """A tokenizer for Korean: WordPiece, or a unigram model where there are scores.
+    """A tokenizer for Korean: WordPiece; a unigram model, by its scores; or BPE, by its merges.
 
     Args:
         vocabulary: the tokens; a token's index is its id. In WordPiece `##` marks a piece that
@@ -83,8 +85,10 @@ class Tokenizer:
         rules: which of "middle_dots", "fillers" and "width" to follow; see `korean/normalize.py`.
         jamo_fallback: whether a syllable that the vocabulary lacks, at the beginning of words or
             within, is spelt with its jamo, which the vocabulary then has; see `korean/jamo.py`.
-        scores: the log-probability of each token, of a unigram model; None is WordPiece.
+        scores: the log-probability of each token, of a unigram model; else None.
         charsmap: a unigram model's own table of normalisation.
+        merges: of byte-level BPE (ModernBERT), which two tokens become one, the most frequent
+            first; else None. Without scores and merges it is WordPiece.
 
     Raises:
         KbertError: if the vocabulary lacks a special or added token or has a token twice, or a
@@ -113,6 +117,7 @@ class Tokenizer:
         jamo_fallback: bool = False,
         scores: Iterable[float] | None = None,
         charsmap: bytes = b"",
+        merges: Iterable[tuple[str, str]] | None = None,
     ):
         self.vocabulary = list(vocabulary)
         self._ids = numbered(self.vocabulary)
@@ -130,20 +135,31 @@ class Tokenizer:
         self.form: Form = form
         self.scores = None if scores is None else list(scores)
         self.charsmap = charsmap
+        self.merges = None if merges is None else check_merges(merges)
+        if self.merges is not None and (lowercase or strip_accents or jamo_fallback or scores):
+            raise KbertError(
+                "byte-level BPE reads a text as it is: merges go without lowercase, strip_accents, "
+                "jamo_fallback and scores"
+            )
         self.jamo_fallback = jamo_fallback
-        composed = self.scores is None and form == "NFC"
+        composed = self.is_wordpiece and form == "NFC"
         self.spellings = (
             fallback_spellings(self._ids, self.added_tokens, composed) if jamo_fallback else {}
         )
         self._engine = self._build_engine()
         check_findable(self.whole_tokens, self._engine.normalizer)
         normalized = [self._ids[t.content] for t in self.whole_tokens if t.normalized]
-        self._decoder = Decoder(self._engine, self.token, normalized)
+        self._decoder = (
+            Decoder(self._engine, self.token, normalized)
+            if self.merges is None
+            else ByteDecoder(self._engine, self.token)
+        )
         self._silent_ids = [self._ids[t.content] for t in self.whole_tokens if t.special]
         model = Model(
             engine=self._engine,
             ids=self._ids,
             scores=self.scores,
+            merges=self.merges,
             unk_id=self.unk_id,
             whole_tokens=self.whole_tokens,
             spellings=self.spellings,
@@ -155,12 +171,18 @@ class Tokenizer:
             self.vocabulary,
             self.scores,
             self.charsmap,
+            merges=self.merges,
             unk_id=self.unk_id,
             lowercase=self.lowercase,
             strip_accents=self.strip_accents,
             split_cjk=self.split_cjk,
             whole_tokens=self.whole_tokens,
         )
+
+    @property
+    def is_wordpiece(self) -> bool:
+        """Whether pieces are WordPiece's, and not a unigram model's or byte-level BPE's."""
+        return self.scores is None and self.merges is None
 
     @property
     def mask_token(self) -> str:
@@ -248,7 +270,9 @@ class Tokenizer:
         Raises:
             KbertError: if a token holds a line break.
         """
-        own_files.write_folder(folder, self.vocabulary, self.settings, self.scores, self.charsmap)
+        own_files.write_folder(
+            folder, self.vocabulary, self.settings, self.scores, self.charsmap, self.merges
+        )
 
     def save_huggingface(self, folder: str | Path) -> None:
         """Writes the files that transformers' `AutoTokenizer.from_pretrained(folder)` reads.
@@ -270,12 +294,12 @@ class Tokenizer:
             self.vocabulary,
             self.settings,
             self.special_tokens,
-            is_wordpiece=self.scores is None,
+            is_wordpiece=self.is_wordpiece,
         )
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What was set beside vocabulary, scores and charsmap, by the constructor's names.
+        """What was set beside vocabulary, scores, charsmap and merges, by the constructor's names.
 
         What is as BERT has it is left out, so that an older kbert reads the files of such a one.
         """

@@ -18,9 +18,10 @@ from kbert.data.pretraining.instances import MASK, Instances, pair_planner, row_
 from kbert.data.pretraining.masking import draws_per_row, mask_tokens, ordinary_ids
 from kbert.data.pretraining.packed_rows import Packing
 from kbert.data.pretraining.rows import check_shard, instance_rows
+from kbert.data.pretraining.sentence_pairs import Negatives
 from kbert.data.pretraining.sources import Mixture, Source
 from kbert.data.shards.shards import EOJEOL, MORPHEME, Shard
-from kbert.errors import KbertError
+from kbert.errors import KbertError, whole_number
 from kbert.labels import IS_NEXT, NOT_A_PAIR
 from kbert.text.tokenizer import Tokenizer
 
@@ -69,6 +70,10 @@ class PretrainingBatches(keras.utils.PyDataset):
         mask_share: of those, the share shown as [MASK].
         random_share: of those, the share shown as a random token.
         short_rate: the share of pairs that are made short on purpose.
+        negatives: what half of the second texts are: "random", of another document (next-sentence
+            prediction), or "swapped" with the first (sentence order, ALBERT).
+        ngram: the most words, or tokens, in a row that are masked together: 3 in ALBERT. Of 1, 2
+            and 3 of them the shares are as 1 to 1/2 to 1/3.
         packing: where full rows are cut: "tokens", "sentences" or "documents" (see
             `packed_rows.py`).
         num_hosts: how many processes share each batch.
@@ -110,6 +115,8 @@ class PretrainingBatches(keras.utils.PyDataset):
         mask_share: float = 0.8,
         random_share: float = 0.1,
         short_rate: float = 0.1,
+        negatives: Negatives = "random",
+        ngram: int = 1,
         packing: Packing = "tokens",
         num_hosts: int = 1,
         host: int = 0,
@@ -129,6 +136,7 @@ class PretrainingBatches(keras.utils.PyDataset):
             ("objective", objective, get_args(Objective)),
             ("masking", masking, get_args(Masking)),
             ("packing", packing, get_args(Packing)),
+            ("negatives", negatives, get_args(Negatives)),
         ):
             if value not in choices:
                 raise KbertError(f"{name} is one of {', '.join(choices)}, not {value!r}")
@@ -138,12 +146,13 @@ class PretrainingBatches(keras.utils.PyDataset):
         self.objective, self.num_hosts, self.host = objective, num_hosts, host
         self._mark = None if objective == "causal" else MARKS[masking]
         self._rates = {"rate": mask_rate, "mask_share": mask_share, "random_share": random_share}
+        self._ngram = whole_number("ngram", ngram, 1)
         self._replacements = ordinary_ids(tokenizer)
         for source in self.sources:
             for shard in source.shards:
                 check_shard(shard, tokenizer, self._mark)
 
-        pairs = pair_planner(sequence_length - (tokenizer.separators - 1), short_rate)
+        pairs = pair_planner(sequence_length - (tokenizer.separators - 1), short_rate, negatives)
         full = row_planner(sequence_length, packing)
         asked = [objective == "pretraining" and source.next_sentence for source in self.sources]
         if not any(asked) and objective == "pretraining":
@@ -187,6 +196,7 @@ class PretrainingBatches(keras.utils.PyDataset):
             np.random.Generator(bits),
             replacements=self._replacements,
             word_starts=x.pop("word_starts", None),
+            ngram=self._ngram,
             **self._rates,
         )
         x |= {

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from kbert.data.corpus.corpus import read_documents
 from kbert.data.pretraining.batches import Batch, Masking, Objective, PretrainingBatches
 from kbert.data.pretraining.pseudo_perplexity import pseudo_perplexity_batches
+from kbert.data.pretraining.sentence_pairs import Negatives
 from kbert.data.shards.shards import Shard, encode_documents
 from kbert.text.korean.morphemes import Morphemes
 from kbert.text.tokenizer import Tokenizer
@@ -38,6 +39,8 @@ def read_heldout(
     objective: Objective = "pretraining",
     masking: Masking = "token",
     mask_rate: float = 0.15,
+    negatives: Negatives = "random",
+    ngram: int = 1,
     encoding: str = "utf-8",
 ) -> HeldoutText:
     """Reads a file of held-out text, or a folder of files.
@@ -51,6 +54,8 @@ def read_heldout(
         objective: what the model was trained for, as `PretrainingBatches` has it.
         masking: what is masked as a whole; morphemes are those that Mecab finds.
         mask_rate: the share of tokens to guess.
+        negatives: what half of the second texts are, as `PretrainingBatches` has it.
+        ngram: the most words that are masked together.
         encoding: of text files.
 
     Raises:
@@ -72,6 +77,8 @@ def read_heldout(
         objective=objective,
         masking=masking,
         mask_rate=mask_rate,
+        negatives=negatives,
+        ngram=ngram,
     )
     if objective == "causal":
         return HeldoutText(shard, batches, [])

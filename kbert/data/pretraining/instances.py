@@ -26,7 +26,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from kbert.data.pretraining.packed_rows import Packing, pack_rows
-from kbert.data.pretraining.sentence_pairs import plan_pairs
+from kbert.data.pretraining.sentence_pairs import Negatives, plan_pairs
 from kbert.data.pretraining.sources import Source
 from kbert.data.shards.shards import Shard
 from kbert.errors import KbertError
@@ -41,13 +41,17 @@ INSTANCE = np.dtype(
 )
 DEAL, PLAN, SHUFFLE, MASK = range(4)  # what random numbers are for, so that none serve twice
 
+_NO_PAIRS = "no document has two sentences, so there are no pairs to swap: take negatives='random'"
+
 # From shards, the index of one, a run of its documents, and a generator: the instances of the run,
 # an array of INSTANCE in random order.
 Planner = Callable[[Sequence[Shard], int, tuple[int, int], np.random.Generator], np.ndarray]
 
 
-def pair_planner(sequence_length: int, short_rate: float) -> Planner:
-    """Plans next-sentence pairs, as `plan_pairs` does.
+def pair_planner(
+    sequence_length: int, short_rate: float, negatives: Negatives = "random"
+) -> Planner:
+    """Plans pairs, as `plan_pairs` does.
 
     Random second texts are from the same shard; only a shard of a single document borrows from
     the largest other one.
@@ -57,15 +61,17 @@ def pair_planner(sequence_length: int, short_rate: float) -> Planner:
         shards: Sequence[Shard], index: int, documents: tuple[int, int], rng: np.random.Generator
     ) -> np.ndarray:
         other = index
-        if shards[index].num_documents < 2:
+        if negatives == "random" and shards[index].num_documents < 2:
             others = (i for i, shard in enumerate(shards) if i != index and shard.num_documents)
             other = max(others, key=lambda i: shards[i].num_documents, default=index)
         strangers = None if other == index else shards[other]
-        pairs = plan_pairs(shards[index], sequence_length, rng, short_rate, documents, strangers)
+        pairs = plan_pairs(
+            shards[index], sequence_length, rng, short_rate, documents, strangers, negatives
+        )
         instances = np.zeros(len(pairs), INSTANCE)
         for name in pairs.dtype.names or ():
             instances[name] = pairs[name]
-        is_random = pairs["label"] == IS_RANDOM
+        is_random = (pairs["label"] == IS_RANDOM) & (negatives == "random")
         instances["shard"], instances["other"] = index, np.where(is_random, other, index)
         return instances
 
@@ -145,6 +151,8 @@ class Instances:
         tokens = self._blocks[:, 3]
         quotas = np.maximum(np.rint(tokens * found.sum() / tokens[counted].sum()), 1)
         quotas[counted] = found
+        if not quotas.sum():
+            raise KbertError(_NO_PAIRS)
         return quotas.astype(np.int64)
 
     def __len__(self) -> int:
@@ -182,6 +190,8 @@ class Instances:
             missing, again = int(self.quotas[block]), 0
             while missing:
                 plans.append(self._plan_block(epoch, block, again)[:missing])
+                if not len(plans[-1]):
+                    raise KbertError(_NO_PAIRS)
                 missing, again = missing - len(plans[-1]), again + 1
         instances = np.concatenate(plans)
         return instances[self._rng(SHUFFLE, epoch, group).permutation(len(instances))]

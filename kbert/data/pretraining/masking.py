@@ -7,13 +7,15 @@ asked about. Special tokens and padding are never touched.
 
 Shapes: B batch, L length, P masked positions, W words of all rows.
 Source: Devlin et al. 2018, section 3.1, Task #1; whole words: google-research/bert,
-create_pretraining_data.py, `create_masked_lm_predictions`.
+create_pretraining_data.py, `create_masked_lm_predictions`; runs of words: Lan et al. 2020 (ALBERT),
+section 4.1.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from kbert.data.pretraining.sentence_pairs import walk_from_zero
 from kbert.errors import KbertError
 from kbert.text.encoding.pieces import ranges
 from kbert.text.tokenizer import Tokenizer
@@ -82,6 +84,7 @@ def mask_tokens(
     rate: float = 0.15,
     mask_share: float = 0.8,
     random_share: float = 0.1,
+    ngram: int = 1,
 ) -> Masked:
     """Masks a batch.
 
@@ -103,6 +106,9 @@ def mask_tokens(
             has one.
         mask_share: of those, the share shown as [MASK].
         random_share: of those, the share shown as a random token. The rest are shown as they are.
+        ngram: the most words (tokens, without `word_starts`) in a row that are masked together. A
+            row's words are cut into runs of n, n up to this, which are 1/n as often as those of
+            one, and a run is then taken as a word is. ALBERT has 3.
 
     Raises:
         KbertError: if a rate is not one.
@@ -133,6 +139,9 @@ def mask_tokens(
         ordinary &= input_ids != special
     counts = ordinary.sum(axis=1, dtype=np.int32)
     wanted = np.minimum(np.maximum(np.rint(counts * rate), counts > 0), slots).astype(int)  # (B,)
+    if ngram > 1:
+        starts = np.ones_like(ordinary) if word_starts is None else word_starts
+        word_starts = _starts_of_runs(keys, ordinary, starts, ngram)
     if word_starts is None:
         positions = _choose_tokens(keys, ordinary, wanted, slots)
     else:
@@ -170,6 +179,35 @@ def _choose_tokens(
     return np.sort(chosen, axis=1).astype(np.int64)
 
 
+def _begins(ordinary: np.ndarray, word_starts: np.ndarray) -> np.ndarray:
+    """(B, L) where a word begins: where it is said, and behind what is no ordinary token."""
+    begins = ordinary & word_starts
+    begins[:, 0] = ordinary[:, 0]
+    begins[:, 1:] |= ordinary[:, 1:] > ordinary[:, :-1]
+    return begins
+
+
+def _starts_of_runs(
+    keys: np.ndarray, ordinary: np.ndarray, word_starts: np.ndarray, ngram: int
+) -> np.ndarray:
+    """(B, L) where a run of words begins, each of 1 to `ngram`, shorter at the end of a text.
+
+    How long a run is, is told by a hash of its first word's number, which tells the order, too.
+    """
+    begins = np.flatnonzero(_begins(ordinary, word_starts))  # (W,)
+    after_a_gap = np.ones_like(ordinary)  # the words before which a run has to end
+    after_a_gap[:, 1:] = ~ordinary[:, :-1]
+    gaps = np.append(np.flatnonzero(after_a_gap.ravel()[begins]), len(begins))
+    next_gap = gaps[np.searchsorted(gaps, np.arange(len(begins)), side="right")]
+    hashed = keys.ravel()[begins] * np.uint32(2654435769)
+    shares = np.cumsum(1 / np.arange(1, ngram + 1))
+    size = 1 + np.searchsorted(shares / shares[-1], hashed / 2.0**32, side="right")
+    runs = walk_from_zero(np.minimum(np.arange(len(begins)) + size, next_gap))
+    starts = np.zeros(ordinary.size, bool)
+    starts[begins[runs]] = True
+    return starts.reshape(ordinary.shape)
+
+
 def _choose_words(
     keys: np.ndarray,
     ordinary: np.ndarray,
@@ -179,9 +217,7 @@ def _choose_words(
 ) -> np.ndarray:
     """(B, P) the tokens of the words with the lowest random numbers that fit; then L."""
     rows, length = keys.shape
-    begins_word = ordinary & word_starts
-    begins_word[:, 0] = ordinary[:, 0]
-    begins_word[:, 1:] |= ordinary[:, 1:] > ordinary[:, :-1]
+    begins_word = _begins(ordinary, word_starts)
     edges = np.append(np.flatnonzero(begins_word | ~ordinary), rows * length)
     is_word = ordinary.ravel()[edges[:-1]]
     begins, sizes = edges[:-1][is_word], (edges[1:] - edges[:-1])[is_word]  # (W,)

@@ -9,19 +9,25 @@ document row by row. Here the lots of every sentence are drawn at once, as if a 
 how far it reaches, where it splits, whether its second text is thrown back, and so where the next
 row begins. What is left is to go from row to row, a look-up each; only the rows that are met count.
 
+ALBERT asks for something harder: both texts are of one document, one behind the other, and half the
+time they are swapped. What the texts are about gives nothing away then.
+
 An instance is four offsets into the shard's ids and a label, so nothing is copied.
 
 Shapes: S sentences of the documents, R rows.
 Source: Devlin et al. 2018, appendix A.2; google-research/bert, create_pretraining_data.py,
-`create_instances_from_document`.
+`create_instances_from_document`; for order Lan et al. 2020 (ALBERT), section 3.1.
 """
+
+from typing import Literal, get_args
 
 import numpy as np
 
 from kbert.data.shards.shards import Shard
 from kbert.errors import KbertError
-from kbert.labels import IS_NEXT, IS_RANDOM
+from kbert.labels import IS_IN_ORDER, IS_NEXT, IS_RANDOM, IS_SWAPPED
 
+Negatives = Literal["random", "swapped"]
 SPECIAL_TOKENS_IN_PAIR = 3  # [CLS] first [SEP] second [SEP]
 
 PAIR = np.dtype(
@@ -37,6 +43,7 @@ def plan_pairs(
     short_rate: float = 0.1,
     documents: tuple[int, int] | None = None,
     strangers: Shard | None = None,
+    negatives: Negatives = "random",
 ) -> np.ndarray:
     """Plans one pass over documents.
 
@@ -49,6 +56,9 @@ def plan_pairs(
         documents: the first of them, and the one behind the last; None means all.
         strangers: another shard, to take random second texts from; None takes them from the other
             documents of the same one, those outside of `documents` included.
+        negatives: what the other half of the second texts is: "random", of another document
+            (`IS_RANDOM`), or "swapped", where the two texts of a document are in the wrong order
+            (`IS_SWAPPED`). Of a document's sentence that stands alone there is no such pair.
 
     Returns:
         (R,) the instances in random order, an array of `PAIR`. Each has at least one token in
@@ -64,7 +74,10 @@ def plan_pairs(
         >>> plan_pairs(shard, 64, np.random.default_rng(0), short_rate=0)
         array([(9, 12, 0, 9, 1), (0, 4, 4, 9, 0)], dtype=...)
     """
-    if strangers is None and shard.num_documents < 2:
+    if negatives not in get_args(Negatives):
+        known = ", ".join(get_args(Negatives))
+        raise KbertError(f"negatives is one of {known}, not {negatives!r:.80}")
+    if negatives == "random" and strangers is None and shard.num_documents < 2:
         raise KbertError(
             "next-sentence prediction draws a random second text from another document, and the "
             "corpus has only one: put a blank line between documents, or add files"
@@ -92,7 +105,16 @@ def plan_pairs(
     stop = np.searchsorted(starts, starts[:-1] + target)
     stop = np.clip(stop, sentence + 1, document_starts[document + 1])
     split = sentence + 1 + (rng.random(count) * (stop - sentence - 1)).astype(np.int64)
-    is_random = (split == stop) | (rng.random(count) < 0.5)
+    chosen = rng.random(count) < 0.5
+    if negatives == "swapped":
+        rows = walk_from_zero(stop)
+        rows = rows[split[rows] < stop[rows]]  # (R,)
+        plan = np.zeros(len(rows), PAIR)
+        plan["first_start"], plan["first_end"] = starts[rows], starts[split[rows]]
+        plan["second_start"], plan["second_end"] = starts[split[rows]], starts[stop[rows]]
+        _cut(plan, target[rows], rng)
+        return _half_swapped(plan, chosen[rows])[rng.permutation(len(plan))]
+    is_random = (split == stop) | chosen
     # The sentences that were to be the second text are used again.
     rows = walk_from_zero(np.where(is_random, split, stop))  # (R,)
 
@@ -107,6 +129,17 @@ def plan_pairs(
     plan["second_start"][is_random], plan["second_end"][is_random] = start, stop
     _cut(plan, target, rng)
     return plan[rng.permutation(len(plan))]
+
+
+def _half_swapped(plan: np.ndarray, swapped: np.ndarray) -> np.ndarray:
+    """The same pairs, those that were chosen the other way round."""
+    turned = plan.copy()
+    for end in ("start", "end"):
+        first, second = plan[f"first_{end}"], plan[f"second_{end}"]
+        turned[f"first_{end}"] = np.where(swapped, second, first)
+        turned[f"second_{end}"] = np.where(swapped, first, second)
+    turned["label"] = np.where(swapped, IS_SWAPPED, IS_IN_ORDER)
+    return turned
 
 
 def walk_from_zero(following: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ bert.py        BERT, by which the others are described
 roberta.py     RoBERTa and XLM-RoBERTa: positions from behind the padding's id
 distilbert.py  DistilBERT: no segments, and names of its own
 electra.py     ELECTRA: narrow tables, no pooler
-big_bird.py    BigBird, as far as it is BERT
+big_bird.py    BigBird: long rows, of which a token sees some blocks
 albert.py      ALBERT: layers that share their weights
 modernbert.py  ModernBERT: an encoder of its own
 deberta_v2.py  DeBERTa-v2 and -v3: likewise

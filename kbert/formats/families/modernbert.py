@@ -6,6 +6,8 @@ counts here for the embeddings, too.
 Source: Warner et al. 2024; transformers, configuration_modernbert.py.
 """
 
+from typing import Any
+
 from kbert.errors import KbertError
 from kbert.formats.families.family import Family, Rows, Settings, Values
 from kbert.formats.readers.archive import MOST_LAYERS
@@ -73,12 +75,14 @@ def _read(config: Values, task: str) -> Values:
             raise KbertError(
                 f"{name} is {given!r:.80}; kbert's ModernBert has only {ours!r:.80} here"
             )
-    layers, every = config.get("num_hidden_layers"), config.get("global_attn_every_n_layers", 3)
+    layers: Any = config.get("num_hidden_layers")
+    every = config.get("global_attn_every_n_layers", 3)
     types = config.get("layer_types")
     if types is None:
         if type(every) is not int or every < 1:
             raise KbertError(f"global_attn_every_n_layers is from 1, not {every!r:.80}")
-        possible = type(layers) is int and layers <= MOST_LAYERS  # else it is told of later
+        # What is no number of layers, or too many, is told of later.
+        possible = isinstance(layers, int) and layers <= MOST_LAYERS
         types = alternating(layers if possible else 0, every)
     if not isinstance(types, list):
         raise KbertError(f"layer_types is a list, not {types!r:.80}")
@@ -95,7 +99,7 @@ def _theta(config: Values, ours: str) -> float:
             f"rope_parameters are an object of {FULL!r} and {SLIDING!r}, each of rope_type "
             f"'default', not {of_kinds!r:.80}"
         )
-    theta = said.get("rope_theta", config.get(old, default))
+    theta: Any = said.get("rope_theta", config.get(old, default))
     # An older transformers turned windows as it turned the rest, where their theta is null.
     return _theta(config, "global_rope_theta") if theta is None and kind == SLIDING else theta
 

@@ -153,7 +153,11 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
         "architectures": [f"{family.classes}{entry.suffix}"],
         "dtype": "float32",
     }
-    config |= {theirs: arguments[ours] for ours, (theirs, _) in family.settings.items()}
+    config |= {
+        theirs: arguments[ours]
+        for ours, (theirs, _) in family.settings.items()
+        if ours in arguments  # else it is read as its default, and told of below
+    }
     if hasattr(model, "mlm"):
         config["tie_word_embeddings"] = model.mlm.tied
     if model.tokenizer is not None:
@@ -186,6 +190,7 @@ def _check_same(
         "embedding_size": arguments["hidden_size"],
         "position_offset": 0,
         "attention_window": None,
+        "block_size": None,
         "num_hidden_groups": None,
         "layer_norm_eps": 1e-12,
     }

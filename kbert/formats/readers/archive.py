@@ -101,7 +101,8 @@ def open_keras_archive(path: str | Path) -> Iterator[Contents]:
 
 def are_layers(config: dict[str, Any]) -> bool:
     """Whether a config's layers are a number, and not so many that they would cost minutes."""
-    layers, inner = config.get("num_hidden_layers"), config.get("inner_group_num", 1)
+    layers: Any = config.get("num_hidden_layers")
+    inner: Any = config.get("inner_group_num", 1)
     whole = type(layers) is int and type(inner) is int and layers > 0 and inner > 0
     return whole and layers * inner <= MOST_LAYERS
 

@@ -5,6 +5,7 @@ rust.py               Hugging Face's `tokenizers`, set up: the engine that the o
 characters.py         what that engine makes of single characters
 numpy_wordpiece.py    WordPiece of many texts at once
 numpy_unigram.py      unigram models of many texts at once
+byte_level.py         byte-level BPE, by the same engine
 trie.py               a trie that many words walk through together
 whole_tokens.py       where special and added tokens stand
 alignment.py          from a Unicode form back to the original string

@@ -28,7 +28,7 @@ class Encoder:
     """Cuts texts into pieces, without special tokens at the ends.
 
     Args:
-        model: WordPiece or a unigram model.
+        model: WordPiece, a unigram model or byte-level BPE.
         mask_id: the id of [MASK].
         form: the Unicode form that texts are brought into.
         rules: see `normalize.py`.
@@ -36,7 +36,8 @@ class Encoder:
 
     def __init__(self, model: Model, mask_id: int, form: Form, rules: tuple[str, ...]):
         self._model, self._engine, self._spellings = model, model.engine, model.spellings
-        self._is_wordpiece = model.scores is None
+        self._is_bytes = model.merges is not None
+        self._is_wordpiece = model.scores is None and not self._is_bytes
         self._mask_id = mask_id
         self._form: Form = form
         self._replacements = replacements_of(rules)
@@ -82,7 +83,7 @@ class Encoder:
 
     def _by_numpy(self, texts: list[str], glued_to_mask: str) -> bool:
         """Whether numpy encodes these texts, or the engine."""
-        if glued_to_mask != "word":
+        if glued_to_mask != "word" or self._is_bytes:
             return False
         is_there = "_bulk" in vars(self) or "_bulk_unigram" in vars(self)
         least = BULK_FROM if is_there else MAKE_BULK_FROM
@@ -126,7 +127,9 @@ class Encoder:
             found = [(encoding.ids, [], []) for encoding in encodings]
         else:
             found = self._model.encode_with_offsets(normal)
-        if glued_to_mask == "continuation":
+        if (
+            glued_to_mask == "continuation" and not self._is_bytes
+        ):  # there without a space is within
             found = [self._glued(*each) for each in zip(normal, found, strict=True)]
         pieces = pieces_of(found, wanted)
         if self._spellings and "offsets" in wanted:

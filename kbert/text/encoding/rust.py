@@ -1,4 +1,4 @@
-"""Hugging Face's `tokenizers` (Rust), set up as a tokenizer of ours: WordPiece or unigram."""
+"""Hugging Face's `tokenizers` (Rust), set up as a tokenizer of ours: WordPiece, unigram or BPE."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ import tokenizers
 from tokenizers import AddedToken
 
 from kbert.text import sentencepiece
+from kbert.text.encoding.byte_level import byte_level_engine
 from kbert.text.encoding.pieces import Pieces
+from kbert.text.merges import Merges
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
 
 Span = tuple[int, int]  # (start, end) in a text
@@ -24,7 +26,8 @@ class Model:
     Attributes:
         engine: WordPiece or a unigram model, from `build_engine`.
         ids: token -> id.
-        scores: the log-probability of each token in a unigram model; None is WordPiece.
+        scores: the log-probability of each token in a unigram model, else None.
+        merges: of byte-level BPE, else None; without either it is WordPiece.
         unk_id: the id of what the pieces do not cover.
         whole_tokens: special and added tokens, which are cut out of a text whole.
         spellings: syllables that are taken apart; see `jamo.py`.
@@ -33,6 +36,7 @@ class Model:
     engine: tokenizers.Tokenizer
     ids: dict[str, int]
     scores: list[float] | None
+    merges: Merges | None
     unk_id: int
     whole_tokens: list[AddedToken]
     spellings: dict[int, str]
@@ -40,7 +44,7 @@ class Model:
     @cached_property
     def breaks_at_lines(self) -> bool:
         """Whether a line break is a space, and no part of a token: so lines may go one by one."""
-        if any("\n" in token.content for token in self.whole_tokens):
+        if self.merges is not None or any("\n" in token.content for token in self.whole_tokens):
             return False
         return self.scores is None or self.engine.normalizer.normalize_str("\n") in ("\n", " ")
 
@@ -67,6 +71,7 @@ def build_engine(
     scores: Sequence[float] | None,
     charsmap: bytes,
     *,
+    merges: Merges | None,
     unk_id: int,
     lowercase: bool,
     strip_accents: bool | None,
@@ -77,17 +82,21 @@ def build_engine(
 
     Args:
         vocabulary: the tokens.
-        scores: the log-probability of each in a unigram model; None is WordPiece.
+        scores: the log-probability of each in a unigram model, else None.
         charsmap: a unigram model's table of normalisation.
+        merges: of byte-level BPE, else None.
         unk_id: the id of [UNK].
         lowercase: as the Tokenizer's.
         strip_accents: as the Tokenizer's.
         split_cjk: as the Tokenizer's.
         whole_tokens: special and added tokens; see `with_roles`.
     """
-    if scores is None:
+    ids = {token: index for index, token in enumerate(vocabulary)}
+    if merges is not None:
+        engine = byte_level_engine(ids, merges)
+    elif scores is None:
         engine = wordpiece_engine(
-            {token: index for index, token in enumerate(vocabulary)},
+            ids,
             vocabulary[unk_id],
             lowercase=lowercase,
             strip_accents=strip_accents,

@@ -83,7 +83,7 @@ def read_folder(folder: Path) -> Arguments:
     )
     where = str(folder / CONFIG_FILE)
     _add_what_is_said(arguments, said, specials, added, where)
-    is_wordpiece = "scores" not in arguments
+    is_wordpiece = not {"scores", "merges"} & set(arguments)
     if (folder / CONFIG_FILE).is_file() or (folder / "config.json").is_file():
         defaults: Arguments = {
             "lowercase": is_wordpiece,
@@ -95,6 +95,8 @@ def read_folder(folder: Path) -> Arguments:
         ("strip_accents", "strip_accents"),
         ("tokenize_chinese_chars", "split_cjk"),
     ):
+        if "merges" in arguments:  # BPE reads a text as it is, whatever stands beside it
+            break
         if said.get(name) is not None or (name == "strip_accents" and name in said):
             arguments[argument] = read_flag(said[name], name, where)
     kind = said.get("tokenizer_class")
@@ -211,7 +213,7 @@ def write_folder(
         vocabulary: the tokens.
         settings: the constructor's.
         roles: the special tokens by role.
-        is_wordpiece: or a unigram model.
+        is_wordpiece: or a unigram model, or byte-level BPE.
     """
     cls_token, sep_token = roles["cls"], roles["sep"]
     doubled = settings.get("roberta_pairs", False)

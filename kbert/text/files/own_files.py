@@ -3,6 +3,7 @@
 vocab.txt                 the tokens, one a line
 tokenizer_settings.json   the constructor's settings, as far as they are not the defaults
 unigram.json              the scores and the table of normalisation of a unigram model
+merges.json               the merges of byte-level BPE
 """
 
 import base64
@@ -20,15 +21,22 @@ from kbert.files.atomic_files import sync_folder, write_through
 from kbert.files.json_file import read_json_object
 from kbert.files.stored_zip import open_stored_zip
 from kbert.text.files.added_tokens import parse_added
+from kbert.text.merges import Merges, check_merges
 from kbert.text.vocabulary import parse_vocabulary, vocabulary_bytes
 
 VOCABULARY_FILE = "vocab.txt"
 SETTINGS_FILE = "tokenizer_settings.json"
 UNIGRAM_FILE = "unigram.json"
-TOKENIZER_FILES = (VOCABULARY_FILE, SETTINGS_FILE, UNIGRAM_FILE)
+MERGES_FILE = "merges.json"
+TOKENIZER_FILES = (VOCABULARY_FILE, SETTINGS_FILE, UNIGRAM_FILE, MERGES_FILE)
 # What a file may have. XLM-RoBERTa's 250,002 pieces have 4 MB of text and 6 MB of scores; the worst
 # that fits is refused, or read, in two seconds and one gigabyte.
-MOST_BYTES = {VOCABULARY_FILE: 1 << 24, SETTINGS_FILE: 1 << 22, UNIGRAM_FILE: 1 << 24}
+MOST_BYTES = {
+    VOCABULARY_FILE: 1 << 24,
+    SETTINGS_FILE: 1 << 22,
+    UNIGRAM_FILE: 1 << 24,
+    MERGES_FILE: 1 << 24,
+}
 
 _SETTINGS = {  # name: the types its value may have
     "lowercase": (bool,),
@@ -49,6 +57,7 @@ def write_folder(
     settings: dict[str, Any],
     scores: list[float] | None,
     charsmap: bytes,
+    merges: Merges | None,
 ) -> None:
     """Writes a tokenizer's files into a folder, which is made if need be: all of them, or none."""
     files = {
@@ -58,6 +67,9 @@ def write_folder(
     if scores is not None:
         table = base64.b64encode(charsmap).decode()
         files[UNIGRAM_FILE] = json_bytes({"scores": scores, "charsmap": table})
+    if merges is not None:
+        lines = ",\n".join(json.dumps(pair, ensure_ascii=False) for pair in merges)
+        files[MERGES_FILE] = f'{{"merges": [\n{lines}\n]}}\n'.encode()
     write_together(Path(folder), files, instead_of=TOKENIZER_FILES)
 
 
@@ -161,6 +173,8 @@ def parse_files(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
         arguments |= parse_settings(files[SETTINGS_FILE], f"{where}, {SETTINGS_FILE}")
     if UNIGRAM_FILE in files:
         arguments |= _parse_unigram(files[UNIGRAM_FILE], f"{where}, {UNIGRAM_FILE}")
+    if MERGES_FILE in files:
+        arguments |= _parse_merges(files[MERGES_FILE], f"{where}, {MERGES_FILE}")
     return arguments
 
 
@@ -184,6 +198,13 @@ def _parse_unigram(data: bytes, where: str) -> dict[str, Any]:
     if set(found) != {"scores", "charsmap"} or not isinstance(scores, list):
         raise KbertError(f"{where}: expected scores and charsmap, got {sorted(found)!r:.80}")
     return {"scores": scores, "charsmap": decode_charsmap(table, where)}
+
+
+def _parse_merges(data: bytes, where: str) -> dict[str, Any]:
+    found = read_json_object(data, where, max_bytes=MOST_BYTES[MERGES_FILE])
+    if set(found) != {"merges"}:
+        raise KbertError(f"{where}: expected merges, got {sorted(found)!r:.80}")
+    return {"merges": check_merges(found["merges"], where)}
 
 
 def decode_charsmap(table: Any, where: str) -> bytes:

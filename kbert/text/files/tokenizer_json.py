@@ -1,11 +1,14 @@
 """A `tokenizer.json`, Hugging Face's one file for a whole tokenizer, read.
 
-It describes any chain of steps. Read are the chains that BERT's and the unigram models' tokenizers
-have, and those that kbert writes; any other is refused, rather than read as something like it.
+It describes any chain of steps. Read are the chains that BERT's, the unigram models' and byte-level
+BPE's tokenizers have, and those that kbert writes; any other is refused, rather than read as
+something like it.
 """
 
 from pathlib import Path
 from typing import Any
+
+from tokenizers import AddedToken
 
 from kbert.errors import KbertError
 from kbert.files.json_file import read_json_object
@@ -13,13 +16,21 @@ from kbert.text import special_tokens
 from kbert.text.files.added_tokens import Arguments, add_tokens, beyond_roles, read_added, read_flag
 from kbert.text.files.own_files import decode_charsmap, read_bytes
 from kbert.text.korean.normalize import RULES, replacements_of
+from kbert.text.merges import check_merges
 from kbert.text.vocabulary import CONTINUATION, MAX_WORD_LENGTH
 
+_PLAIN_BPE = {  # and what kbert's has not
+    "dropout": 0.0,
+    "continuing_subword_prefix": "",
+    "end_of_word_suffix": "",
+    "byte_fallback": False,
+    "ignore_merges": False,
+}
 _MOST_BYTES = 20 << 20  # XLM-RoBERTa's has 9 MB, and as many again where it is indented
 
 
 def read_tokenizer_json(path: Path) -> Arguments:
-    """The constructor's arguments, from a `tokenizer.json` of WordPiece or a unigram model.
+    """The constructor's arguments, from a `tokenizer.json`.
 
     Raises:
         KbertError: if it is of another kind, or has a step that kbert does not have.
@@ -33,19 +44,24 @@ def parse_tokenizer_json(path: Path) -> Arguments:
     where = str(path)
     whole = read_json_object(read_bytes(path, _MOST_BYTES), where, max_bytes=_MOST_BYTES)
     model = _object(whole.get("model"), "model", where)
-    kind = model.get("type", "Unigram" if "unk_id" in model else "WordPiece")
-    if kind == "WordPiece":
-        arguments = _wordpiece(model, whole, where)
-    elif kind == "Unigram":
-        arguments = _unigram(model, whole, where)
-    else:
-        raise KbertError(f"{where}: a model of type {kind!r:.40}; kbert has WordPiece and Unigram")
+    silent = {"unk_id": "Unigram", "merges": "BPE"}
+    kind = model.get("type", next((silent[name] for name in silent if name in model), "WordPiece"))
     added = whole.get("added_tokens") or []
     if not isinstance(added, list):
         raise KbertError(f"{where}: added_tokens is a list, not {added!r:.80}")
     entries = [_object(entry, "an added token", where) for entry in added]
-    decoder = {str(entry.get("id")): entry for entry in entries}
-    add_tokens(arguments, read_added(decoder, where), where)
+    decoder = read_added({str(entry.get("id")): entry for entry in entries}, where)
+    if kind == "WordPiece":
+        arguments = _wordpiece(model, whole, where)
+    elif kind == "Unigram":
+        arguments = _unigram(model, whole, where)
+    elif kind == "BPE":
+        arguments = _byte_level(model, whole, decoder, where)
+    else:
+        raise KbertError(
+            f"{where}: a model of type {kind!r:.40}; kbert has WordPiece, Unigram and BPE of bytes"
+        )
+    add_tokens(arguments, decoder, where)
     arguments["special_tokens"] |= _specials_of_template(whole.get("post_processor"))
     return arguments
 
@@ -57,11 +73,7 @@ def _object(value: Any, name: str, where: str) -> dict[str, Any]:
 
 
 def _wordpiece(model: dict[str, Any], whole: dict[str, Any], where: str) -> Arguments:
-    ids = _object(model.get("vocab"), "vocab", where)
-    whole_numbers = all(isinstance(index, int) for index in ids.values())
-    vocabulary = sorted(ids, key=ids.__getitem__) if whole_numbers else []
-    if [ids[token] for token in vocabulary] != list(range(len(ids))):
-        raise KbertError(f"{where}: the ids of the vocabulary do not go from 0 to {len(ids) - 1}")
+    vocabulary = _in_order(_object(model.get("vocab"), "vocab", where), where)
     prefix = model.get("continuing_subword_prefix", CONTINUATION)
     longest = model.get("max_input_chars_per_word", MAX_WORD_LENGTH)
     if prefix != CONTINUATION or longest != MAX_WORD_LENGTH:
@@ -134,6 +146,51 @@ def _unigram(model: dict[str, Any], whole: dict[str, Any], where: str) -> Argume
         "special_tokens": {**special_tokens.guess(vocabulary), "unk": vocabulary[unk_id]},
         "roberta_pairs": _doubles_separator(whole.get("post_processor")),
     }
+
+
+def _byte_level(
+    model: dict[str, Any], whole: dict[str, Any], added: dict[int, AddedToken], where: str
+) -> Arguments:
+    """Byte-level BPE; the ids that its vocabulary leaves out are those of added tokens."""
+    ids = dict(_object(model.get("vocab"), "vocab", where))
+    for index, token in added.items():
+        ids.setdefault(token.content, index)
+    vocabulary = _in_order(ids, where)
+    for name, plain in _PLAIN_BPE.items():
+        if model.get(name) not in (None, plain):
+            raise KbertError(
+                f"{where}: a BPE with {name} {model[name]!r:.40}; kbert has byte-level BPE without"
+            )
+    before, steps = _before(_steps(whole.get("normalizer"), "normalizers", where))
+    kinds = [step.get("type") for step in steps]
+    cuts = _steps(whole.get("pre_tokenizer"), "pretokenizers", where)
+    bytewise = [cut.get("type") for cut in cuts] == ["ByteLevel"]
+    if kinds not in ([], ["NFC"]) or not bytewise or not cuts[0].get("use_regex", True):
+        raise KbertError(
+            f"{where}: a BPE with the steps {kinds!r:.80} and "
+            f"{[cut.get('type') for cut in cuts]!r:.80}; kbert's are NFC and ByteLevel"
+        )
+    if cuts[0].get("add_prefix_space", True):
+        raise KbertError(f"{where}: a BPE that puts a space before each text; kbert's does not")
+    merges = model.get("merges")
+    if isinstance(merges, list):  # the older form is one text, with a space between
+        merges = [m.split(" ") if isinstance(m, str) else m for m in merges]
+    return {
+        **before,
+        "vocabulary": vocabulary,
+        "merges": check_merges(merges, f"{where}: merges") if merges is not None else [],
+        "special_tokens": special_tokens.guess(vocabulary),
+        "roberta_pairs": _doubles_separator(whole.get("post_processor")),
+    }
+
+
+def _in_order(ids: dict[str, Any], where: str) -> list[str]:
+    """The tokens in the order of their ids, which go from 0 on without a gap."""
+    whole_numbers = all(isinstance(index, int) for index in ids.values())
+    vocabulary = sorted(ids, key=ids.__getitem__) if whole_numbers else []
+    if [ids[token] for token in vocabulary] != list(range(len(ids))):
+        raise KbertError(f"{where}: the ids of the vocabulary do not go from 0 to {len(ids) - 1}")
+    return vocabulary
 
 
 def _before(steps: list[dict[str, Any]]) -> tuple[Arguments, list[dict[str, Any]]]:

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from kbert import KbertError, Tokenizer
-from kbert.data.pretraining.masking import draws_per_row, mask_tokens, max_masked, ordinary_ids
+from kbert.data.pretraining.masking import (
+    _starts_of_runs,
+    draws_per_row,
+    mask_tokens,
+    max_masked,
+    ordinary_ids,
+)
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", *(f"w{i}" for i in range(94))]
 
@@ -204,3 +210,54 @@ def test_all_tokens_and_rows_without_special_ones():
         assert masked.positions.tolist() == [list(range(9))] * 3
     shown = mask_tokens(ids, tokenizer, np.random.default_rng(0), mask_share=0, **settings)
     assert (shown.input_ids == ids).all() and (shown.labels == 8).all()
+
+
+@pytest.mark.parametrize("by_word", [False, True])
+def test_runs_of_words(by_word):
+    """Never more than the row's share, never a special token, and whole words only."""
+    tokenizer = Tokenizer(WORDS)
+    ids = rows(tokenizer, count=3000)
+    words = np.random.default_rng(5).random(ids.shape) < 0.6 if by_word else None
+    masked = mask_tokens(
+        ids, tokenizer, np.random.default_rng(1), word_starts=words, ngram=3, rate=0.1
+    )
+    real = masked.weights > 0
+    ordinary = (ids >= 5).sum(axis=1)
+    assert (real.sum(axis=1) <= np.maximum(np.rint(ordinary * 0.1), 1)).all()
+    assert real.sum() > 0.9 * np.rint(ordinary * 0.1).sum()
+    is_masked = np.zeros(ids.shape, bool)
+    row = np.broadcast_to(np.arange(len(ids))[:, None], real.shape)[real]
+    is_masked[row, masked.positions[real]] = True
+    assert not np.isin(ids[is_masked], tokenizer.special_ids).any()
+    if words is not None:  # a masked piece within a word has the one before it masked, too
+        within = is_masked[:, 1:] & ~words[:, 1:] & (ids[:, :-1] >= 5)
+        assert is_masked[:, :-1][within].all()
+
+
+def test_how_long_runs_are():
+    """Of 1, 2 and 3 words as 6 to 3 to 2; a special token ends one."""
+    keys = np.random.default_rng(0).integers(2**32, size=(1, 60_000), dtype=np.uint32)
+    ordinary = np.ones(keys.shape, bool)
+    starts = _starts_of_runs(keys, ordinary, ordinary, 3)
+    sizes = np.diff(np.flatnonzero(starts))
+    counts = np.bincount(sizes, minlength=4)[1:]
+    assert len(counts) == 3
+    for count, share in zip(counts, (6 / 11, 3 / 11, 2 / 11), strict=True):
+        assert abs(count - len(sizes) * share) < 4 * np.sqrt(len(sizes) * share * (1 - share))
+    # The length does not tell the order in which runs are taken.
+    first = keys.ravel()[np.flatnonzero(starts)[:-1]] < 2**29
+    assert abs(sizes[first].mean() - sizes.mean()) < 0.05
+    ordinary[0, ::4] = False
+    starts = _starts_of_runs(keys, ordinary, np.ones_like(ordinary), 3)
+    assert starts[0, 1::4].all() and not starts[0, ::4].any()
+
+
+def test_runs_are_the_same_for_a_row_alone():
+    """A row's masks hang on its own numbers, as several hosts need it."""
+    tokenizer = Tokenizer(WORDS)
+    ids = rows(tokenizer, count=4)
+    whole = mask_tokens(ids, tokenizer, np.random.default_rng(3), ngram=3)
+    bits = np.random.PCG64(3)
+    bits.advance(2 * draws_per_row(64, 0.15))
+    last = mask_tokens(ids[2:], tokenizer, np.random.Generator(bits), ngram=3)
+    np.testing.assert_array_equal(whole.input_ids[2:], last.input_ids)

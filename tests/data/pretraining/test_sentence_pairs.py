@@ -1,10 +1,12 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from kbert import KbertError
 from kbert.data.pretraining.sentence_pairs import PAIR, plan_pairs
 from kbert.data.shards.shards import Shard
-from kbert.labels import IS_NEXT, IS_RANDOM
+from kbert.labels import IS_IN_ORDER, IS_NEXT, IS_RANDOM, IS_SWAPPED
 
 
 def a_shard(documents=40, seed=0) -> Shard:
@@ -176,3 +178,42 @@ def test_a_shard_of_one_document_borrows_its_random_texts():
     begins = set(others.sentence_starts.tolist())
     whole = random["second_end"] - random["second_start"] < 20  # some of these were not cut
     assert begins & set(random["second_start"][whole].tolist())
+
+
+# Sentence order.
+
+
+@pytest.mark.parametrize("length", [5, 16, 128])
+def test_swapped_pairs_are_of_one_document_and_stand_as_they_say(length):
+    shard = a_shard()
+    plan = plan_pairs(shard, length, np.random.default_rng(1), negatives="swapped")
+    assert set(plan["label"].tolist()) == {IS_IN_ORDER, IS_SWAPPED}
+    for a, b, c, d, label in plan.tolist():
+        assert a < b and c < d and (b - a) + (d - c) <= length - 3
+        assert len({document_of(shard, place) for place in (a, b - 1, c, d - 1)}) == 1
+        assert b <= c if label == IS_IN_ORDER else d <= a
+
+
+def test_half_the_pairs_are_swapped_and_every_sentence_is_used_once():
+    rng = np.random.default_rng(0)
+    starts = np.concatenate([[0], np.cumsum(rng.integers(3, 9, 4000))])
+    shard = Shard(np.zeros(starts[-1], np.uint16), starts, np.arange(0, 4001, 1000))
+    plan = plan_pairs(shard, 64, np.random.default_rng(2), short_rate=0, negatives="swapped")
+    swapped = int((plan["label"] == IS_SWAPPED).sum())
+    assert abs(swapped - len(plan) / 2) < 4 * np.sqrt(len(plan) * 0.25)
+    # Nothing goes back, so no token stands in two pairs.
+    spans = [(a, b) for a, b, *_ in plan.tolist()] + [(c, d) for _, _, c, d, _ in plan.tolist()]
+    spans.sort()
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
+    assert sum(end - begin for begin, end in spans) > 0.85 * starts[-1]
+
+
+def test_one_document_has_an_order_and_one_sentence_has_none():
+    starts = np.array([0, 4, 9, 12])  # two documents, of two sentences and of one
+    shard = Shard(np.zeros(12, np.uint16), starts, np.array([0, 2, 3]))
+    plan = plan_pairs(shard, 64, np.random.default_rng(0), short_rate=0, negatives="swapped")
+    assert [sorted([(a, b), (c, d)]) for a, b, c, d, _ in plan.tolist()] == [[(0, 4), (4, 9)]]
+    alone = Shard(np.zeros(9, np.uint16), np.array([0, 4, 9]), np.array([0, 2]))
+    assert len(plan_pairs(alone, 64, np.random.default_rng(0), negatives="swapped")) == 1
+    with pytest.raises(KbertError, match="negatives is one of random, swapped, not 'other'"):
+        plan_pairs(shard, 64, np.random.default_rng(0), negatives="other")

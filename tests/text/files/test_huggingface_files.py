@@ -119,7 +119,7 @@ def changed(path, **changes):
     ("changes", "message"),
     [
         ({"model": 5}, "model is an object"),
-        ({"model__type": "BPE"}, "'BPE'; kbert has WordPiece and Unigram"),
+        ({"model__type": "WordLevel"}, "'WordLevel'; kbert has WordPiece, Unigram and BPE"),
         ({"model__vocab": ["[PAD]"]}, "vocab is an object"),
         ({"model__vocab": {"[PAD]": 0, "[UNK]": 2}}, "do not go from 0 to 1"),
         ({"model__vocab": {"[PAD]": "0"}}, "do not go from 0"),
