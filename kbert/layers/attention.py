@@ -269,7 +269,10 @@ def windowed(bias, query, window: int):
 
 
 def blocked(bias, query, blocks: Blocks):
-    """A bias that lets each position see its blocks only, (B or 1, 1, L, L)."""
-    length = query.shape[1] or ops.shape(query)[1]
+    """A bias that lets each position see its blocks only, (B or 1, 1, L, L), in a row of blocks."""
+    length = query.shape[1]
+    if isinstance(length, int) and length <= blocks.longest_full:
+        return bias
+    length = length or ops.shape(query)[1]
     of_blocks = ops.cast(block_bias(length, blocks, PADDED), query.dtype)[None, None]
     return of_blocks if bias is None else bias + of_blocks

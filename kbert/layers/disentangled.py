@@ -210,7 +210,8 @@ class DisentangledSelfAttention(SelfAttention):
             both = linear(rows, kernel, bias, training=training)
         else:
             both = run(self.position_query_key, rows, training=training)
-        return both[:, :size], both[:, size:]
+        queries, keys = ops.split(both, 2, axis=-1)
+        return queries, keys
 
 
 def _shifted(vectors, by_distance):
