@@ -39,6 +39,8 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "objective": "training.losses",
     "adamw": "training.optimizers",
     "SiameseBert": "models.siamese",
+    "ReplacedTokenDetection": "models.electra",
+    "generator_for": "models.electra",
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
     "add_lora": "models.lora",
@@ -78,6 +80,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     )
     from kbert.models.deberta import Deberta as Deberta
     from kbert.models.dependency import BertForDependencyParsing as BertForDependencyParsing
+    from kbert.models.electra import ElectraForPreTraining as ElectraForPreTraining
+    from kbert.models.electra import ReplacedTokenDetection as ReplacedTokenDetection
+    from kbert.models.electra import generator_for as generator_for
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
     from kbert.models.fine_tuning import freeze as freeze
     from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
