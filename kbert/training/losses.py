@@ -12,6 +12,7 @@ from keras import ops
 from kbert.errors import KbertError, number_from_zero, whole_number
 from kbert.training.binary_cross_entropy import BinaryCrossEntropy, weights_of
 from kbert.training.cross_entropy import cross_entropy
+from kbert.training.distillation import ComputedLoss
 from kbert.training.replaced_tokens import ReplacedTokenLoss, replaced_token_metrics
 from kbert.training.sentence_losses import CoSENT, CosineError, InBatchNegatives, Matryoshka
 
@@ -31,6 +32,7 @@ FINE_TUNING = (
     "simcse",
     "vectors",
     "replaced-token-detection",
+    "distillation",
 )
 _OF_CLASSES = ("single_label_classification", "multi_label_classification", "token-classification")
 _OF_ANGLES = {
@@ -184,6 +186,7 @@ def objective(
     | cosent                   | `CoSENT`                          | (B,) floats                   |
     | in-batch, simcse         | `InBatchNegatives`                | (B, T) a number for each text |
     | SentenceBert             | mean squared error                | (B, E) vectors                |
+    | Distillation             | cross-entropy, `ComputedLoss`     | by term: `DistillationBatches`|
     | ReplacedTokenDetection   | cross-entropy, `ReplacedTokenLoss`| `mlm` (B, P), `rtd` (B, L)    |
 
     Integer labels of -100 do not count. Two losses are summed.
@@ -256,6 +259,12 @@ def objective(
     elif name == "replaced-token-detection":
         loss = {"mlm": CrossEntropy(**settings), "rtd": ReplacedTokenLoss(**settings)}
         metrics = {"mlm": [Accuracy()], "rtd": replaced_token_metrics()}
+    elif name == "distillation":
+        reduction = {each: settings[each] for each in settings if each == "reduction"}
+        right = [term for term in task.loss_weights if term in ("mlm", "labels")]
+        loss = {term: ComputedLoss(**reduction) for term in task.loss_weights}
+        loss |= {term: CrossEntropy(**settings) for term in right}
+        metrics = {term: [Accuracy()] for term in right}
     elif name in _HEADS:
         loss = {head: CrossEntropy(**settings) for head in _HEADS[name]}
         metrics = {head: [Accuracy()] for head in _HEADS[name]}

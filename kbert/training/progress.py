@@ -26,6 +26,7 @@ _ACCURACIES = {
     "mlm_accuracy": "MLM",
     "nsp_accuracy": "NSP",
     "rtd_recall": "replaced found",
+    "labels_accuracy": "labels",
     "next_token_accuracy": "next token",
     "accuracy": "accuracy",
     "start_accuracy": "start",
