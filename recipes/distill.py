@@ -85,7 +85,9 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
         student = kbert.keep_layers(teacher, arguments.layers)
     settings = {**{name: getattr(arguments, name) for name in FIXED}}
     settings |= {"teacher": fingerprint(teacher), "student": fingerprint(student)}
-    student, teacher = (each.with_settings(dtype=arguments.precision) for each in (student, teacher))
+    student, teacher = (
+        each.with_settings(dtype=arguments.precision) for each in (student, teacher)
+    )
     model = Distillation(
         student,
         teacher,
@@ -152,9 +154,7 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
     screen.print(f"  {command('python', asked, '--model', path)}{more}")
 
 
-def read_batches(
-    arguments: argparse.Namespace, student: KbertModel
-) -> tuple[Any, Any, str]:
+def read_batches(arguments: argparse.Namespace, student: KbertModel) -> tuple[Any, Any, str]:
     """The batches of the student alone; what is held out; and a few digits of what is read."""
     if not arguments.from_text:
         if arguments.task:
@@ -226,9 +226,7 @@ def in_words(figures: dict[str, float]) -> str:
     return words + (f", MLM loss {figures['mlm_loss']:.3f}" if "mlm_loss" in figures else "")
 
 
-def compared(
-    teacher: dict[str, float], student: dict[str, float], rows: int, length: int
-) -> str:
+def compared(teacher: dict[str, float], student: dict[str, float], rows: int, length: int) -> str:
     """DistilBERT's three figures of two models.
 
     Example:
@@ -238,7 +236,9 @@ def compared(
     """
     smaller = 1 - student["parameters"] / teacher["parameters"]
     faster = teacher["seconds"] / student["seconds"] - 1
-    words = f"{100 * smaller:.0f}% smaller, {100 * faster:.0f}% faster ({rows} rows of {length} tokens)"
+    words = (
+        f"{100 * smaller:.0f}% smaller, {100 * faster:.0f}% faster ({rows} rows of {length} tokens)"
+    )
     if teacher.get("score"):
         words += f", {100 * student['score'] / teacher['score']:.0f}% as good"
     return words

@@ -256,10 +256,13 @@ def finish(
         if shard:
             pairs = sample_pairs(shard, text.tokenizer, sequence_length=length, seed=seed)
     if fills != path:
+        replaced, recall, precision = (
+            f"{100 * progress.mean(f'rtd_{name}'):.1f}%"
+            for name in ("replaced", "recall", "precision")
+        )
         screen.print(
-            f"That is the generator's. The discriminator finds {100 * progress.mean('rtd_recall'):.0f}% "
-            f"of the {100 * progress.mean('rtd_replaced'):.1f}% of tokens that are replaced, and "
-            f"{100 * progress.mean('rtd_precision'):.0f}% of what it calls so is."
+            f"That is the generator's. {replaced} of the tokens are replaced; found are "
+            f"{recall} of these, and of what the discriminator calls so {precision} is."
         )
     screen.print("\n" + what_it_learned(kbert.load(fills), text.sample, rng, pairs, causal=causal))
     screen.print(

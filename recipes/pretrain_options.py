@@ -189,8 +189,10 @@ def parse_arguments() -> argparse.Namespace:
     if of_generator and arguments.objective != REPLACED:
         parser.error(f"--generator and --generator-fraction are for --objective {REPLACED}")
     if arguments.generator and (not arguments.init or arguments.generator_fraction is not None):
-        parser.error("--generator is trained further with --init, its discriminator, and is as "
-                     "wide as it is: leave --generator-fraction out")
+        parser.error(
+            "--generator is trained further with --init, its discriminator, and is as "
+            "wide as it is: leave --generator-fraction out"
+        )
     if arguments.generator and arguments.add_tokens:
         parser.error("--add-tokens is for one model: leave --generator out, and a new one is made")
     if arguments.objective == REPLACED and not arguments.generator:

@@ -142,9 +142,7 @@ class ReplacedTokenHead(keras.layers.Layer):
 
         def dense(units: int, name: str) -> Dense:
             initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, name))
-            layer = Dense(
-                units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
-            )
+            layer = Dense(units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
             layer.build(hidden_shape)
             return layer
 

@@ -256,15 +256,20 @@ def _check_pair(student: Any, teacher: Any) -> dict[str, float]:
         kind = getattr(model, "problem_type", "single_label_classification")
         if kind != "single_label_classification":
             raise KbertError(
-                f"soft targets are of labels one of which holds; the {part}'s problem_type is {kind!r}"
+                "soft targets are of labels one of which holds; the problem_type of the "
+                f"{part} is {kind!r}"
             )
     return _OF_LABELS
 
 
 def _check_weights(weights: Any, usual: Mapping[str, float]) -> dict[str, float]:
     if not isinstance(weights, Mapping) or not {*weights} <= {*usual}:
-        raise KbertError(f"weights are of {', '.join(usual)}, as {dict(usual)}, not {weights!r:.80}")
-    numbers = {name: number_from_zero(f"the weight of {name}", weights.get(name, 0)) for name in usual}
+        raise KbertError(
+            f"weights are of {', '.join(usual)}, as {dict(usual)}, not {weights!r:.80}"
+        )
+    numbers = {
+        name: number_from_zero(f"the weight of {name}", weights.get(name, 0)) for name in usual
+    }
     counted = {name: float(number) for name, number in numbers.items() if number}
     if not {"soft", "hidden"} & {*counted}:
         raise KbertError(f"weights {weights!r:.80} count nothing that is the teacher's")

@@ -121,7 +121,6 @@ class ReplacedTokenDetection(ModelInTraining):
     """
 
     objective = "replaced-token-detection"
-    loss_weights = {"mlm": 1.0, "rtd": 50.0}
     discriminator: ElectraForPreTraining
     generator: BertForMaskedLM
 
@@ -144,6 +143,7 @@ class ReplacedTokenDetection(ModelInTraining):
         _check_tables(discriminator.bert, generator.bert)
         check_tokenizers(discriminator=discriminator, generator=generator)
         super().__init__(name=name, discriminator=discriminator, generator=generator)
+        self.loss_weights = {"mlm": 1.0, "rtd": 50.0}
         generator.bert.embeddings.share_tables(discriminator.bert.embeddings)
         self.sampler = WordSampler(
             seed=sub_seed(discriminator.bert.get_config()["seed"], "sampler"), name="sampler"

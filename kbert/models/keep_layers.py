@@ -97,7 +97,5 @@ def _chosen(bert: Encoder, layers: Any) -> list[int]:
 
 def _beside_layers(model: KbertModel) -> list[Any]:
     """The weights that are of no encoder layer."""
-    inner = {
-        id(weight) for layer in encoder_of(model).encoder_layers for weight in layer.weights
-    }
+    inner = {id(weight) for layer in encoder_of(model).encoder_layers for weight in layer.weights}
     return [weight for weight in model.weights if id(weight) not in inner]

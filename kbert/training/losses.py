@@ -280,12 +280,11 @@ def objective(
 
 def _aim(model: Any) -> str | None:
     """What a model is trained for, by our names; None where it is none of ours."""
-    task = getattr(model, "task", None)
-    if task == "sequence-classification":
-        return model.problem_type
-    own = getattr(model, "objective", None)
+    task, own = getattr(model, "task", None), getattr(model, "objective", None)
     if own is not None:
         return own
+    if task == "sequence-classification":
+        return model.problem_type
     if task == "replaced-token-detection":
         raise KbertError(
             "an ElectraForPreTraining is trained with a generator: make kbert."

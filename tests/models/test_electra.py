@@ -141,9 +141,7 @@ def test_what_each_loss_moves(small, asked, counted):
     pair = pair_of(small, **RATES)
     y = {"mlm": asked["masked_lm_ids"], "rtd": np.zeros((2, 7), "int32")}
     weights = {"mlm": np.array([[1, 1], [1, 0]]), "rtd": asked["attention_mask"]}
-    weights = {
-        name: each.astype("float32") * (name == counted) for name, each in weights.items()
-    }
+    weights = {name: each.astype("float32") * (name == counted) for name, each in weights.items()}
     before = [number(weight) for weight in pair.weights]
     pair.compile("sgd", **{**objective(pair), "jit_compile": False})
     pair.train_on_batch(asked, y, weights)
@@ -206,7 +204,10 @@ def test_the_same_numbers_on_every_backend(small, korean):
     pair = compiled(pair_of(small, korean, **RATES), steps=3)
     batches = batches_of(korean, 3)
     found = [
-        {name: float(each) for name, each in pair.train_on_batch(*batches[i], return_dict=True).items()}
+        {
+            name: float(each)
+            for name, each in pair.train_on_batch(*batches[i], return_dict=True).items()
+        }
         for i in range(3)
     ]
     assert [round(step["mlm_loss"], 3) for step in found] == MLM
@@ -237,9 +238,7 @@ def test_halves_of_a_published_pair_go_on(small, tokenizer, asked, tmp_path):
 def test_what_is_asked_of_both(small, tokenizer):
     discriminator = kbert.ElectraForPreTraining(**small)
     with pytest.raises(KbertError, match="share their tables, so vocab_size must be the same"):
-        ReplacedTokenDetection(
-            discriminator, kbert.BertForMaskedLM(**{**small, "vocab_size": 41})
-        )
+        ReplacedTokenDetection(discriminator, kbert.BertForMaskedLM(**{**small, "vocab_size": 41}))
     with pytest.raises(KbertError, match="embedding_size must be the same: the generator's is 8"):
         ReplacedTokenDetection(discriminator, kbert.BertForMaskedLM(**small, embedding_size=8))
     with pytest.raises(KbertError, match="the discriminator is a ElectraForPreTraining on a Bert"):
@@ -250,7 +249,7 @@ def test_what_is_asked_of_both(small, tokenizer):
     generator = generator_for(discriminator)
     discriminator.tokenizer = tokenizer
     generator.tokenizer = kbert.Tokenizer([*tokenizer.vocabulary[:-1], "는다는"])
-    with pytest.raises(KbertError, match="other vocabularies.*token 28 is '는다' and '는다는'"):
+    with pytest.raises(KbertError, match=r"other vocabularies.*token 28 is '는다' and '는다는'"):
         ReplacedTokenDetection(discriminator, generator)
     generator.tokenizer = kbert.Tokenizer(tokenizer.vocabulary, lowercase=True)
     with pytest.raises(KbertError, match="cut texts otherwise: lowercase is False and True"):

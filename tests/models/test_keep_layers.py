@@ -50,7 +50,7 @@ def test_the_kinds_of_modernberts_layers_go_with_them(small, inputs):
     assert keep_layers(model, [0, 1, 3]).bert.get_config()["layer_types"] == [
         types[index] for index in (0, 1, 3)
     ]
-    with pytest.raises(KbertError, match="stays the first: layers .2, 3. begin with another"):
+    with pytest.raises(KbertError, match=r"stays the first: layers .2, 3. begin with another"):
         keep_layers(model, [2, 3])
 
 
