@@ -148,10 +148,13 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
         screen.print(f"{name}: {in_words(scores[name])}")
     write_json(folder / "scores.json", scores)
     screen.print(compared(**scores, rows=ROWS, length=length))
-    asked = "recipes/finetune.py" if arguments.from_text else "recipes/evaluate.py"
-    more = " --train FILE --text COLUMN --label COLUMN" if arguments.from_text else ""
-    screen.print(f"\nThe student is {path}. To go on:")
-    screen.print(f"  {command('python', asked, '--model', path)}{more}")
+    to_go_on = f"{command('python', 'recipes/finetune.py', '--model', path)} --train FILE ..."
+    if not arguments.from_text:
+        of_tokens = student.task == "token-classification"
+        pipeline = "TokenClassifier" if of_tokens else "TextClassifier"
+        asked = f"kbert.{pipeline}(kbert.load({str(path)!r}))({heldout.texts[0][:60]!r})"
+        to_go_on = command("python", "-c", f"import kbert; print({asked})")
+    screen.print(f"\nThe student is {path}. To go on:\n  {to_go_on}")
 
 
 def read_batches(arguments: argparse.Namespace, student: KbertModel) -> tuple[Any, Any, str]:

@@ -493,7 +493,7 @@ def test_which_tokens_were_replaced_from_text_to_two_checkpoints(corpus, monkeyp
         kbert.load(again / "generator.keras").bert.embeddings.get_weights()[0],
         trained.bert.embeddings.get_weights()[0],
     )
-    with pytest.raises(kbert.KbertError, match="was begun with generator .* and this is None"):
+    with pytest.raises(kbert.KbertError, match=r"was begun with generator .* and this is None"):
         recipe_main(monkeypatch, "pretrain_ko.py", *further[:-2], "--out", again)
 
 

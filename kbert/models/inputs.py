@@ -160,6 +160,13 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
             f"masked_lm_positions is ({len(ids)}, masked positions) with input_ids {ids.shape}, "
             f"not {positions.shape}"
         )
+    replaced = given.get("masked_lm_ids")
+    if isinstance(replaced, np.ndarray) and isinstance(positions, np.ndarray):
+        if replaced.shape != positions.shape:
+            raise KbertError(
+                f"masked_lm_ids are the words at masked_lm_positions {positions.shape}, not "
+                f"{replaced.shape}"
+            )
     for name in WORDS:
         array = given.get(name)
         if not words or not isinstance(array, np.ndarray):

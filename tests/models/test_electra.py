@@ -265,6 +265,8 @@ def test_what_cannot_be_asked(small, asked, tmp_path):
         pair({name: asked[name] for name in asked if name != "masked_lm_ids"})
     with pytest.raises(KbertError, match="masked_lm_ids holds 40"):
         pair({**asked, "masked_lm_ids": np.array([[40, 1], [1, 1]])})
+    with pytest.raises(KbertError, match=r"at masked_lm_positions \(2, 2\), not \(2, 3\)"):
+        pair({**asked, "masked_lm_ids": np.ones((2, 3), "int32")})
     with pytest.raises(KbertError, match="is its discriminator"):
         pair.save(tmp_path / "pair.keras")
     with pytest.raises(KbertError, match="is trained with a generator"):

@@ -212,7 +212,7 @@ def test_a_run_over_only_comments_has_no_next_sentences(made, sources):
 
 
 def test_rows_of_which_tokens_are_to_be_replaced(made):
-    """Of the masked 85% are [MASK], and all others as they were; every real token is asked about."""
+    """Of the masked 85% are [MASK], the others as they were; every real token is asked about."""
     batches = PretrainingBatches(
         *made, **{**SETTINGS, "batch_size": 40}, objective="replaced-token-detection", steps=20
     )
