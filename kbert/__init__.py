@@ -39,6 +39,11 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "objective": "training.losses",
     "adamw": "training.optimizers",
     "SiameseBert": "models.siamese",
+    "ReplacedTokenDetection": "models.electra",
+    "generator_for": "models.electra",
+    "Distillation": "models.distillation",
+    "DistillationBatches": "training.distillation",
+    "keep_layers": "models.keep_layers",
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
     "add_lora": "models.lora",
@@ -78,9 +83,14 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     )
     from kbert.models.deberta import Deberta as Deberta
     from kbert.models.dependency import BertForDependencyParsing as BertForDependencyParsing
+    from kbert.models.distillation import Distillation as Distillation
+    from kbert.models.electra import ElectraForPreTraining as ElectraForPreTraining
+    from kbert.models.electra import ReplacedTokenDetection as ReplacedTokenDetection
+    from kbert.models.electra import generator_for as generator_for
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
     from kbert.models.fine_tuning import freeze as freeze
     from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
+    from kbert.models.keep_layers import keep_layers as keep_layers
     from kbert.models.lora import add_lora as add_lora
     from kbert.models.lora import merge_lora as merge_lora
     from kbert.models.modern_bert import ModernBert as ModernBert
@@ -109,6 +119,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.sizes import SIZES as SIZES
     from kbert.tasks.read import read_task as read_task
     from kbert.text.tokenizer import Tokenizer as Tokenizer
+    from kbert.training.distillation import DistillationBatches as DistillationBatches
     from kbert.training.losses import objective as objective
     from kbert.training.optimizers import adamw as adamw
 

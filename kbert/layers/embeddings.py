@@ -105,6 +105,35 @@ class Embeddings(keras.layers.Layer):
             self.projection.build((None, None, self.embedding_size))
         self.built = True
 
+    def share_tables(self, other: "Embeddings") -> None:
+        """Has the tables and the norm of another layer stand here, too; a projection stays its own.
+
+        From then on they are the same weights: what one is trained to, the other is. Each layer is
+        saved with them.
+
+        Args:
+            other: built, as this one, with tables of the same shapes.
+
+        Example:
+            >>> one, two = Embeddings(9, 4), Embeddings(9, 8, embedding_size=4)
+            >>> one.build(), two.build()
+            (None, None)
+            >>> two.share_tables(one)
+            >>> two.token_table is one.token_table, len(two.weights)
+            (True, 7)
+
+        Source: Clark et al. 2020 (ELECTRA), section 3.2.
+        """
+        tables = ("token_table", "position_table", "segment_table")
+        parts = [(self, other, name) for name in tables if hasattr(self, name)]
+        parts += [(self.layer_norm, other.layer_norm, name) for name in ("gamma", "beta")]
+        for layer, theirs, name in parts:
+            layer._untrack_variable(getattr(layer, name))
+            layer._tracker.unlock()
+            setattr(layer, name, getattr(theirs, name))  # which tracks it
+            layer._tracker.lock()
+            layer._post_track_variable(getattr(layer, name))
+
     def call(self, input_ids, token_type_ids=None, training=None):
         """Looks up and adds.
 

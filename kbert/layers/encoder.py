@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from kbert.layers.attention import SelfAttention
-from kbert.layers.calling import run
+from kbert.layers.calling import computed_again, run
 from kbert.layers.dropout import Dropout
 from kbert.layers.feed_forward import FeedForward
 from kbert.layers.initializers import sub_seed
@@ -183,11 +183,4 @@ def rematerialized(layer: Any, hidden, bias, lengths=None, relative=None, **opti
         # Again outside of all other layers' calls, so by one of its own.
         return layer(hidden, bias=bias, training=True, draws=draws, lengths=lengths, **of_attention)
 
-    if keras.backend.backend() != "torch":
-        return keras.remat(computed)(hidden, *rows)
-    from torch.utils.checkpoint import checkpoint
-
-    # Stopping early is by an exception, whose traceback Keras keeps with all that it refers to.
-    return checkpoint(
-        computed, hidden, *rows, use_reentrant=False, preserve_rng_state=False, early_stop=False
-    )
+    return computed_again(computed, hidden, *rows)

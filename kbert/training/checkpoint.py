@@ -58,7 +58,8 @@ def state_of(model: keras.Model) -> dict[str, Any]:
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     state = {}
-    for index, variable in enumerate(model.variables):
+    # A teacher that is never trained is no part of it.
+    for index, variable in enumerate(getattr(model, "state_variables", model.variables)):
         # A generator's path is numbered by what the process made before it; its name is not.
         seed = variable.name == "seed_generator_state"
         state[f"model.{index:03d}.{variable.name if seed else variable.path}"] = variable
