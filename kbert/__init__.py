@@ -17,6 +17,7 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "SIZES": "sizes",
     "Tokenizer": "text.tokenizer",
     "extend_vocabulary": "models.extend",
+    "trim_vocabulary": "models.trim",
     "load": "formats.load",
     "export_huggingface": "formats.huggingface.export",
     "export_sentence_transformers": "formats.sentence_transformers.export",
@@ -94,6 +95,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.sentence import SentenceBert as SentenceBert
     from kbert.models.siamese import SiameseBert as SiameseBert
     from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
+    from kbert.models.trim import trim_vocabulary as trim_vocabulary
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.classify import TextClassifier as TextClassifier

@@ -25,6 +25,7 @@ frozen.py             which layers are not trained, as a file remembers it
 fine_tuning.py        an encoder is frozen below, or begun anew above
 lora.py               small corrections are trained in an encoder's place
 extend.py             more words for a model that is trained already
+trim.py               only the words that texts use
 export.py             a model -> ONNX, SavedModel
 """
 
