@@ -43,6 +43,13 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
     "add_lora": "models.lora",
+    "quantize": "compression.quantize",
+    "head_importance": "compression.importance",
+    "neuron_importance": "compression.importance",
+    "least_important": "compression.importance",
+    "prune_heads": "compression.prune",
+    "prune_neurons": "compression.prune",
+    "keep_layers": "compression.prune",
     "merge_lora": "models.lora",
     "read_task": "tasks.read",
     "MultipleChoice": "pipelines.choose",
@@ -57,6 +64,13 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
     import kbert.explain as explain  # noqa: F401
+    from kbert.compression.importance import head_importance as head_importance
+    from kbert.compression.importance import least_important as least_important
+    from kbert.compression.importance import neuron_importance as neuron_importance
+    from kbert.compression.prune import keep_layers as keep_layers
+    from kbert.compression.prune import prune_heads as prune_heads
+    from kbert.compression.prune import prune_neurons as prune_neurons
+    from kbert.compression.quantize import quantize as quantize
     from kbert.data.labelled.batches import LabelledBatches as LabelledBatches
     from kbert.data.labelled.examples import Examples as Examples
     from kbert.data.labelled.read_table import read_table as read_table

@@ -145,11 +145,11 @@ class DisentangledSelfAttention(SelfAttention):
         )
 
     def build(self, input_shape):
-        """Makes the projections, for distances D -> 2 D where they have their own."""
+        """Makes the projections, for distances D -> 2 N H where they have their own."""
         super().build(input_shape)
         if not self.share_att_key:
             self.position_query_key = Dense(
-                2 * input_shape[-1],
+                2 * self.num_attention_heads * self.head_size,
                 kernel_initializer=TruncatedNormal(
                     self.initializer_range, seed=sub_seed(self.seed, "position_query_key")
                 ),
@@ -203,15 +203,14 @@ class DisentangledSelfAttention(SelfAttention):
 
     def _of_distances(self, rows, training):
         """Queries and keys of the table's rows: (R, D) -> (R, N, H) each."""
-        size = rows.shape[-1]
+        heads, head_size = self.num_attention_heads, self.head_size
         if self.share_att_key:
-            of_tokens = self.query_key_value
-            kernel, bias = of_tokens.kernel[:, : 2 * size], of_tokens.bias[: 2 * size]
+            of_tokens, width = self.query_key_value, 2 * heads * head_size
+            kernel, bias = of_tokens.kernel[:, :width], of_tokens.bias[:width]
             both = linear(rows, kernel, bias, training=training)
         else:
             both = run(self.position_query_key, rows, training=training)
-        heads = self.num_attention_heads
-        both = ops.reshape(both, (-1, 2, heads, size // heads))
+        both = ops.reshape(both, (-1, 2, heads, head_size))
         return both[:, 0], both[:, 1]
 
 

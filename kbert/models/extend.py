@@ -16,6 +16,7 @@ from kbert.errors import KbertError
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
+from kbert.models.frozen import check_floats
 from kbert.models.lora import check_no_adapters
 from kbert.text.korean.normalize import normalize
 from kbert.text.tokenizer import Tokenizer
@@ -57,6 +58,7 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
         ['[E1]', '국', '##회']
     """
     check_no_adapters(model)
+    check_floats(model, "extend_vocabulary")
     tokenizer = model.tokenizer
     if tokenizer is None or not tokenizer.is_wordpiece:
         raise KbertError("the model has no WordPiece tokenizer, so its vocabulary cannot be longer")

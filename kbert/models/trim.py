@@ -21,6 +21,7 @@ from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
 from kbert.models.extend import with_rows
+from kbert.models.frozen import check_floats
 from kbert.models.lora import check_no_adapters
 from kbert.text.tokenizer import Tokenizer
 from kbert.text.vocabulary import CONTINUATION, numbered
@@ -48,7 +49,8 @@ def trim_vocabulary(
         A model of the same class, with a tokenizer of the shorter vocabulary, not compiled.
 
     Raises:
-        KbertError: if the model has no tokenizer, or has adapters; or texts are none.
+        KbertError: if the model has no tokenizer, or has adapters or weights that are not
+            floats; or texts are none.
 
     Example:
         >>> from kbert import BertForMaskedLM
@@ -63,6 +65,7 @@ def trim_vocabulary(
     Source: Abdaoui et al. 2020, section 3.
     """
     check_no_adapters(model)
+    check_floats(model, "trim_vocabulary")
     tokenizer = model.tokenizer
     if tokenizer is None:
         raise KbertError("the model has no tokenizer, so nobody knows which tokens texts use")
