@@ -1,3 +1,7 @@
+import io
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -132,6 +136,58 @@ def test_the_file_is_as_much_smaller(small, tmp_path):
         quantize(Bert(**wide), weights).save(tmp_path / f"{weights}.keras")
         sizes.append((tmp_path / f"{weights}.keras").stat().st_size)
     assert sizes[0] / sizes[1] > 3.3 and sizes[0] / sizes[2] > 5
+
+
+def changed(path, change) -> None:
+    """Rewrites the weights of a `.keras` file, of which `change(h5)` makes others."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    buffer = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(buffer, "r+") as file:
+        change(file)
+    members["model.weights.h5"] = buffer.getvalue()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+KERNEL = "encoder_layers/encoder_layer/feed_forward/widen/vars"
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"),
+    [
+        (np.zeros((20, 6), "float32"), "0", "do not fit the config"),  # floats in their place
+        (np.zeros((20, 12), "int8"), "0", "do not fit the config"),  # int8 in int4's
+        (np.zeros((20, 6), "int16"), "0", "holds int16"),
+        (np.zeros((20, 6), "uint8"), "0", "holds uint8"),
+        (np.zeros((20, 1), "int8"), "1", "do not fit the config"),  # a scale that is whole
+        (np.full((20, 1), np.nan, "float32"), "1", "NaN or infinity"),
+    ],
+)
+def test_a_file_that_was_tampered_with(small, tmp_path, data, name, message):
+    path = tmp_path / "int4.keras"
+    quantize(Bert(**small), "int4").save(path)
+    changed(path, lambda file: None)
+    kbert.load(path)
+
+    def change(file) -> None:
+        del file[f"{KERNEL}/{name}"]
+        file.create_dataset(f"{KERNEL}/{name}", data=data)
+
+    changed(path, change)
+    with pytest.raises(KbertError, match=message):
+        kbert.load(path)
+
+
+def test_a_file_that_is_cut(small, tmp_path):
+    path = tmp_path / "int4.keras"
+    quantize(Bert(**small), "int4").save(path)
+    whole = path.read_bytes()
+    for share in (0.3, 0.7, 0.99):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(KbertError):
+            kbert.load(path)
 
 
 def test_only_adapters_are_trained_beside_whole_numbers(small, tmp_path):
