@@ -1,14 +1,20 @@
-# Two commands: `make quickstart` trains a small Korean BERT, `make test` runs the tests
-# (`make test-fast` the quick ones, on PyTorch). All do their set-up. README.md has the same in plain pip and python lines, for Windows.
+# Three commands: `make quickstart` trains a small Korean BERT, `make demo` shows what it does in the
+# browser, `make test` runs the tests (`make test-fast` the quick ones, on PyTorch). All do their set-up. README.md has the same in plain pip and python lines, for Windows.
 
 PYTHON ?= python3
 BACKENDS ?= jax tensorflow torch
 SYNC = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)  # macOS's make has none
 
-.PHONY: quickstart test test-fast test-once fast-once fast-backend torture
+.PHONY: quickstart demo test test-fast test-once fast-once fast-backend torture
 
 quickstart: .venv/installed
 	.venv/bin/python recipes/pretrain_ko.py
+
+# With the model that comes with kbert; where there is none, the quickstart trains one first.
+demo: .venv/demo-installed
+	@ls -d kbert/pretrained/kbert-mini-ko* >/dev/null 2>&1 || ls runs/quickstart*/model.keras \
+	  >/dev/null 2>&1 || .venv/bin/python recipes/pretrain_ko.py
+	.venv/bin/python demos/app.py
 
 test: .venv-test/installed
 	.venv-test/bin/python -m ruff check .
@@ -37,6 +43,10 @@ fast-backend:
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install -q -e ".[jax,konlpy]"
+	touch $@
+
+.venv/demo-installed: .venv/installed
+	.venv/bin/python -m pip install -q -e ".[demo]"
 	touch $@
 
 # torch by its exact version, first: a range would let pip take the newest build with CUDA.

@@ -103,7 +103,7 @@ def docstring_sentences() -> list[str]:
     """What the docstrings of Python's standard library say, sentence by sentence."""
     sentences = []
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("**/*.py")):
-        if "packages" in path.parts or "test" in path.parts:
+        if {"site-packages", "test", "tests", "idlelib"} & {*path.parts}:
             continue
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"))

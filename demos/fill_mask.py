@@ -3,108 +3,213 @@
     python demos/fill_mask.py
     python demos/fill_mask.py --model runs/mine/model.keras --port 7860
 
-Without --model it takes the newest runs/quickstart*/model.keras.
+Without --model it takes the model that comes with kbert, or else the newest runs/quickstart*.
 """
 
 import re
-from typing import Literal
+from functools import cache
+from typing import Any, Literal, NamedTuple
 
-from app import NOTE, gr, main, read, refuse, textbox
+import numpy as np
+from drawing import Bar, bars, empty, note, percent
+from models import Models
+from serve import answers, examples, gr, main, read, refuse, textbox
+from texts import Language, say
 
 import kbert
-from kbert.models.base import KbertModel
+from kbert.pipelines.unknown_words import unknown_words
 
-EXAMPLES = [
-    "국회는 [MASK]을 의결한다.",
-    "모든 [MASK] 법 앞에 평등하다.",
-    "이 법은 공포한 [MASK] 시행한다.",
-    "대통령은 법률이 정하는 바에 [MASK] 국군을 통수한다.",
-]
-COLUMNS = ["빈칸", "순위", "낱말", "확률 (%)", "채운 문장"]
-TYPES = ["number", "number", "str", "number", "str"]  # "str" is shown as it is, not as HTML
-WIDTHS = ["12%", "12%", "18%", "16%", "42%"]
+MOST_BLANKS = 8
+TOP = 5
+# What the model at hand answers well is shown, of these: a text, and words that fill it well.
+CANDIDATES = (
+    ("대한민국의 수도는 [MASK]이다.", ("서울",)),
+    ("그는 대학교를 [MASK]하고 회사에 들어갔다.", ("졸업",)),
+    ("겨울이 지나고 따뜻한 [MASK]이 왔다.", ("봄",)),
+    ("영화를 보러 [MASK]에 갔다.", ("극장", "영화관", "서울", "미국")),
+    ("그는 올림픽에서 금메달을 [MASK]했다.", ("획득", "수상", "차지")),
+    ("세종대왕은 [MASK]의 왕이다.", ("조선",)),
+    ("이 노래는 많은 [MASK]을 받았다.", ("사랑", "인기", "관심", "상", "호평")),
+    ("학생들은 [MASK]에서 공부한다.", ("학교", "대학", "도서관")),
+    ("국회는 [MASK]을 의결한다.", ("법률안", "예산안", "법률", "안건")),
+    ("모든 [MASK] 법 앞에 평등하다.", ("국민은", "국민", "사람은")),
+    ("이 법은 공포한 [MASK] 시행한다.", ("날부터", "날")),
+    ("대통령은 법률이 정하는 [MASK]에 의하여 국군을 통수한다.", ("바",)),
+)
+TWO_BLANKS = "대통령은 [MASK] 정하는 바에 [MASK] 국군을 통수한다."
 
 
-def build(model: KbertModel) -> gr.Blocks:
-    pipelines = {
-        glued: kbert.FillMask(model, glued_to_mask=glued) for glued in ("continuation", "word")
-    }
-    longest, mask = model.max_length, pipelines["word"].tokenizer.mask_token
+class Filled(NamedTuple):
+    """The answers to a text, blank by blank.
 
-    def answer(
-        text: str | None,
-        unit: Literal["eojeol", "token"],
-        agree: bool,
-        glued_to_mask: Literal["continuation", "word"],
-    ) -> list[list]:
-        text = read(text)
-        if "[MASK]" not in text:
-            refuse("글에 빈칸이 없습니다. 알아맞힐 자리에 [MASK]라고 적어 주세요.")
+    Attributes:
+        blanks: of each blank, `FillMask`'s answers.
+        together: answers for all blanks at once; none where there is only one.
+        looked_at: of each blank, which words it took most from, and their shares.
+        unknown: words that the vocabulary lacks.
+    """
+
+    blanks: list[list[dict[str, Any]]]
+    together: list[dict[str, Any]]
+    looked_at: list[list[tuple[str, float]]]
+    unknown: list[str]
+
+
+class Filler:
+    """Fills blanks, with either reading of what is glued to them."""
+
+    def __init__(self, model: Any):
+        self.model = model
+        self.pipelines = {
+            glued: kbert.FillMask(model, glued_to_mask=glued) for glued in ("continuation", "word")
+        }
+        self.tokenizer = self.pipelines["word"].tokenizer
+        self.mask = self.tokenizer.mask_token
+
+    def __call__(
+        self,
+        text: str,
+        unit: Literal["eojeol", "token"] = "token",
+        agree: bool = False,
+        glued: Literal["continuation", "word"] = "continuation",
+    ) -> Filled:
+        """Answers a text, in which [MASK] is written for a blank whatever the vocabulary has."""
+        asked = text.replace("[MASK]", self.mask)
+        fill_mask, whole = self.pipelines[glued], unit == "eojeol"
+        found = fill_mask(asked, unit=unit, agree=whole and agree, top_k=TOP)
+        one = asked.count(self.mask) == 1
+        together = [] if one or whole else fill_mask.together(asked, top_k=3)
+        return Filled(
+            [found] if one else found,
+            together,
+            self._looked_at(asked),
+            unknown_words(self.tokenizer, [asked], TOP),
+        )
+
+    def _looked_at(self, text: str) -> list[list[tuple[str, float]]]:
+        """Of each blank the words that it looked at; special tokens and its own are left out."""
+        seen = kbert.explain.attention(self.model, text)
+        special = {*self.tokenizer.special_tokens.values()} - {self.mask}
+        weights = seen.weights.mean(axis=(0, 1))  # (L, L)
+        found = []
+        for place in [i for i, piece in enumerate(seen.pieces) if piece == self.mask]:
+            by_eojeol = np.bincount(seen.eojeol_of, weights[place], len(seen.eojeols))  # (W,)
+            others = [
+                (name, float(by_eojeol[i]))
+                for i, name in enumerate(seen.eojeols)
+                if i != seen.eojeol_of[place] and name not in special
+            ]
+            found.append(sorted(others, key=lambda each: -each[1])[:TOP])
+        return found
+
+
+@cache  # for both languages
+def good_examples(fill: Filler, most: int = 4) -> list[str]:
+    """Texts of `CANDIDATES` that the model fills well; where there are too few, others too."""
+    scored = []
+    for place, (text, wanted) in enumerate(CANDIDATES):
+        try:
+            words = [answer["token_str"] for answer in fill(text).blanks[0]]
+        except kbert.KbertError:  # too long for the model
+            continue
+        ranks = [words.index(word) for word in wanted if word in words]
+        scored.append((min(ranks, default=TOP), place, text))
+    return [text for _, _, text in sorted(scored)[:most]]
+
+
+def draw(filled: Filled, whole: bool, mask: str, language: Language) -> str:
+    """The answers as bars."""
+    parts = []
+    if filled.unknown:
+        parts.append(note(say("unknown_words", language, words=", ".join(filled.unknown))))
+    if filled.together:
+        rows = [
+            Bar(
+                " · ".join(each["token_strs"]),
+                each["score"],
+                percent(each["score"]),
+                each["sequence"],
+            )
+            for each in filled.together
+        ]
+        parts.append(bars(rows, say("together", language)))
+    for number, guesses in enumerate(filled.blanks, 1):
+        best = guesses[0]["score"] if whole and guesses else 1.0
+        rows = [
+            Bar(
+                guess["token_str"],
+                guess["score"] / best if best else 0.0,
+                "" if whole else percent(guess["score"]),
+                guess["sequence"].replace(mask, "[MASK]"),
+            )
+            for guess in guesses
+        ]
+        one = len(filled.blanks) == 1
+        title = say("blank_one", language) if one else say("blank", language, number=number)
+        pieces = any(guess["token_str"].startswith("##") for guess in guesses)
+        below = say("score_note", language) if whole else say("piece_note", language) * pieces
+        parts.append(bars(rows, title, below))
+        looked = filled.looked_at[number - 1]
+        most = max((share for _, share in looked), default=1.0) or 1.0
+        rest = 100 * max(0.0, 1 - sum(share for _, share in looked))
+        rows = [Bar(word, share / most, percent(share)) for word, share in looked]
+        if rows:
+            told = say("looked_at_note", language, rest=rest)
+            parts.append(bars(rows, say("looked_at", language), told))
+    return "".join(parts)
+
+
+def build(models: Models, language: Language) -> None:
+    """The tab."""
+    gr.HTML(note(say("fill_mask_note", language)))
+    fill = models.first(Filler)
+    if fill is None:
+        gr.HTML(empty(say("no_mlm", language)))
+        return
+
+    def answer(text: str | None, unit: str, agree: bool, glued: str) -> str:
+        text = read(text, language)
+        count = text.count("[MASK]")
+        if not count:
+            refuse("no_blank", language)
+        if count > MOST_BLANKS:
+            refuse("too_many_blanks", language, count=count, most=MOST_BLANKS)
         whole = unit == "eojeol"
         if whole and re.search(r"(\w|\[MASK\])\[MASK\]", text):
-            refuse("어절은 띄어 쓴 빈칸에만 채웁니다. [MASK] 앞을 띄우거나 토큰으로 채워 주세요.")
+            refuse("glued_blank", language)
         try:
-            asked = text.replace("[MASK]", mask)
-            answers = pipelines[glued_to_mask](asked, unit=unit, agree=whole and agree)
+            filled = fill(text, unit, agree, glued)
         except kbert.KbertError:  # its message quotes the text
-            refuse(f"이 모델이 읽기에는 너무 긴 글입니다. {longest}토큰 이내로 줄여 주세요.")
-        blanks = [answers] if text.count("[MASK]") == 1 else answers
-        return [
-            [
-                blank,
-                rank,
-                guess["token_str"],
-                # The score of a whole word orders words; as a percentage it would mislead.
-                "" if whole else round(100 * guess["score"], 2),
-                guess["sequence"].replace(mask, "[MASK]"),
-            ]
-            for blank, guesses in enumerate(blanks, 1)
-            for rank, guess in enumerate(guesses, 1)
-        ]
+            refuse("too_long_for_model", language, longest=fill.model.max_length)
+        return draw(filled, whole, fill.mask, language)
 
-    with gr.Blocks(title="빈칸 채우기 · kbert") as app:
-        gr.Markdown(
-            "# 빈칸 채우기\n"
-            "글에서 알아맞힐 자리에 `[MASK]`라고 적으면, 그 자리에 올 말을 모델이 그럴듯한 것부터 "
-            "답합니다. 토큰으로 채우면 확률도 보여 줍니다. `##`로 시작하는 답은 앞말에 붙는 "
-            f"조각입니다. 한 번에 {longest}토큰까지 읽습니다.\n\n{NOTE}"
-        )
-        text = textbox("글", value=EXAMPLES[0])
-        with gr.Row():
+    shown = good_examples(fill)
+    with gr.Row(equal_height=False):
+        with gr.Column():
+            text = textbox("text", language, shown[0] if shown else "")
             unit = gr.Radio(
-                [("어절 (한 조각에서 네 조각까지)", "eojeol"), ("토큰 (한 조각)", "token")],
+                [(say(f"unit_{each}", language), each) for each in ("token", "eojeol")],
                 value="token",
-                label="빈칸에 채울 것",
+                label=say("unit", language),
             )
-            agree = gr.Checkbox(
-                label="조사를 맞추어 쓰기",
-                info="어절을 채울 때 은/는, 이/가, 을/를, 으로/로 따위를 앞말에 맞춥니다.",
-            )
-        glued_to_mask = gr.Radio(
-            [("앞말에 이어지는 조각으로 (##은)", "continuation"), ("새 낱말로 (은)", "word")],
-            value="continuation",
-            label="[MASK]에 붙은 글자를 읽는 법",
-            info="예를 들어 ‘[MASK]은’의 ‘은’입니다. 어절을 채울 때에는 늘 이어지는 조각입니다.",
-        )
-        gr.Examples([[example] for example in EXAMPLES], [text], label="보기")
-        button = gr.Button("빈칸 채우기", variant="primary")
-        table = gr.Dataframe(
-            headers=COLUMNS,
-            datatype=TYPES,
-            column_widths=WIDTHS,
-            label="답",
-            interactive=False,
-            wrap=True,
-        )
-        gr.on(
-            [button.click, text.submit],
-            answer,
-            [text, unit, agree, glued_to_mask],
-            table,
-            api_name="fill_mask",
-        )
-    return app
+            with gr.Accordion(say("more", language), open=False):
+                agree = gr.Checkbox(label=say("agree", language), info=say("agree_info", language))
+                glued = gr.Radio(
+                    [(say(f"glued_{each}", language), each) for each in ("continuation", "word")],
+                    value="continuation",
+                    label=say("glued", language),
+                    info=say("glued_info", language),
+                )
+            button = gr.Button(say("fill_mask_button", language), variant="primary")
+            box = gr.Column()
+        with gr.Column():
+            shown_answer = gr.HTML(empty(say("empty_answer", language)))
+    inputs, outputs = [text, unit, agree, glued], [shown_answer]
+    with box:
+        samples = [[each] for each in [*shown, TWO_BLANKS]]
+        examples(language, samples, [text], answer, inputs, outputs)
+    answers("fill_mask", language, answer, inputs, outputs, [button.click, text.submit])
 
 
 if __name__ == "__main__":
-    main(__doc__.split("\n")[0], build)
+    main(__doc__.split("\n")[0], [("fill_mask", build)])

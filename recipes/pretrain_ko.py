@@ -150,6 +150,7 @@ def pretrain(
         warmup_steps=arguments.warmup_steps,
         weight_decay=arguments.weight_decay,
         micro_batches=arguments.micro_batches,
+        decay_steps=arguments.decay_steps,
     )
     budget = (
         TimeBudget(3600 * arguments.hours, arguments.learning_rate) if arguments.hours else None

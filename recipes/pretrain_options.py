@@ -20,10 +20,10 @@ FIXED = (
     "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
     "objective masking mask_rate weights unpaired init precision remat hours num_hidden_layers "
     "hidden_size num_attention_heads intermediate_size embedding_size num_hidden_groups negatives "
-    "ngram"
+    "ngram decay_steps"
 ).split()
 # What a run has that was begun before there was such a setting.
-SINCE = {"num_hidden_groups": None, "negatives": "random", "ngram": 1}
+SINCE = {"num_hidden_groups": None, "negatives": "random", "ngram": 1, "decay_steps": None}
 
 SIZE_OPTIONS = (
     "num_hidden_layers hidden_size num_attention_heads intermediate_size embedding_size "
@@ -38,6 +38,7 @@ LEAST = {
     "vocab_size": 1,
     "micro_batches": 1,
     "ngram": 1,
+    "decay_steps": 1,
     "warmup_steps": 0,
     "save_every": 1,
     "evaluate_every": 1,
@@ -124,6 +125,12 @@ def parse_arguments() -> argparse.Namespace:
     add("--micro-batches", type=int, default=1, help="parts of a step, for memory")
     add("--learning-rate", type=float)
     add("--warmup-steps", type=int, help="default: a tenth of the steps, to a limit")
+    add(
+        "--decay-steps",
+        type=int,
+        help="of the last, in which the rate falls; it stays at its peak before (ModernBERT). "
+        "Default: it falls from the warm-up on",
+    )
     add("--weight-decay", type=float)
     add("--seed", type=int, default=0)
 
@@ -147,8 +154,9 @@ def parse_arguments() -> argparse.Namespace:
     if arguments.hours is not None:
         if not 0 < arguments.hours < math.inf:
             parser.error(f"--hours is a number above 0, not {arguments.hours}")
-        if arguments.stages or arguments.steps is not None or arguments.warmup_steps is not None:
-            parser.error("--hours stands for --steps, --stages and --warmup-steps")
+        in_steps = (arguments.steps, arguments.warmup_steps, arguments.decay_steps)
+        if arguments.stages or any(each is not None for each in in_steps):
+            parser.error("--hours stands for --steps, --stages, --warmup-steps and --decay-steps")
         arguments.steps, arguments.warmup_steps = MOST_STEPS, 0
     if arguments.init and any(getattr(arguments, name) for name in SIZE_OPTIONS):
         parser.error("--init brings its own size: leave the options of the size out")
@@ -186,6 +194,12 @@ def parse_arguments() -> argparse.Namespace:
     arguments.steps = sum(steps for _, _, steps in arguments.stages)
     if fitting_warmup:  # a short run that only warms up learns nothing
         arguments.warmup_steps = min(arguments.warmup_steps, arguments.steps // 10)
+    decay_steps = arguments.decay_steps
+    if decay_steps is not None and arguments.warmup_steps + decay_steps > arguments.steps:
+        parser.error(
+            f"--warmup-steps {arguments.warmup_steps} and --decay-steps {decay_steps} "
+            f"are more than the {arguments.steps:,} steps of the run"
+        )
     arguments.out = arguments.out or str(next_folder("runs/quickstart"))
     return arguments
 

@@ -134,7 +134,8 @@ def finish(
         numbers = scores[name]["spearman"]
         spread = f" ± {100 * np.std(numbers, ddof=1):.1f}" if len(numbers) > 1 else ""
         mean = shown("spearman", float(np.mean(numbers)))
-        screen.print(f"\n{name}, {len(numbers)} seeds: spearman {mean}{spread}\n")
+        seeds = f"{len(numbers)} seed{'s' if len(numbers) > 1 else ''}"
+        screen.print(f"\n{name}, {seeds}: spearman {mean}{spread}\n")
         screen.print(comparison({f"{arguments.model}, seed {seed}": evaluation}))
     call = f"import kbert; print(kbert.load({str(path)!r}).embedding_size)"
     screen.print(f"\nThe model is {path}. To go on:\n  {command('python', '-c', call)}")

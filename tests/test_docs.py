@@ -224,13 +224,25 @@ def test_numbers_are_written_by_symbol(tmp_path, pointer, mended):
 # Links.
 
 
+def anchors(page: Path) -> set[str]:
+    """What links into a page may name: its headings, as GitHub spells them."""
+    headings = re.findall(r"^#+ (.*)", outside_fences(page.read_text(encoding="utf-8")), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_relative_links_lead_to_files(page):
+def test_relative_links_lead_to_files_and_headings(page):
     text = outside_fences(page.read_text(encoding="utf-8"))
-    targets = [link.partition("#")[0] for link in _LINK.findall(text)]
-    local = [target for target in targets if target and ":" not in target]
-    missing = [target for target in local if not (page.parent / target).exists()]
+    links = [link.partition("#")[::2] for link in _LINK.findall(text) if ":" not in link]
+    missing = [target for target, _ in links if not (page.parent / target).exists()]
     assert not missing, f"{page_id(page)} links to what is not there: {missing}"
+    strange = [
+        f"{target}#{anchor}"
+        for target, anchor in links
+        for file in [page.parent / target if target else page]
+        if anchor and file.suffix == ".md" and anchor not in anchors(file)
+    ]
+    assert not strange, f"{page_id(page)} links to headings that are not there: {strange}"
 
 
 # A page and the same page in Korean say the same.
@@ -242,16 +254,26 @@ TRANSLATED = {
 in_korean = pytest.mark.parametrize("path", TRANSLATED, ids=page_id)
 
 
-def heading_levels(text: str) -> list[int]:
-    return [len(marks) for marks in re.findall(r"^(#+) ", outside_fences(text), re.MULTILINE)]
+def headings(text: str) -> list[tuple[str, str]]:
+    """The level of each heading, and its number where it has one: ("##", "7")."""
+    return re.findall(r"^(#+) (?:(\d+)\. )?", outside_fences(text), re.MULTILINE)
 
 
 @in_korean
 def test_a_page_in_korean_has_the_same_headings(path):
     korean, english = (
-        heading_levels(each.read_text(encoding="utf-8")) for each in (path, TRANSLATED[path])
+        headings(each.read_text(encoding="utf-8")) for each in (path, TRANSLATED[path])
     )
-    assert english == korean, "the levels of the headings, in order, differ"
+    assert english == korean, "the levels and numbers of the headings, in order, differ"
+
+
+@in_korean
+def test_a_page_in_korean_points_at_the_same_code(path):
+    korean, english = (
+        [pointer[:2] for pointer in POINTER.findall(each.read_text(encoding="utf-8"))]
+        for each in (path, TRANSLATED[path])
+    )
+    assert english == korean
 
 
 @in_korean

@@ -60,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"backend", "text", "layers"},
     "training": {"backend"},
     "compression": {"backend", "layers", "models", "training"},
-    "formats": {"backend", "text", "layers", "models"},
+    "formats": {"backend", "text", "layers", "models", "pretrained"},
     "search": set(),
     "pipelines": {"backend", "text", "models", "search"},
     "explain": {"text", "models", "data.pretraining"},

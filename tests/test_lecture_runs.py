@@ -1,10 +1,10 @@
 """What docs/lecture.md points at is what runs: each line of code that it names, in ordinary use.
 
 Ordinary use is a walk of plain calls, small but whole: text to vocabulary to model (with sentence
-pairs; with whole words; left to right, from the model before); then a model is loaded, asked and
-looked into, and other heads are put on. It is taken on PyTorch, which runs the layers' lines at
-every call. A constant counts as it stands; of a function some line must run, and of a class some
-line of a method.
+pairs; with whole words; left to right, from the model before); then a model is loaded, asked,
+fine-tuned and looked into, and other heads are put on. It is taken on PyTorch, which runs the
+layers' lines at every call. A constant counts as it stands; of a function some line must run, and
+of a class some line of a method.
 """
 
 import ast
@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 
 import kbert
+from kbert.data.pretraining.sentence_pairs import plan_pairs
+from kbert.data.shards.shards import encode_documents
 from kbert.sizes.cost import cost
 from tests.conftest import SENTENCES
 from tests.recipe_runs import recipe_main
@@ -47,6 +49,8 @@ def walk(corpus: Path, monkeypatch) -> None:
     tokenizer = model.tokenizer
     tokenizer(SENTENCES * 100, SENTENCES * 100, max_length=24)
     tokenizer(" ".join(SENTENCES), max_length=24, stride=4)
+    shard = encode_documents([SENTENCES] * 2, tokenizer)
+    plan_pairs(shard, 24, np.random.default_rng(0), negatives="swapped")
     kbert.FillMask(model)("대한민국의 [MASK]에게 있고")
     kbert.NextSentence(model)(*SENTENCES[:2])
     rows = tokenizer(SENTENCES, max_length=24)
@@ -56,10 +60,32 @@ def walk(corpus: Path, monkeypatch) -> None:
     kbert.Bert(attention_window=4, **size)(rows)
     kbert.Bert(num_hidden_groups=1, **size)(rows)
     kbert.ModernBert(**size)(rows)
+    kbert.Deberta(position_buckets=16, **size)(rows)
+    kbert.Bert(block_size=2, num_random_blocks=0, **size)(rows)
     kbert.BertForNextSentencePrediction(**size)(rows)
-    kbert.BertForSequenceClassification(labels=["부정", "긍정"], **size)(rows)
-    kbert.BertForTokenClassification(labels=["O", "B-PS"], **size)(rows)
-    kbert.BertForQuestionAnswering(**size)(rows)
+    choices = {name: each[None] for name, each in rows.items()}  # (B, C, L)
+    kbert.BertForMultipleChoice(**size)(choices)
+    tagger = kbert.BertForTokenClassification(labels=["O", "B-PS"], **size)
+    reader = kbert.BertForQuestionAnswering(**size)
+    tagger.tokenizer = reader.tokenizer = tokenizer
+    kbert.TokenClassifier(tagger)(SENTENCES[0])
+    kbert.QuestionAnswering(reader)("대한민국은?", SENTENCES[0])
+
+    labelled = (SENTENCES, ["나라", "국민"] * 3)
+    classifier = kbert.load(
+        first / "model.keras", task="sequence-classification", labels=["나라", "국민"]
+    )
+    batches = kbert.LabelledBatches(labelled, classifier, batch_size=3)
+    classifier.compile(kbert.adamw(1e-3, batches.steps), **kbert.objective(classifier))
+    keep = kbert.KeepBest(labelled, evaluations=1, say=str)
+    classifier.fit(batches, shuffle=False, callbacks=[keep], verbose=0)
+    kbert.add_lora(classifier, rank=2)
+    kbert.features(model, SENTENCES[0], layers=(-1,))
+
+    kbert.explain.attention(model, SENTENCES[0]).what_it_looks_at(0)
+    kbert.explain.neuron_view(model, SENTENCES[0], layer=0, head=0, token=1)
+    kbert.explain.contextual(model, "국", SENTENCES[:2])
+    kbert.explain.attributions(model, "대한민국의 [MASK]에게 있고")
     cost(**size, batch_size=4, length=24)
 
     pairs = rows["input_ids"][:4].reshape(2, 2, -1)
@@ -68,6 +94,10 @@ def walk(corpus: Path, monkeypatch) -> None:
     siamese = kbert.SiameseBert(sentences, "cosine")
     siamese.compile(kbert.adamw(1e-3, 1), **kbert.objective(siamese))
     siamese.train_on_batch(pairs, np.array([5.0, 0.0]))
+    sentences.tokenizer = tokenizer
+    kbert.SentenceEncoder(sentences).search(SENTENCES[0], SENTENCES, top_k=2)
+    words = kbert.WordVectors(sentences)
+    words.most_similar(words.words[:2], words.words[2])
 
 
 def lines_run(walk) -> dict[str, set[int]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.once import needs_backend
-from tests.test_docs import FENCED, PAGES, page_id
+from tests.test_docs import FENCED, PAGES, TRANSLATED, page_id
 
 
 def sessions(page: Path) -> doctest.DocTest:
@@ -24,9 +24,12 @@ def sessions(page: Path) -> doctest.DocTest:
 
 
 def parameters() -> list:
-    """The sessions of every page that has some; `once` where they use no Keras."""
+    """The sessions of every page that has some; `once` where they use no Keras.
+
+    A page in Korean has the code of the English one, which is held by test_docs.
+    """
     every = []
-    for test in map(sessions, PAGES):
+    for test in map(sessions, (page for page in PAGES if page not in TRANSLATED)):
         source = "".join(example.source for example in test.examples)
         marks = () if needs_backend(source) else pytest.mark.once
         every += [pytest.param(test, id=test.name, marks=marks)] if source else []

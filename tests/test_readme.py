@@ -18,6 +18,13 @@ SHOWN = {
     "docs/use.md": ["'label'", "'sequence'", "2, 2", "'model.safetensors': "],
     "docs/finetuning.md": [r"\['긍정', '부정'\]", "the list, row 2", "accuracy"],
     "docs/sentence-vectors.md": [r"\[\[1\.", r"\nmean\n", "spearman", "길이 젖는다|날이 맑다"],
+    "docs/search.md": [
+        r"\n-?[01]\.\d{3} .+ -> .+\.\n",
+        r"\(3, 12\) \[\[",
+        r"SentenceIndex\('faq.index': 3 vectors of 12 numbers, float32\)",
+        r"'id': '(배송|환불|암호)'",
+        r"\[\('\w+', ",
+    ],
     "docs/pretraining.md": [],
     "docs/explain.md": [
         r"'\[MASK\]', '\[SEP\]'\] \[0 1",
@@ -27,7 +34,8 @@ SHOWN = {
 }
 SHOWN |= {
     page.replace("docs/", "docs/ko/"): SHOWN[page]
-    for page in ("docs/use.md", "docs/finetuning.md", "docs/explain.md", "docs/sentence-vectors.md")
+    for page in SHOWN
+    if page.startswith("docs/") and page != "docs/pretraining.md"
 }
 
 

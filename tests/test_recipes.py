@@ -312,6 +312,8 @@ def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
         (["--objective", "causal", "--mask-rate", "0.3"], "causal masks nothing"),
         (["--objective", "causal", "--ngram", "3"], "causal masks nothing"),
         (["--objective", "masked-lm", "--negatives", "swapped"], "has no pairs"),
+        (["--hours", "1", "--decay-steps", "9"], "--hours stands for"),
+        (["--steps", "9", "--decay-steps", "10"], "are more than the 9 steps of the run"),
         (["--ngram", "0"], "--ngram is a number from 1, not 0"),
         (["--init", "model.keras", "--vocab", "vocab.txt"], "--init brings its own vocabulary"),
         (["--heldout", "a/wiki.txt", "b/wiki.txt.xz"], "has 2 files whose name is wiki"),

@@ -16,6 +16,7 @@ from kbert.formats.sentence_transformers.load import (
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
 from kbert.models.bert_with_head import check_labels
+from kbert.pretrained import bundled_model
 
 _log = logging.getLogger("kbert")
 
@@ -38,8 +39,9 @@ def load(
     for.
 
     Args:
-        source: a `.keras` file that kbert saved; or a Hugging Face checkpoint: a folder, or a
-            name on the Hub, as "klue/bert-base" or "bert-base-multilingual-cased". A folder of
+        source: the name of a model that comes with kbert (`kbert/pretrained/`); a `.keras` file
+            that kbert saved; or a Hugging Face checkpoint: a folder, or a name on the Hub, as
+            "klue/bert-base" or "bert-base-multilingual-cased". A folder of
             sentence-transformers', as of "jhgan/ko-sroberta-multitask", is a `SentenceBert`.
         task: a name of `kbert.models.TASKS`, as "encoder", "masked-lm" or
             "sequence-classification"; None means the model as it was saved.
@@ -82,7 +84,10 @@ def load(
     if seed is not None:
         seed = whole_number("seed", seed, 0)
     path, folder = Path(source), None
-    if path.is_dir():
+    bundled = bundled_model(str(source))
+    if bundled is not None:
+        path = bundled
+    elif path.is_dir():
         folder = path
     elif path.suffix != ".keras" and is_hub_name(str(source)) and not path.exists():
         folder = fetch_checkpoint(str(source), revision, allow_pickle=allow_pickle)
@@ -95,6 +100,8 @@ def load(
             model, report = load_huggingface(folder, task, **asked)
     elif path.suffix == ".keras":
         model = load_keras_file(path, seed=seed)
+        if bundled is not None:  # its weights are float16 to be small, not to compute with
+            model = model.with_settings(dtype="float32")
         model, report = with_task(model, task, labels, problem_type=problem_type)
     else:
         raise KbertError(

@@ -187,10 +187,10 @@ class DisentangledSelfAttention(SelfAttention):
         query = query / math.sqrt(3)
         rows, places = relative
         rows = run(self.position_dropout, rows, training=training, draw=for_positions)
-        queries, keys = self._of_distances(rows, training)  # (R, N, H)
+        queries, keys = self._of_distances(rows, training)  # (R, N H)
         scale = 1 / math.sqrt(query.shape[-1])  # before products, which could be too large
         queries = ops.take(queries * scale / math.sqrt(3), places[1:], axis=0)
-        keys = ops.take(keys * scale, ops.flip(places[:-1]), axis=0)  # (2 L, N, H)
+        keys = ops.take(keys * scale, ops.flip(places[:-1]), axis=0)  # (2 L, N H)
         to_distances = _shifted(query, keys)  # (N, B, L, L): query, key
         from_distances = _shifted(key, queries)  # (N, B, L, L): key, query
         both = ops.swapaxes(to_distances + ops.swapaxes(from_distances, 2, 3), 0, 1)
@@ -202,16 +202,15 @@ class DisentangledSelfAttention(SelfAttention):
         return self.dropout.draw(), self.position_dropout.draw()
 
     def _of_distances(self, rows, training):
-        """Queries and keys of the table's rows: (R, D) -> (R, N, H) each."""
-        heads, head_size = self.num_attention_heads, self.head_size
+        """Queries and keys of the table's rows, (R, N H) each."""
+        width = self.num_attention_heads * self.head_size
         if self.share_att_key:
-            of_tokens, width = self.query_key_value, 2 * heads * head_size
-            kernel, bias = of_tokens.kernel[:, :width], of_tokens.bias[:width]
+            of_tokens = self.query_key_value
+            kernel, bias = of_tokens.kernel[:, : 2 * width], of_tokens.bias[: 2 * width]
             both = linear(rows, kernel, bias, training=training)
         else:
             both = run(self.position_query_key, rows, training=training)
-        both = ops.reshape(both, (-1, 2, heads, head_size))
-        return both[:, 0], both[:, 1]
+        return both[:, :width], both[:, width:]
 
 
 def _shifted(vectors, by_distance):
@@ -222,11 +221,12 @@ def _shifted(vectors, by_distance):
 
     Args:
         vectors: (B, L, N, H).
-        by_distance: (2 L, N, H), of which number L - 1 + t belongs to j = i + t.
+        by_distance: (2 L, N H), of which number L - 1 + t belongs to j = i + t.
     """
     length, heads, head_size = vectors.shape[1:]
     length = length or ops.shape(vectors)[1]
     rows = ops.reshape(ops.transpose(vectors, (2, 0, 1, 3)), (heads, -1, head_size))  # (N, B L, H)
+    by_distance = ops.reshape(by_distance, (-1, heads, head_size))
     products = ops.matmul(rows, ops.transpose(by_distance, (1, 2, 0)))  # (N, B L, 2 L)
     flat = ops.reshape(products, (heads, -1, 2 * length * length))[
         :, :, length - 1 : length - 1 + length * (2 * length - 1)

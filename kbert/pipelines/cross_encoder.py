@@ -10,6 +10,7 @@ import numpy as np
 
 from kbert.errors import KbertError, whole_number
 from kbert.models.base import KbertModel
+from kbert.models.classification import BertForSequenceClassification
 from kbert.pipelines.classify import TextClassifier
 from kbert.pipelines.encode import BATCH_SIZE, text_list
 
@@ -37,6 +38,11 @@ class CrossEncoder:
     """
 
     def __init__(self, model: KbertModel, label: str | None = None):
+        if not isinstance(model, BertForSequenceClassification):
+            raise KbertError(
+                "CrossEncoder takes a BertForSequenceClassification of pairs, and got a "
+                f"{type(model).__name__}; two texts' vectors are compared by a SentenceEncoder"
+            )
         self._classifier = TextClassifier(model)
         labels = self._classifier.model.labels
         if label is None and len(labels) > 2:

@@ -5,6 +5,7 @@ Source: Reimers and Gurevych 2019, "Sentence-BERT: Sentence Embeddings using Sia
 """
 
 import logging
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any, Literal
 
@@ -281,9 +282,11 @@ def joined(vectors: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> np.n
 
 
 def _are_texts(given: Any) -> bool:
-    if isinstance(given, str):
-        return True
-    return isinstance(given, list | tuple) and (not given or isinstance(given[0], str))
+    """Whether it is a text or a collection of texts (a column of pandas, too), not of vectors."""
+    if isinstance(given, str) or not isinstance(given, Collection):
+        return isinstance(given, str)
+    first = next(iter(given), None)
+    return isinstance(first, str) or (first is None and not isinstance(given, np.ndarray))
 
 
 def _hit(index: int, score: float, texts: Any, ids: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Shapes: W words, D numbers of a vector, L length.
 Source: Mikolov et al. 2013, "Linguistic Regularities in Continuous Space Word Representations".
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,8 +40,8 @@ class WordVectors:
         vectors: (W, D) float32.
 
     Raises:
-        KbertError: if the model has no tokenizer, a word is empty, or the template has not one
-            `{}`.
+        KbertError: if the model has no tokenizer, a word is empty or its pieces are not in the
+            vocabulary, or the template has not one `{}`.
 
     Example:
         >>> from kbert import SIZES, Bert, Tokenizer
@@ -57,7 +56,7 @@ class WordVectors:
     def __init__(
         self,
         model: KbertModel,
-        words: Sequence[str] | None = None,
+        words: str | list[str] | None = None,
         *,
         contextual: bool = False,
         template: str = _PLACE,
@@ -70,9 +69,7 @@ class WordVectors:
         self._bert: Any = bert
         self._tokenizer, self._template = tokenizer_of(model), template
         self._contextual = contextual
-        self.words = (
-            whole_words(self._tokenizer) if words is None else text_list("words", list(words))
-        )
+        self.words = whole_words(self._tokenizer) if words is None else text_list("words", words)
         self._places = {word: i for i, word in reversed([*enumerate(self.words)])}
         self.vectors = self._vectors_of(self.words)
         self._units = unit(self.vectors)
@@ -81,7 +78,7 @@ class WordVectors:
         """A word's vector, (D,); of any word, also of one that is not among `words`.
 
         Raises:
-            KbertError: if it is empty.
+            KbertError: if it is empty, or the vocabulary does not know it.
         """
         if word in self._places:
             return self.vectors[self._places[word]]
@@ -110,7 +107,8 @@ class WordVectors:
             (word, cosine), the nearest first.
 
         Raises:
-            KbertError: if there is no word, or `top_k` is less than 1.
+            KbertError: if there is no word, the vocabulary does not know one, or `top_k` is less
+                than 1.
 
         Source: Mikolov et al. 2013, section 4 (the vector offset method).
         """
@@ -134,8 +132,8 @@ class WordVectors:
     def _in_table(self, words: list[str]) -> np.ndarray:
         table = ops.convert_to_numpy(ops.cast(self._bert.embeddings.token_table, "float32"))
         ids, starts = self._tokenizer.encode_flat(words)
+        _check_words(words, np.split(ids, starts[1:-1]) if words else [], self._tokenizer)
         counts = np.diff(starts)
-        _check_words(words, counts)
         sums = np.add.reduceat(table[ids], starts[:-1], axis=0) if words else table[:0]
         return (sums / counts[:, None]).astype(np.float32)
 
@@ -152,7 +150,8 @@ class WordVectors:
             (window.offsets[:, 0] < start + len(word)) & (window.offsets[:, 1] > start)  # (L,)
             for word, window in zip(words, windows, strict=True)
         ]
-        _check_words(words, np.array([places.sum() for places in touched]))
+        pieces = [w.row["input_ids"][places] for w, places in zip(windows, touched, strict=True)]
+        _check_words(words, pieces, self._tokenizer)
 
         def answer(states: Any, indices: list[int]) -> list[np.ndarray]:
             means = []
@@ -181,7 +180,10 @@ def whole_words(tokenizer: Tokenizer) -> list[str]:
     ]
 
 
-def _check_words(words: list[str], counts: np.ndarray) -> None:
-    if not counts.all():
-        place = int(np.argmin(counts))
-        raise KbertError(f"word {place} of {len(words)} is empty: {words[place]!r:.80}")
+def _check_words(words: list[str], pieces: list[np.ndarray], tokenizer: Tokenizer) -> None:
+    """Whether each word has pieces, and the vocabulary all of them."""
+    for place, (word, ids) in enumerate(zip(words, pieces, strict=True)):
+        if not len(ids):
+            raise KbertError(f"word {place} of {len(words)} is empty: {word!r:.80}")
+        if tokenizer.unk_id in ids:
+            raise KbertError(f"the vocabulary does not know {word!r:.80}: it has no vector")

@@ -150,6 +150,10 @@ class SentenceIndex:
                 empty, texts and ids are not as many, or the model gives NaN. What was done before
                 is kept.
         """
+        if not hasattr(encoder, "fingerprint"):
+            raise KbertError(
+                f"encoder is a kbert.SentenceEncoder(model), not a {type(encoder).__name__}"
+            )
         columns = {"texts": texts} if ids is None else {"texts": texts, "ids": ids}
         _check_lists(columns)
         build_index(

@@ -81,13 +81,14 @@ def build_index(
     with locked(folder):
         finished, sizes, done = _begin(folder, plan)
         if finished or done:
-            _skip(folder, iterators, sizes, done)
+            _skip(folder, iterators, done)
         if finished:
             if _take(iterators, 1, done):
                 raise KbertError(
                     f"{folder} is an index of {done:,}, and there are more now: build the new one "
                     "in another folder"
                 )
+            (folder / PROGRESS).unlink(missing_ok=True)  # it was killed at the very end
             return
         for start, count, part in _steps(iterators, done, total):
             given = vectors_of(start, count, part.get("texts", []))
@@ -169,9 +170,7 @@ def _cut(path: Path, size: int) -> None:
             file.truncate(size)
 
 
-def _skip(
-    folder: Path, iterators: dict[str, Iterator[str]], sizes: dict[str, int], done: int
-) -> None:
+def _skip(folder: Path, iterators: dict[str, Iterator[str]], done: int) -> None:
     """Passes over what is done, if it is the same."""
     stored = {
         name: Strings(folder / f"{name}.bin", folder / f"{name}.starts.bin", done)

@@ -129,8 +129,10 @@ def checked(name: str, vectors: Any, dimension: int, first: int = 0) -> np.ndarr
     try:
         array = np.asarray(vectors)
     except ValueError as error:
-        raise KbertError(f"{name} is no array of vectors ({error})") from None
+        raise KbertError(f"{name} is no array of vectors, (N, {dimension}): {error}") from None
     array = array[None] if array.ndim == 1 else array
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise KbertError(f"{name} is no array of vectors, (N, {dimension}): {vectors!r:.80}")
     made = decoded(array, dimension)
     wrong = np.flatnonzero(~np.isfinite(made).all(axis=1))
     if len(wrong):

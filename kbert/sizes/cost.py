@@ -244,8 +244,9 @@ def cost(
         raise KbertError(f"weights are one of {', '.join(get_args(Weights))}, not {weights!r:.80}")
 
     wide = 3 if modern else 2  # I, in the matrices of a feed-forward network
-    has_projection = e != d or num_hidden_groups is not None
     tables_flops, batch_flops = 0, 0  # of a token; of all rows together
+    has_projection = architecture == "bert" and (e != d or num_hidden_groups is not None)
+    taken_again = 0  # weights, by layers that share them
     if modern:
         types = alternating(num_hidden_layers) if layer_types is None else layer_types
         windows = [None if kind == FULL else local_attention // 2 for kind in types]
@@ -263,7 +264,9 @@ def cost(
         tables += (e * d + d) if has_projection else 0
         layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
         heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
-        parameters = tables + groups * inner_group_num * layer + heads
+        own_layers = groups * inner_group_num
+        parameters = tables + own_layers * layer + heads
+        taken_again = (len(windows) - own_layers) * layer
         tables_flops = 2 * e * d if has_projection else 0
     keys = [_keys(window, length) for window in windows]
     if architecture == "bert" and block_size is not None:
@@ -275,15 +278,17 @@ def cost(
     forward = batch_flops + batch_size * of_row
 
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
-    each = 4 if precision == "float32" else 4 + 2
-    own_keys = by_distance and not share_att_key
-    layer = [(3 * d, d), (d, d), ((wide - 1) * i, d), (d, i), *([(2 * d, d)] if own_keys else [])]
-    matrices = [(v, e), *([(d, e)] if architecture == "bert" and has_projection else [])]
-    matrices += layer * (groups * inner_group_num if architecture == "bert" else num_hidden_layers)
-    in_file = each * parameters
+    # The 16-bit copy that a product takes is made anew where a layer has its turn again.
+    copies = 0 if precision == "float32" else 2 * (parameters + taken_again)
+    stored = 0  # bytes of whole numbers, less those of floats
     if weights != "float32":
-        in_file -= sum(each * rows * size for rows, size in matrices)
-        in_file += sum(_bytes_of_whole(rows, size, weights) for rows, size in matrices)
+        layer = [(3 * d, d), (d, d), ((wide - 1) * i, d), (d, i)]
+        layer += [(2 * d, d)] if by_distance and not share_att_key else []
+        layers = groups * inner_group_num if architecture == "bert" else num_hidden_layers
+        matrices = [(v, e), *([(d, e)] if has_projection else []), *(layer * layers)]
+        stored = sum(
+            _bytes_of_whole(*matrix, weights) - 4 * math.prod(matrix) for matrix in matrices
+        )
     logits = 4 * batch_size * masked * v
     in_inference, in_training = (1, 2) if precision == "float32" else (2, 2.5)
     tokens = batch_size * length
@@ -293,26 +298,37 @@ def cost(
         if by_distance:
             kept[-1] += b * n * k  # the bias
         if k < length:  # in three blocks, or in five
-            kept[-1] += b * (4 if block_size is None else 8) * d  # keys and values
+            blocks = 4 if block_size is None else 8
+            kept[-1] += b * (2 if modern else blocks) * d  # keys and values, beside all of them
         if attention_probs_dropout_prob > 0 and k <= _WEIGHTS_KEPT:
             kept[-1] += n * k * (4 + 1 + b)  # weights, which are dropped, what is left
+            # The formula keeps divided queries where a kernel keeps its context; a ModernBERT's
+            # turned queries stand nowhere else.
+            kept[-1] -= b * d if modern else 0
         else:
             of_bias = b * k if k < length and block_size is None else 0
             kept[-1] += 4 * n + of_bias  # logarithms of sums; the bias of each query
     layers = len(kept) * b * d + max(kept) if remat else sum(kept)
     kept_by_embeddings = 4 * e + (e if hidden_dropout_prob > 0 else 0)
+    kept_by_embeddings += b * e if has_projection else 0
     kept_by_heads = masked * (b * d + (2 * b + 4) * e)  # gathered; gelu's, norm's input and output
-    activations = tokens * (kept_by_embeddings + layers + b * d) + batch_size * kept_by_heads
+    # What the last layer gives. ModernBERT norms it, too, and its first layer has a norm less.
+    last = 0 if modern else b * d
+    activations = tokens * (kept_by_embeddings + layers + last) + batch_size * kept_by_heads
     return Cost(
         tokens=tokens,
         parameters=parameters,
         forward_flops=forward,
         training_flops=3 * forward,
         inference_memory=Memory(
-            in_file, 0, 0, tokens * (3 * d + wide * i) * b, in_inference * logits
+            4 * parameters + copies + stored,
+            0,
+            0,
+            tokens * (3 * d + wide * i) * b,
+            in_inference * logits,
         ),
         training_memory=Memory(
-            each * parameters,
+            4 * parameters + copies,
             4 * parameters,
             8 * parameters,
             activations,
@@ -368,9 +384,9 @@ def _kept_by_layer(d: int, i: int, b: int, dropout: bool, modern: bool) -> int:
 
     For the products: its input, Q, K, V, the context, the first norm's output (6 D), and gelu's
     input and output (2 I). For the two norms: their inputs, in float32, with mean and deviation.
-    ModernBERT's has a norm's output more, and Q and K before and after they are turned; and the
-    gate beside gelu's input and output, and what the gate lets through (4 I).
+    ModernBERT's has Q and K before and after they are turned (8 D), and the gate beside gelu's
+    input and output, and what the gate lets through (4 I).
     """
-    products = 9 * d + 4 * i if modern else 6 * d + 2 * i
+    products = 8 * d + 4 * i if modern else 6 * d + 2 * i
     dropped = (d + i if modern else 2 * d) if dropout else 0
     return b * products + 4 * (2 * d) + 4 * 4 + dropped

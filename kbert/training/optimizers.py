@@ -101,6 +101,56 @@ class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @keras.saving.register_keras_serializable("kbert")
+class WarmupStableDecay(LinearWarmupDecay):
+    """A learning rate that rises to its peak, stays there, and falls to 0 in the last steps.
+
+        rate = peak (1 - sqrt(steps of falling so far / decay_steps))        at the end
+
+    While it stays nobody has to know when the training will end: more text can be added, and each
+    end takes only its own steps of falling.
+
+    Args:
+        peak: the highest rate, reached after `warmup_steps`.
+        warmup_steps: as for `LinearWarmupDecay`.
+        total_steps: likewise.
+        decay_steps: of those, the last, in which it falls.
+        micro_batches: likewise.
+
+    Example:
+        >>> rate = WarmupStableDecay(1.0, warmup_steps=2, total_steps=8, decay_steps=4)
+        >>> [round(float(rate(step)), 2) for step in range(8)]
+        [0.5, 1.0, 1.0, 1.0, 1.0, 0.5, 0.29, 0.13]
+
+    Source: Warner et al. 2024 (ModernBERT), section 2.2.3; Hägele et al. 2024, "Scaling Laws and
+    Compute-Optimal Training Beyond Fixed Training Durations", for the square root.
+    """
+
+    def __init__(
+        self,
+        peak: float,
+        warmup_steps: int,
+        total_steps: int,
+        decay_steps: int,
+        micro_batches: int = 1,
+    ):
+        super().__init__(peak, warmup_steps, total_steps, micro_batches)
+        self.decay_steps = decay_steps
+
+    def __call__(self, step):
+        """The rate of an iteration, counted from 0."""
+        if self.micro_batches > 1:
+            step = ops.floor_divide(step, self.micro_batches)
+        step = ops.cast(step, "float32")
+        rising = (step + 1) / max(self.warmup_steps, 1)
+        left = ops.clip((self.total_steps - step) / self.decay_steps, 0.0, 1.0)
+        return self.peak * ops.minimum(ops.minimum(rising, 1.0), 1.0 - ops.sqrt(1.0 - left))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "decay_steps": self.decay_steps}
+
+
+@keras.saving.register_keras_serializable("kbert")
 class AdamW(keras.optimizers.AdamW):
     """Keras's AdamW, by PyTorch's fused kernel on PyTorch, with rates by layer if wanted.
 
@@ -261,6 +311,7 @@ def adamw(
     max_gradient_norm: float = 1.0,
     micro_batches: int = 1,
     layerwise_decay: float | None = None,
+    decay_steps: int | None = None,
 ) -> AdamW:
     """AdamW with BERT's settings: no decay on biases and norms, gradients clipped by their norm.
 
@@ -275,6 +326,8 @@ def adamw(
         micro_batches: of how many batches the gradients are averaged for one step.
         layerwise_decay: how much smaller each encoder layer's rate is than that of the layer above
             (0.8 to 0.95 is usual in fine-tuning); None means that all have the same.
+        decay_steps: how many of the last steps the rate falls in, staying at its peak before
+            (ModernBERT); None means that it falls in a straight line from the warm-up on (BERT).
 
     Raises:
         KbertError: if a number is not what it can be, or there is a warm-up without an end.
@@ -287,13 +340,24 @@ def adamw(
     elif warmup_steps:
         raise KbertError(f"warmup_steps {warmup_steps} need total_steps, which is None")
     whole_number("warmup_steps", warmup_steps, 0)
+    if decay_steps is not None:
+        whole_number("decay_steps", decay_steps, 1)
+        if total_steps is None or warmup_steps + decay_steps > total_steps:
+            raise KbertError(
+                f"warmup_steps {warmup_steps} and decay_steps {decay_steps} are more than "
+                f"total_steps {total_steps}"
+            )
     whole_number("micro_batches", micro_batches, 1)
     number_from_zero("learning_rate", learning_rate)
     number_from_zero("weight_decay", weight_decay)
     if number_from_zero("max_gradient_norm", max_gradient_norm) == 0:
         raise KbertError("max_gradient_norm is above 0, which would make all gradients 0")
     rate: Any = learning_rate
-    if total_steps is not None:
+    if total_steps is not None and decay_steps is not None:
+        rate = WarmupStableDecay(
+            learning_rate, warmup_steps, total_steps, decay_steps, micro_batches
+        )
+    elif total_steps is not None:
         rate = LinearWarmupDecay(learning_rate, warmup_steps, total_steps, micro_batches)
     optimizer = AdamW(
         rate,

@@ -1,109 +1,45 @@
 """The demos, asked as a program asks them: over HTTP, with Gradio's own client."""
 
-import asyncio
 import http.client
 import importlib
 import os
+import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("gradio")
 pytest.importorskip("gradio_client")
 
-from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import kbert
+from tests.demos.conftest import DEMOS, SCRIPTS, WORDS, bars, charts, served, tags
 
 # Not ours: Gradio leaves a socket that found its port taken to the garbage collector, which may
-# come in a later test, and its statistics set an option that pandas 3 deprecates.
+# come in a later test.
 pytestmark = [
     pytest.mark.once,  # the pipelines are tested on every backend
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:Warning"),
-    pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'"),
 ]
 
-DEMOS = Path(__file__).parents[2] / "demos"
-SCRIPTS = ("fill_mask", "next_sentence")
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국민", "국회", "국가", "은", "는", "의"]
-WORDS += ["##은", "##는", "##의", "법률", "앞에", "평등하다", "."]
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+DRAWN = {"section", "ol", "li", "b", "span", "i", "em", "small", "p", "h3", "code", "div", "mark"}
 
 
-@pytest.fixture(autouse=True)
-def demos_on_path(monkeypatch):
-    """As `python demos/fill_mask.py` has it; and no other test sees a module named `app`."""
-    monkeypatch.syspath_prepend(DEMOS)
-    yield
-    for name in ("app", *SCRIPTS):
-        sys.modules.pop(name, None)
-
-
-@pytest.fixture(autouse=True)
-def loops_closed(monkeypatch):
-    """Closes the event loops that Gradio's `safe_get_lock` and `safe_get_stop_event` leave open.
-
-    Else each warns of itself whenever it is collected, which may be in another file's test.
-    """
-    loops, new_event_loop = [], asyncio.new_event_loop
-
-    def remember():
-        loops.append(new_event_loop())
-        return loops[-1]
-
-    monkeypatch.setattr(asyncio, "new_event_loop", remember)
-    yield
-    asyncio.set_event_loop(None)
-    for loop in loops:
-        loop.close()
-
-
-@pytest.fixture(scope="module")
-def model_file(tmp_path_factory) -> Path:
-    model = kbert.BertForPreTraining(
-        vocab_size=len(WORDS),
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=12,
-        initializer_range=0.5,  # large, so that the answers' probabilities lie far apart
-        seed=3,
-    )
-    model.tokenizer = kbert.Tokenizer(WORDS)
-    path = tmp_path_factory.mktemp("model") / "model.keras"
-    model.save(path)
-    return path
-
-
-def free_port() -> int:
-    """A port of our own: Gradio's search would meet that of a suite on another backend."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-@contextmanager
-def served(script: str, model_file: Path) -> Iterator[Client]:
-    page = importlib.import_module(script).build(kbert.load(model_file))
-    try:
-        address = importlib.import_module("app").launch(page, free_port(), wait=False)
-        yield Client(address, verbose=False)
-    finally:
-        page.close()
-
-
-def refusal(client: Client, *arguments) -> str:
+def refusal(client, *arguments, api_name: str) -> str:
     """The message of a demo that refuses: words for its reader, and nothing of Python's."""
     with pytest.raises(AppError) as refused:
-        client.predict(*arguments)
+        client.predict(*arguments, api_name=api_name)
     assert "Traceback" not in refused.value.message
     assert "Error" not in refused.value.message
+    assert refused.value.title in ("알림", "Notice")
     return refused.value.message
 
 
@@ -111,28 +47,37 @@ def test_fill_mask_answers_as_the_pipeline_does(model_file):
     with served("fill_mask", model_file) as client:
         for glued in ("continuation", "word"):
             text = "[MASK]은 법률 앞에 평등하다."
-            table = client.predict(text, "token", False, glued, api_name="/fill_mask")
+            html = client.predict(text, "token", False, glued, api_name="/fill_mask")
             expected = kbert.FillMask(kbert.load(model_file), glued_to_mask=glued)(text)
-            assert table["headers"] == ["빈칸", "순위", "낱말", "확률 (%)", "채운 문장"]
-            assert [row[:3] for row in table["data"]] == [
-                [1, rank, answer["token_str"]] for rank, answer in enumerate(expected, 1)
-            ]
-            assert [row[4] for row in table["data"]] == [
-                f"{answer['token_str'].removeprefix('##')}은 법률 앞에 평등하다."
+            assert charts(html)["빈칸에 올 말"] == [
+                (
+                    answer["token_str"],
+                    f"{100 * answer['score']:.1f}%",
+                    f"{answer['token_str'].removeprefix('##')}은 법률 앞에 평등하다.",
+                )
                 for answer in expected
             ]
-            percents = [row[3] for row in table["data"]]
-            assert percents == [round(100 * answer["score"], 2) for answer in expected]
-            assert percents == sorted(percents, reverse=True)
-            assert len(percents) == 5 and 0 < sum(percents) <= 100
+            looked_at = {word for word, _, _ in charts(html)["이 빈칸이 본 말"]}
+            assert looked_at == {"법률", "앞에", "평등하다."}
+
+
+def test_what_a_blank_looked_at_is_its_own_row_of_attention(model_file):
+    model = kbert.load(model_file)
+    fill = importlib.import_module("fill_mask").Filler(model)
+    text = "[MASK] 앞에 [MASK]"
+    # [CLS] [MASK] 앞에 [MASK] [SEP]: special tokens and the blank itself are left out.
+    weights = kbert.explain.attention(model, text).weights.mean(axis=(0, 1))  # (5, 5)
+    first, second = fill(text).looked_at
+    assert dict(first) == pytest.approx({"앞에": weights[1, 2], "[MASK]": weights[1, 3]})
+    assert dict(second) == pytest.approx({"앞에": weights[3, 2], "[MASK]": weights[3, 1]})
 
 
 def test_each_reading_of_what_is_glued_to_a_mask_gives_its_own_answers(model_file):
     with served("fill_mask", model_file) as client:
-        text = "[MASK]은 법률"
-        continuation = client.predict(text, "token", False, "continuation")["data"]
-        assert continuation == client.predict(text)["data"], "continuation is the default"
-        assert continuation != client.predict(text, "token", False, "word")["data"]
+        text, name = "[MASK]은 법률", "/fill_mask"
+        continuation = client.predict(text, "token", False, "continuation", api_name=name)
+        assert continuation == client.predict(text, api_name=name), "continuation is the default"
+        assert continuation != client.predict(text, "token", False, "word", api_name=name)
 
 
 def test_whole_words_and_their_particles(model_file):
@@ -140,76 +85,248 @@ def test_whole_words_and_their_particles(model_file):
     with served("fill_mask", model_file) as client:
         for agree in (False, True):
             text = "법률 [MASK]은 앞에."
-            rows = client.predict(text, "eojeol", agree)["data"]
+            html = client.predict(text, "eojeol", agree, api_name="/fill_mask")
             expected = fill_mask(text, unit="eojeol", agree=agree)
-            assert [row[2:] for row in rows] == [  # no percentages: they would sum to any number
-                [answer["token_str"], "", answer["sequence"]] for answer in expected
+            rows = charts(html)["빈칸에 올 말"]
+            assert rows == [  # no percentages: they would sum to any number
+                (answer["token_str"], "", answer["sequence"]) for answer in expected
             ]
-            assert any("는 앞에" in row[4] for row in rows) == agree
+            assert any("는 앞에" in line for _, _, line in rows) == agree
         glued = "어절은 띄어 쓴 빈칸에만 채웁니다. [MASK] 앞을 띄우거나 토큰으로 채워 주세요."
         for text in ("대[MASK]은", "[MASK][MASK]", "국민 3[MASK]"):
-            assert refusal(client, text, "eojeol", True) == glued
-        too_long = "이 모델이 읽기에는 너무 긴 글입니다. 12토큰 이내로 줄여 주세요."
-        assert refusal(client, "[MASK] " * 11, "eojeol") == too_long
+            assert refusal(client, text, "eojeol", True, api_name="/fill_mask") == glued
 
 
-def test_fill_mask_numbers_the_blanks(model_file):
+def test_several_blanks_each_and_together(model_file):
+    text = "[MASK] 앞에 [MASK] 평등하다."
+    fill_mask = kbert.FillMask(kbert.load(model_file), glued_to_mask="continuation")
     with served("fill_mask", model_file) as client:
-        rows = client.predict("[MASK] 앞에 [MASK] 평등하다.")["data"]
-    assert [row[:2] for row in rows] == [[blank, rank] for blank in (1, 2) for rank in range(1, 6)]
+        found = charts(client.predict(text, api_name="/fill_mask"))
+    for number, expected in enumerate(fill_mask(text), 1):
+        shown = [name for name, _, _ in found[f"빈칸 {number}"]]
+        assert shown == [answer["token_str"] for answer in expected]
+    assert found["빈칸을 함께 채우면"] == [
+        (" · ".join(each["token_strs"]), f"{100 * each['score']:.1f}%", each["sequence"])
+        for each in fill_mask.together(text, top_k=3)
+    ]
 
 
 def test_fill_mask_says_what_is_wrong_with_a_text(model_file):
+    too_long = "이 모델이 읽기에는 너무 긴 글입니다. 12토큰 이내로 줄여 주세요."
     with served("fill_mask", model_file) as client:
-        for text in ("국민은 법률 앞에 평등하다.", "", None, "[mask]", "<b>국민</b>"):
-            message = refusal(client, text, "token", False, "word")
+        for text in ("국민은 법률 앞에 평등하다.", "", None, "[mask]", HOSTILE):
+            message = refusal(client, text, "token", False, "word", api_name="/fill_mask")
             assert message == "글에 빈칸이 없습니다. 알아맞힐 자리에 [MASK]라고 적어 주세요."
-        # 12 positions: [CLS], ten [MASK], [SEP] fit, and an eleventh does not.
-        assert len(client.predict("[MASK] " * 10)["data"]) == 50
-        too_long_for_model = "이 모델이 읽기에는 너무 긴 글입니다. 12토큰 이내로 줄여 주세요."
-        assert refusal(client, "[MASK] " * 11) == too_long_for_model
-        message = refusal(client, "[MASK]" + "은" * 995)
-        assert message == "글이 1,001자로 너무 깁니다. 1,000자 이하로 줄여 주세요."
+        for text, said in (
+            ("[MASK] " * 9, "빈칸이 9개로 너무 많습니다. 8개 이하로 줄여 주세요."),
+            # 12 positions: [CLS], eleven tokens and [SEP] do not fit.
+            ("[MASK]" + " 국민" * 10, too_long),
+            ("[MASK]" + "은" * 995, "글이 1,001자로 너무 깁니다. 1,000자 이하로 줄여 주세요."),
+        ):
+            assert refusal(client, text, api_name="/fill_mask") == said
+        english = refusal(client, "[MASK]" + "은" * 995, api_name="/fill_mask_en")
+        assert english == "The text has 1,001 characters, which is too long: 1,000 at most."
 
 
 def test_next_sentence_answers_as_the_pipeline_does(model_file):
+    next_sentence = kbert.NextSentence(kbert.load(model_file))
     with served("next_sentence", model_file) as client:
         for pair in (("국민은 국회", "법률 앞에 평등하다."), ("법률 " * 200, "<img src=x> 국가")):
-            label = client.predict(*pair, api_name="/next_sentence")
-            expected = kbert.NextSentence(kbert.load(model_file))(*pair)
-            names = ("이어짐", "이어지지 않음")
-            assert label["label"] == names[expected["label"]]
-            shown = {each["label"]: each["confidence"] for each in label["confidences"]}
-            assert shown == pytest.approx(
-                dict(zip(names, (expected["next"], expected["random"]), strict=True))
-            )
-            assert sum(shown.values()) == pytest.approx(1)
-
-
-def test_next_sentence_says_what_is_wrong_with_a_text(model_file):
-    with served("next_sentence", model_file) as client:
+            rows = bars(client.predict(*pair, api_name="/next_sentence"))
+            expected = next_sentence(*pair)
+            named = (("이어짐", "next"), ("이어지지 않음", "random"))
+            assert rows == [(said, f"{100 * expected[key]:.1f}%", "") for said, key in named]
+        lines = ["법률", "국회 앞에", "국민의 국가", "평등하다."]
+        rows = bars(client.predict("국민은", "\n\n".join(lines), api_name="/next_sentence"))
+        ranked = next_sentence.rank("국민은", lines)
+        assert rows == [(each["text"], f"{100 * each['next']:.1f}%", "") for each in ranked]
         for pair in (("국민", " \n"), ("", "국민"), (None, "국민")):
-            assert refusal(client, *pair) == "비어 있는 글이 있습니다. 두 글을 모두 적어 주세요."
-        message = refusal(client, "국민", "국" * 1001)
-        assert message == "글이 1,001자로 너무 깁니다. 1,000자 이하로 줄여 주세요."
+            message = refusal(client, *pair, api_name="/next_sentence")
+            assert message == "비어 있는 글이 있습니다. 두 글을 모두 적어 주세요."
+        message = refusal(client, "국민", "국\n" * 11, api_name="/next_sentence")
+        assert message == "11줄은 너무 많습니다. 10줄 이하로 줄여 주세요."
+
+
+def test_examples_are_those_that_the_model_answers_well(model_file):
+    fill_mask = importlib.import_module("fill_mask")
+    knows = {text: wanted[0] for text, wanted in fill_mask.CANDIDATES[5:9]}
+
+    def fill(text):
+        ranked = ["엉뚱", knows[text]] if text in knows else ["엉뚱"]
+        return fill_mask.Filled([[{"token_str": word} for word in ranked]], [], [], [])
+
+    assert fill_mask.good_examples(fill) == [text for text, _ in fill_mask.CANDIDATES[5:9]]
+
+    next_sentence = importlib.import_module("next_sentence")
+    first, follows, other = next_sentence.CANDIDATES[3]
+
+    class Judge:
+        def rank(self, text, candidates):
+            return [{"text": c, "next": 0.9 if c == follows else 0.2} for c in candidates]
+
+    assert next_sentence.good_examples(Judge(), 1) == [[first, f"{other}\n{follows}"]]
+
+
+def test_attention_is_the_page_of_explain_in_a_frame_that_can_do_nothing(model_file):
+    model = kbert.load(model_file)
+    with served("attention", model_file) as client:
+        html = client.predict("국민은 [MASK]", "법률", api_name="/attention")
+        assert tags(html) == {"iframe"} and 'sandbox="allow-scripts"' in html
+        within = unescape(html.partition('srcdoc="')[2].partition('"></iframe>')[0])
+        expected = kbert.explain.attention(model, "국민은 [MASK]", "법률").html("ko")
+        begin, end = expected.index("<meta charset"), len(expected)
+        assert within[within.index("<meta charset") :].startswith(expected[begin:end])
+        assert "default-src 'none'" in within[: within.index("<meta charset")]
+        hostile = client.predict("<b>국민</b>", "", api_name="/attention")
+        assert tags(hostile) == {"iframe"} and "&amp;lt;b" in hostile
+        said = "이 모델이 읽기에는 너무 긴 글입니다. 12토큰 이내로 줄여 주세요."
+        assert refusal(client, "국민 " * 11, "", api_name="/attention") == said
+        said = "글이 비어 있습니다. 글을 적어 주세요."
+        assert refusal(client, " ", "", api_name="/attention") == said
+
+
+def test_the_neuron_view_takes_a_token_by_its_place(model_file):
+    model = kbert.load(model_file)
+    with served("neurons", model_file) as client:
+        html, choices = client.predict("국민은 법률", "2 ##은", 0, 1, api_name="/neurons")
+        there = ["0 [CLS]", "1 국민", "2 ##은", "3 법률", "4 [SEP]"]
+        assert [value for value, _ in choices["choices"]] == there and choices["value"] == "2 ##은"
+        expected = kbert.explain.neuron_view(model, "국민은 법률", 0, 1, 2).html("ko")
+        body = expected[expected.index("<h2>") :]
+        assert body in unescape(html.partition('srcdoc="')[2])
+        # A token of another text stands for none of this one's.
+        _, choices = client.predict("국민은 [MASK]", "7 국회", 0, 1, api_name="/neurons")
+        assert choices["value"] == "3 [MASK]"
+        sorry = "요청을 처리하지 못했습니다. 입력한 것을 확인하고 다시 해 보세요."
+        assert refusal(client, "국민", "1 국민", 99, 0, api_name="/neurons") == sorry
+
+
+def test_tokens_in_two_vocabularies(model_file):
+    tokens = importlib.import_module("tokens")
+    tokenizer = kbert.Tokenizer(WORDS)
+    assert tokens.pieces(tokenizer, "국민은 축구의 법률") == (["국민", "##은", "[UNK]", "법률"], 1)
+    letters = tokens.letters_of(tokenizer)
+    assert set(letters.vocabulary) - set(WORDS[:5]) == {*"은는의.", "##은", "##는", "##의"}
+    assert tokens.pieces(letters, "은의 국민") == (["은", "##의", "[UNK]"], 1)
+    with served("tokens", model_file) as client:
+        cut, masked, added = client.predict("국민은 법률", "token", 4, api_name="/tokens")
+        assert "토큰 3개 · 어휘 18개 · 모르는 말 0개" in cut and "글자만 든 어휘" in cut
+        assert tags(cut) <= DRAWN
+        within = unescape(masked.partition('srcdoc="')[2])
+        expected = kbert.explain.masking(tokenizer, "국민은 법률", 4).html("ko")
+        assert expected[expected.index("<h2>") :] in within
+        expected = kbert.explain.input_rows(kbert.load(model_file), "국민은 법률").html("ko")
+        assert expected[expected.index("<h2>") :] in unescape(added.partition('srcdoc="')[2])
+
+
+def test_similarity_and_search_order_by_cosine(model_file):
+    sentences = importlib.import_module("sentences")
+    at = {"동쪽": [1, 0], "북동쪽": [1, 1], "북쪽": [0, 2], "서쪽": [-3, 0]}
+
+    def vectors(texts):
+        return sentences.unit(np.array([at[text] for text in texts], float))
+
+    found = sentences.nearest(vectors, "동쪽", ["서쪽", "북쪽", "북동쪽", "동쪽"])
+    assert [place for place, _ in found] == [3, 2, 1, 0]
+    assert [cosine for _, cosine in found] == pytest.approx([1, 0.5**0.5, 0, -1])
+    with served("sentences", model_file) as client:
+        rows = bars(client.predict("국민은", "법률\n국민은", api_name="/similarity"))
+        assert rows[0] == ("국민은", "1.00", "") and rows[1][0] == "법률"
+        table = f'국회의 법률,"쉼표, 따옴표"\n국민은,{HOSTILE}'
+        html = client.predict("국민은", table, api_name="/search")
+        assert tags(html) <= DRAWN and bars(html)[0] == ("국민은", "1.00", HOSTILE)
+        assert bars(html)[1][0::2] == ("국회의 법률", "쉼표, 따옴표")
+        said = "CSV를 읽지 못했습니다. 한 줄에 ‘질문,답’을 하나씩 적어 주세요."
+        for table in ("", '"국민', " , "):
+            assert refusal(client, "국민", table, api_name="/search") == said
+        said = "101줄은 너무 많습니다. 100줄 이하로 줄여 주세요."
+        assert refusal(client, "국민", "법률,국회\n" * 101, api_name="/search") == said
+
+
+@pytest.fixture(scope="module")
+def fine_tuned_files(tmp_path_factory) -> list[Path]:
+    """A classifier, a tagger and a reader, all with random weights."""
+    sizes = {
+        "vocab_size": len(WORDS),
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "max_position_embeddings": 32,
+        "initializer_range": 0.5,
+        "seed": 1,
+    }
+    made = (
+        kbert.BertForSequenceClassification(labels=["<b>부정</b>", "긍정"], **sizes),
+        kbert.BertForTokenClassification(labels=["B-PS", "I-PS", "B-LC", "I-LC", "O"], **sizes),
+        kbert.BertForQuestionAnswering(**sizes),
+    )
+    folder, paths = tmp_path_factory.mktemp("fine-tuned"), []
+    for model in made:
+        model.tokenizer = kbert.Tokenizer(WORDS)
+        paths.append(folder / f"{model.name}.keras")
+        model.save(paths[-1])
+    return paths
+
+
+def test_fine_tuned_models_answer_each_in_its_tab(model_file, fine_tuned_files):
+    classifier, tagger, reader = map(kbert.load, fine_tuned_files)
+    with served("fine_tuned", model_file, *fine_tuned_files) as client:
+        html = client.predict("국민은 법률", "", api_name="/classify")
+        expected = kbert.TextClassifier(classifier)("국민은 법률")["scores"]
+        shown = [(name, f"{100 * each:.1f}%", "") for name, each in expected.items()]
+        assert tags(html) <= DRAWN and bars(html) == shown
+
+        text = "국민은 <b>법률</b> 앞에"
+        html = client.predict(text, api_name="/tag")
+        found = kbert.TokenClassifier(tagger)(text)
+        named = {"PS": "사람", "LC": "장소"}
+        for each in found:
+            assert f"{named[each['label']]}</small></mark>" in html
+        assert html.count("<mark") == len(found) > 0 and "<b>" not in html
+
+        context = "국민은 법률 앞에 평등하다."
+        html = client.predict("국회의 법률", context, api_name="/answer")
+        best = kbert.QuestionAnswering(reader)("국회의 법률", context, top_k=3)
+        assert [name for name, _, _ in bars(html)] == [each["answer"] for each in best]
+        assert f'<mark class="kind0">{best[0]["answer"]}</mark>' in html
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_page_serves_this_machine_and_offers_one_call(script, model_file):
+def test_a_page_serves_this_machine_and_keeps_nothing(script, model_file):
     with served(script, model_file) as client:
         assert client.src.startswith("http://127.0.0.1:")
-        assert list(client.view_api(return_format="dict")["named_endpoints"]) == [f"/{script}"]
+        names = {
+            "sentences": {"/similarity", "/search"},
+            "fine_tuned": set(),  # a model that was only pretrained has no head for it
+        }.get(script, {f"/{script}"})
+        both = names | {f"{name}_en" for name in names}
+        assert set(client.view_api(return_format="dict")["named_endpoints"]) == both
         assert client.config["show_error"] is False
         assert client.config["run_history"] is False
-        said = client.config["i18n_translations"]
-        assert said["ko"]["common.complete"] == said["en"]["common.complete"] == "답이 나왔습니다."
-        components = {each["type"]: each["props"] for each in client.config["components"]}
-        assert components["textbox"]["max_length"] == 1000
-        assert "30,688자" in components["markdown"]["value"]
-        # What holds words of the user or the model shows them as text.
-        assert not {"html", "file", "uploadbutton", "chatbot"} & set(components)
-        assert set(components.get("dataframe", {}).get("datatype", [])) <= {"str", "number"}
+        components = [each["type"] for each in client.config["components"]]
+        assert not {"file", "uploadbutton", "chatbot"} & set(components)
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+
+
+@pytest.mark.parametrize("script", ("fill_mask", "next_sentence"))
+def test_a_tab_says_which_model_it_lacks(script, tmp_path):
+    classifier = kbert.BertForSequenceClassification(
+        labels=["부정", "긍정"], vocab_size=len(WORDS), **kbert.SIZES["tiny"]
+    )
+    classifier.tokenizer = kbert.Tokenizer(WORDS)
+    classifier.save(tmp_path / "classifier.keras")
+    with served(script, tmp_path / "classifier.keras") as client:
+        told = " ".join(str(each["props"].get("value")) for each in client.config["components"])
+    assert "<code>--model</code>로 주면 이 탭이 열립니다." in told
+
+
+def status_of(port: int, method: str, path: str, body: bytes | str = "{}", **headers: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, path, body=body, headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_only_the_page_itself_is_answered(model_file):
@@ -231,26 +348,82 @@ def test_only_the_page_itself_is_answered(model_file):
             headers |= {"Origin": origin} if origin else {}
             for method, path in (
                 ("GET", "/"),
+                ("GET", "/en"),
                 ("GET", "/config"),
                 ("POST", "/gradio_api/queue/join"),
             ):
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-                connection.request(method, path, body="{}", headers=headers)
-                status = connection.getresponse().status
-                connection.close()
+                status = status_of(port, method, path, **headers)
                 assert (status != 403) == answered, (host, origin, path)
 
 
+def test_doors_that_no_page_needs_are_shut_and_bodies_are_bounded(model_file):
+    with served("next_sentence", model_file) as client:
+        port = int(client.src.rstrip("/").rpartition(":")[2])
+        for method, path in (
+            ("POST", "/gradio_api/upload"),
+            ("GET", "/gradio_api/file=/etc/passwd"),
+            ("GET", "/gradio_api/proxy=http://example.com"),
+            ("POST", "/gradio_api/run/next_sentence"),
+            ("POST", "/gradio_api/component_server"),
+            ("GET", "/gradio_api/deep_link"),
+            ("GET", "/gradio_api/runs"),
+            ("GET", "/monitoring"),
+        ):
+            assert status_of(port, method, path) == 404, path
+        join, kind = "/gradio_api/queue/join", {"Content-Type": "application/json"}
+        assert status_of(port, "POST", join, b" " * 200_001, **kind) == 413
+        assert status_of(port, "POST", join, b" " * 200_000, **kind) == 422  # no JSON, but read
+        for body in ('{"data": [], "fn_index": 99, "session_hash": "x"}', "[]", "{", '{"data": 1}'):
+            assert 400 <= status_of(port, "POST", join, body, **kind) < 500, body
+
+
+def test_what_is_no_request_of_a_page_gets_a_sentence(model_file, capsys):
+    sorry = "요청을 처리하지 못했습니다. 입력한 것을 확인하고 다시 해 보세요."
+    with served("fill_mask", model_file) as client:
+        for arguments in (
+            ("[MASK] 비밀", "<b>unit</b>", False, "word"),
+            ("[MASK] 비밀", "token", False, 17),
+        ):
+            assert refusal(client, *arguments, api_name="/fill_mask") == sorry
+        assert "비밀" in client.predict("[MASK] 비밀", api_name="/fill_mask")
+    assert importlib.import_module("serve").read("\0[MASK]\ud800 국민", "ko") == "[MASK]? 국민"
+    said = capsys.readouterr()
+    assert "비밀" not in said.out + said.err, "a log keeps nothing of what a visitor wrote"
+
+
+def test_hostile_text_comes_back_as_text(model_file):
+    with served("fill_mask", model_file) as client:
+        html = client.predict(f"[MASK] {HOSTILE[:9]}", api_name="/fill_mask")
+        assert tags(html) <= DRAWN and bars(html)[0][2].endswith(HOSTILE[:9])
+
+
 def test_a_message_is_headed_in_korean():
-    app = importlib.import_module("app")
-    with pytest.raises(app.gr.Error) as refused:
-        app.refuse("글이 없습니다.")
-    assert (refused.value.title, refused.value.message) == ("알림", "글이 없습니다.")
+    serve = importlib.import_module("serve")
+    with pytest.raises(serve.gr.Error) as refused:
+        serve.refuse("empty_text", "ko")
+    said = ("알림", "글이 비어 있습니다. 글을 적어 주세요.")
+    assert (refused.value.title, refused.value.message) == said
+
+
+def test_every_text_is_there_in_both_languages():
+    texts = importlib.import_module("texts").TEXTS
+    for key, (korean, english) in texts.items():
+        assert any("가" <= letter <= "힣" for letter in korean) or key == "other_language"
+        fields = [sorted(part for part in text.split("{")[1:]) for text in (korean, english)]
+        assert len(fields[0]) == len(fields[1]), key
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in DEMOS.glob("*.py") if path.stem != "texts"
+    )
+    made = re.compile(r"(unit|glued|mask|entity)_|(classify|tag|answer)_button$")  # of parts
+    unused = [key for key in texts if not re.search(f"['\"]{key}['\"]", sources)]
+    unused = [key for key in unused if not made.match(key)]
+    assert unused == []
 
 
 def test_the_newest_quickstart_is_found(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    app = importlib.import_module("app")
+    models = importlib.import_module("models")
+    monkeypatch.setattr(models, "BUNDLED", "no such model")
     for seconds, name in (
         (30, "quickstart"),
         (50, "quickstart-2"),
@@ -261,26 +434,38 @@ def test_the_newest_quickstart_is_found(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True)
         path.touch()
         os.utime(path, (seconds, seconds))
-    assert app.find_model() == Path("runs/quickstart-2/model.keras")
-    assert app.find_model("klue/bert-base") == "klue/bert-base"
+    assert models.find_model() == Path("runs/quickstart-2/model.keras")
 
 
-def test_the_command_line_reaches_the_page(model_file, monkeypatch, capsys):
-    app = importlib.import_module("app")
+def test_the_bundled_model_comes_first(tmp_path, monkeypatch):
+    models = importlib.import_module("models")
+    (tmp_path / "pretrained" / "kbert-mini-ko").mkdir(parents=True)
+    monkeypatch.setattr(models.kbert, "__file__", str(tmp_path / "__init__.py"))
+    assert models.find_model() == "kbert-mini-ko"
+
+
+@pytest.mark.parametrize("script", ["app", *SCRIPTS])
+def test_the_command_line_reaches_the_page(script, model_file, monkeypatch, capsys):
+    serve = importlib.import_module("serve")
     served_on = []
-    monkeypatch.setattr(app, "launch", lambda page, port: served_on.append((page.title, port)))
-    monkeypatch.setattr(sys, "argv", ["fill_mask.py", "--model", str(model_file), "--port", "7999"])
-    app.main("A demo.", importlib.import_module("fill_mask").build)
-    assert served_on == [("빈칸 채우기 · kbert", 7999)]
-    assert str(model_file) in capsys.readouterr().out
+    monkeypatch.setattr(serve, "launch", lambda page, port: served_on.append((page.title, port)))
+    monkeypatch.setattr(sys, "argv", ["x.py", "--model", str(model_file), "--port", "7999"])
+    module = importlib.import_module(script)
+    tabs = module.TABS if script == "app" else [(script, module.build)]
+    serve.main("A demo.", tabs)
+    title = serve.say("page_title" if script == "app" else script, "ko")
+    assert served_on == [(f"{title} · kbert", 7999)]
+    assert "parameters" in capsys.readouterr().out
 
 
 def test_a_port_that_is_taken_is_named(model_file):
-    page = importlib.import_module("next_sentence").build(kbert.load(model_file))
+    serve, models = importlib.import_module("serve"), importlib.import_module("models")
+    tabs = [("next_sentence", importlib.import_module("next_sentence").build)]
+    page = serve.build_page(tabs, models.Models([kbert.load(model_file)]))
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(kbert.KbertError, match=f"on port {port}.*--port"):
-            importlib.import_module("app").launch(page, port, wait=False)
+            serve.launch(page, port, wait=False)
 
 
 def run(script: str, folder: Path, before: str = "") -> subprocess.CompletedProcess:
@@ -291,9 +476,10 @@ def run(script: str, folder: Path, before: str = "") -> subprocess.CompletedProc
     return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=300)
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_without_a_model_the_error_says_how_to_get_one(script, tmp_path):
-    result = run(f"{script}.py", tmp_path)
+def test_without_a_model_the_error_says_how_to_get_one(tmp_path):
+    if any((Path(kbert.__file__).parent / "pretrained").glob("kbert-mini-ko*")):
+        pytest.skip("a model comes with kbert")
+    result = run("app.py", tmp_path)
     assert result.returncode == 1 and result.stdout == ""
     assert result.stderr.strip().splitlines()[-1] == (
         "error: there is no runs/quickstart*/model.keras here: run `make quickstart` or "
@@ -301,6 +487,15 @@ def test_without_a_model_the_error_says_how_to_get_one(script, tmp_path):
     )
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_model_is_refused_in_a_line(tmp_path, monkeypatch):
+    file = tmp_path / "model.keras"
+    file.write_bytes(b"no model")
+    monkeypatch.setattr(sys, "argv", ["x.py", "--model", str(file)])
+    with pytest.raises(SystemExit) as refused:
+        importlib.import_module("serve").main("A demo.", [])
+    assert str(refused.value.code).startswith(f"error: {file}")
 
 
 def test_without_gradio_the_error_says_what_to_install(tmp_path):

@@ -240,6 +240,16 @@ def test_what_does_not_go_out(small, tokenizer, tmp_path):
     with pytest.raises(KbertError, match=r"expected a SentenceBert, not a Bert:"):
         kbert.export_sentence_transformers(model.bert, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    with pytest.raises(KbertError, match=r"model.bert; the whole goes out by"):
+        kbert.export_huggingface(model, tmp_path / "out")
+
+
+def test_to_the_hub(small, tokenizer):
+    model = SentenceBert(normalize=True, **small)
+    model.tokenizer = tokenizer
+    files = kbert.push_to_hub(model, "me/my-sentences", dry_run=True)
+    assert {"model.safetensors", "modules.json", "1_Pooling/config.json"} <= set(files)
+    assert min(files.values()) > 0
 
 
 @pytest.mark.parametrize(

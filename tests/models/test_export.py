@@ -86,6 +86,9 @@ CASES = {
     "question-answering": {"hidden_act": "gelu_new", "type_vocab_size": 0, "embedding_size": 8},
     "sequence-classification": {"hidden_act": "relu", "type_vocab_size": 1, "position_offset": 2},
     "encoder": {"num_hidden_layers": 2},
+    # 14 tokens see all, and 17 see blocks: which of them, the file finds out.
+    "token-classification": {"block_size": 2, "num_random_blocks": 1},
+    "masked-lm": {"architecture": "deberta", "position_buckets": 8},
     "sentence-embedding": {"pooling": "weighted-mean", "normalize": True, "dense_size": 5},
 }
 

@@ -120,6 +120,8 @@ def test_search_in_texts_vectors_and_an_index(model, encoder, tmp_path):
     for corpus, keys in (
         (TEXTS, ["index", "score", "text"]),
         (tuple(TEXTS), ["index", "score", "text"]),
+        (np.array(TEXTS, object), ["index", "score", "text"]),
+        (dict.fromkeys(TEXTS).keys(), ["index", "score", "text"]),
         (encoder.encode(TEXTS), ["index", "score"]),
         (encoder.encode(TEXTS).tolist(), ["index", "score"]),
         (index, ["index", "score", "text", "id"]),
@@ -197,6 +199,11 @@ def test_what_is_refused(encoder, small):
         encoder.rank(["나"], TEXTS)
     with pytest.raises(KbertError, match="top_k must be"):
         encoder.search("나", TEXTS, top_k=0)
+    for corpus in (5, None, iter(TEXTS), [1, [2]]):
+        with pytest.raises(KbertError, match=r"corpus is no array of vectors, \(N, 24\)"):
+            encoder.search("나", corpus)
+    with pytest.raises(KbertError, match=r"encoder is a kbert.SentenceEncoder.model., not a Sent"):
+        SentenceIndex.build("unused", TEXTS, encoder.model)
     with pytest.raises(KbertError, match=r"b\[0\] holds NaN"):
         encoder.similarity("나", np.full((2, 24), np.nan))
 

@@ -74,10 +74,14 @@ def test_what_is_refused(model, small):
         WordVectors(model, ["개", " "])
     with pytest.raises(KbertError, match="word 0 of 1 is empty"):
         WordVectors(model, ["개"], contextual=True).vector("")
+    for contextual in (False, True):
+        with pytest.raises(KbertError, match="the vocabulary does not know '쀍': it has no vector"):
+            WordVectors(model, ["개"], contextual=contextual).vector("쀍")
     with pytest.raises(KbertError, match="longer than the 17 tokens"):
         WordVectors(model, ["개"], contextual=True, template="나는 " * 20 + "{}")
     with pytest.raises(KbertError, match="the model has no vocabulary"):
         WordVectors(Bert(**small))
+    assert WordVectors(model, "강아지").words == ["강아지"]
     words = WordVectors(model)
     with pytest.raises(KbertError, match="positive is a word or a list of words"):
         words.most_similar([])

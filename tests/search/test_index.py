@@ -156,7 +156,9 @@ def test_a_finished_one_is_opened_and_another_is_refused(tmp_path, steps_of_thre
     folder = tmp_path / "a"
     SentenceIndex.build(folder, TEXTS, Letters())
     encoder = Letters()
+    (folder / "progress.json").write_bytes((folder / "manifest.json").read_bytes())  # killed there
     assert len(SentenceIndex.build(folder, TEXTS, encoder)) == 10 and not encoder.encoded
+    assert not (folder / "progress.json").exists()
     before = bytes_of(folder)
     other = [*TEXTS[:7], "다른 글", *TEXTS[8:]]
     with pytest.raises(KbertError, match="other texts: number 7 was 'bd' and is now '다른 글'"):

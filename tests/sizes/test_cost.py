@@ -221,11 +221,19 @@ def peak_bytes(function) -> int:
 @on_torch
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("window", [None, 32])
-def test_activations_are_what_pytorch_keeps(dropout, precision, window):
-    model = model_of(MINI, dropout, precision, attention_window=window)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"attention_window": 32},
+        {"num_hidden_groups": 1, "embedding_size": 64},
+        {"architecture": "modernbert"},
+    ],
+)
+def test_activations_are_what_pytorch_keeps(dropout, precision, settings):
+    model = model_of(MINI, dropout, precision, **settings)
     model.compile("sgd", **objective("pretraining"))
-    counted = cost_of(MINI, dropout, precision, attention_window=window)
+    counted = cost_of(MINI, dropout, precision, **settings)
     memory = counted.training_memory
     copies = memory.weights - 4 * counted.parameters  # of the weights, in 16 bits
     logits = memory.logits / (2 if precision == "float32" else 2.5)

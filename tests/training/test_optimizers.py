@@ -11,7 +11,7 @@ import kbert
 from kbert import KbertError
 from kbert.training.layerwise_rates import layer_scales
 from kbert.training.losses import objective
-from kbert.training.optimizers import AdamW, LinearWarmupDecay, adamw
+from kbert.training.optimizers import AdamW, LinearWarmupDecay, WarmupStableDecay, adamw
 
 IDS = np.array([[2, 5, 6, 3], [2, 7, 3, 0]], "int32")
 LABELS = np.array([0, 1])
@@ -144,3 +144,25 @@ def test_steps_that_change_nothing_are_told_of_once(model, caplog):
         "the last 2 steps had a learning rate of 0 and changed nothing: adamw was made with "
         "total_steps=3. Give it the steps of the whole training"
     ]
+
+
+def test_a_rate_that_stays_at_its_peak():
+    """By hand: up in 2 steps, 6 at the peak, down in 4 as 1 - sqrt(k / 4); then nothing."""
+    rate = adamw(8.0, 12, warmup_steps=2, decay_steps=4)._learning_rate
+    assert isinstance(rate, WarmupStableDecay)
+    falling = [8 * (1 - (k / 4) ** 0.5) for k in range(4)]
+    expected = [4, 8, 8, 8, 8, 8, 8, 8, *falling, 0, 0]
+    found = [float(ops.convert_to_numpy(rate(step))) for step in range(14)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    again = WarmupStableDecay.from_config(rate.get_config())
+    assert again.get_config() == rate.get_config()
+    by_parts = WarmupStableDecay(8.0, 2, 12, 4, micro_batches=3)
+    assert float(ops.convert_to_numpy(by_parts(3 * 9 + 2))) == pytest.approx(falling[1])
+
+
+@pytest.mark.parametrize("settings", [{"total_steps": 5}, {"total_steps": None}])
+def test_a_decay_that_does_not_fit(settings):
+    with pytest.raises(KbertError, match=r"warmup_steps|decay_steps 4"):
+        adamw(1e-3, **settings, warmup_steps=2, decay_steps=4)
+    with pytest.raises(KbertError, match="decay_steps must be a whole number from 1, not 0"):
+        adamw(1e-3, 9, decay_steps=0)

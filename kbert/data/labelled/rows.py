@@ -85,7 +85,7 @@ def label_rows(
     if task == "multiple-choice":
         texts, pairs, choices = _one_row_a_choice(examples)
     elif task == "sentence-embedding":
-        texts, choices, asked = sentence_rows(examples, objective, label_names)
+        texts, choices, asked = sentence_rows(examples, objective or "vectors", label_names)
         pairs, targets = None, {} if asked is None else {"label": asked}
     finds_spans = task in ("token-classification", "question-answering")
     names = ("offsets",) if finds_spans else ()

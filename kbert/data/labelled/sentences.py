@@ -32,14 +32,12 @@ class SentenceRows(NamedTuple):
     targets: np.ndarray | None
 
 
-def sentence_rows(
-    examples: Examples, objective: str | None, label_names: Sequence[str]
-) -> SentenceRows:
+def sentence_rows(examples: Examples, objective: str, label_names: Sequence[str]) -> SentenceRows:
     """The texts of examples, each a row of its own, with the targets of an objective.
 
     Args:
         examples: of sentences, their labels checked.
-        objective: see above; None where nothing is asked, as when vectors are made.
+        objective: see above.
         label_names: of "softmax", in the order of the model's logits.
 
     Raises:
@@ -74,7 +72,7 @@ def sentence_rows(
     return SentenceRows(texts, len(groups[0]), _targets(examples, objective, texts, label_names))
 
 
-def _groups(examples: Examples, objective: str | None) -> list[tuple[str, ...]]:
+def _groups(examples: Examples, objective: str) -> list[tuple[str, ...]]:
     """The texts of each example."""
     if objective == "simcse":
         return [(text, text) for text in examples.texts]
@@ -93,7 +91,7 @@ def _groups(examples: Examples, objective: str | None) -> list[tuple[str, ...]]:
 
 
 def _targets(
-    examples: Examples, objective: str | None, texts: list[str], label_names: Sequence[str]
+    examples: Examples, objective: str, texts: list[str], label_names: Sequence[str]
 ) -> np.ndarray | None:
     if objective in WITHOUT_LABELS:
         numbers: dict[str, int] = {}

@@ -6,7 +6,7 @@ model -> config.json, model.safetensors, the tokenizer's files, README.md (the m
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -61,7 +61,11 @@ def export_huggingface(
         )
     task = model.task
     if BY_TASK[task].suffix is None:
-        raise KbertError(f"transformers has no class for {task!r}: export model.bert")
+        whole = "; the whole goes out by kbert.export_sentence_transformers"
+        raise KbertError(
+            f"transformers has no class for {task!r}: export model.bert"
+            f"{whole if task == 'sentence-embedding' else ''}"
+        )
     check_exported(model)
     encoder = encoder_of(model)
     own = family_for(encoder.architecture, encoder.get_config(), task)
@@ -123,7 +127,8 @@ def push_to_hub(
 ) -> dict[str, int]:
     """Exports a model and uploads it to the Hugging Face Hub.
 
-    Log in before, with `hf auth login` or the variable `HF_TOKEN`.
+    A `SentenceBert` becomes a folder of sentence-transformers'. Log in before, with `hf auth login`
+    or the variable `HF_TOKEN`.
 
     Args:
         model: as for `export_huggingface`.
@@ -150,12 +155,19 @@ def push_to_hub(
     if not REPOSITORY.fullmatch(name):
         raise KbertError(f"a repository's name is like me/my-bert, not {name!r:.80}")
     with tempfile.TemporaryDirectory() as folder:
-        export_huggingface(model, folder, model_type=model_type)
+        if getattr(model, "task", None) == "sentence-embedding" and model_type is None:
+            # It imports this module.
+            from kbert.formats.sentence_transformers.export import export_sentence_transformers
+
+            export_sentence_transformers(cast(Any, model), folder)
+        else:
+            export_huggingface(model, folder, model_type=model_type)
         if not dry_run:
             api = HfApi()
             api.create_repo(name, private=private, exist_ok=True)
             api.upload_folder(repo_id=name, folder_path=folder, commit_message="Upload from kbert")
-        return {path.name: path.stat().st_size for path in sorted(Path(folder).iterdir())}
+        files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def _tensors(model: KbertModel, family: Family) -> dict[str, np.ndarray]:

@@ -50,13 +50,13 @@ def block_bias(length, blocks: Blocks, padded: float):
         >>> [round(float(number), 1) for number in bias[4]]
         [0.7, -9.0, -9.0, 0.0, 0.0, 0.0, -9.0, -9.0, -9.0, 0.0]
     """
-    block = ops.arange(length, dtype="int32") // blocks.size
-    last = (length - 1) // blocks.size
-    queries, keys = block[:, None], block[None]
-    sees_all = (queries == 0) | (queries == last)
+    places = ops.arange(length, dtype="int32")
+    block = places // blocks.size
+    queries, keys, last = block[:, None], block[None], block[-1]
+    sees_all = (queries == 0) | (queries == last) | (places[-1] < blocks.longest_full)
     sees = (ops.abs(queries - keys) <= 1) | (keys == 0) | (keys == last)
     bias = ops.where(sees, ops.where(keys == 0, math.log1p(blocks.num_random), 0.0), padded)
-    return ops.where(sees_all | (length <= blocks.longest_full), 0.0, bias)
+    return ops.where(sees_all, 0.0, bias)
 
 
 def block_sparse(attend: Callable[..., Any], query, key, value, bias, blocks: Blocks, padded):
