@@ -17,6 +17,7 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "SIZES": "sizes",
     "Tokenizer": "text.tokenizer",
     "extend_vocabulary": "models.extend",
+    "trim_vocabulary": "models.trim",
     "load": "formats.load",
     "export_huggingface": "formats.huggingface.export",
     "export_sentence_transformers": "formats.sentence_transformers.export",
@@ -47,6 +48,13 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
     "add_lora": "models.lora",
+    "quantize": "compression.quantize",
+    "head_importance": "compression.importance",
+    "neuron_importance": "compression.importance",
+    "least_important": "compression.importance",
+    "prune_heads": "compression.prune",
+    "prune_neurons": "compression.prune",
+    "keep_layers": "compression.prune",
     "merge_lora": "models.lora",
     "read_task": "tasks.read",
     "MultipleChoice": "pipelines.choose",
@@ -61,6 +69,13 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
     import kbert.explain as explain  # noqa: F401
+    from kbert.compression.importance import head_importance as head_importance
+    from kbert.compression.importance import least_important as least_important
+    from kbert.compression.importance import neuron_importance as neuron_importance
+    from kbert.compression.prune import keep_layers as keep_layers
+    from kbert.compression.prune import prune_heads as prune_heads
+    from kbert.compression.prune import prune_neurons as prune_neurons
+    from kbert.compression.quantize import quantize as quantize
     from kbert.data.labelled.batches import LabelledBatches as LabelledBatches
     from kbert.data.labelled.examples import Examples as Examples
     from kbert.data.labelled.read_table import read_table as read_table
@@ -104,6 +119,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.sentence import SentenceBert as SentenceBert
     from kbert.models.siamese import SiameseBert as SiameseBert
     from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
+    from kbert.models.trim import trim_vocabulary as trim_vocabulary
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.classify import TextClassifier as TextClassifier

@@ -16,6 +16,7 @@ biaffine.py           words as heads and dependents, and scores of their pairs
 activations.py        gelu and the others, by the names of Hugging Face's configs
 layer_norm.py         Keras's, with gradients that XLA computes fast
 dense.py              Keras's Dense, by the fastest way of each backend
+quantized.py          a matrix of small whole numbers, a byte a weight or half of one
 dropout.py            by a hash: cheap, and the same on every backend
 initializers.py       equal starting weights on every backend
 calling.py            how a layer runs the layers within it

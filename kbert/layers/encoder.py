@@ -36,6 +36,7 @@ class EncoderLayer(keras.layers.Layer):
         attention_window: how many positions each sees on either side of its own; None means all.
         block_size: how many tokens a block has where attention is BigBird's; None means it is not.
         num_random_blocks: as for `SelfAttention`.
+        head_size: as for `SelfAttention`.
         self_attention: another layer in the place of `SelfAttention`, with N heads; then dropout of
             weights and the window are its own.
 
@@ -61,6 +62,7 @@ class EncoderLayer(keras.layers.Layer):
         attention_window: int | None = None,
         block_size: int | None = None,
         num_random_blocks: int = 3,
+        head_size: int | None = None,
         self_attention: SelfAttention | None = None,
         **kwargs,
     ):
@@ -81,6 +83,7 @@ class EncoderLayer(keras.layers.Layer):
             attention_window,
             block_size,
             num_random_blocks,
+            head_size=head_size,
             dtype=policy,
             name="self_attention",
         )

@@ -34,6 +34,7 @@ _FORMAT = 1
 _STEP = re.compile(r"step-[0-9]{8}")
 _LEFTOVER = re.compile(r"\.(damaged-|old-)?step-[0-9]{8}")
 _DTYPES = {"float32": "F32", "float16": "F16", "int32": "I32", "int64": "I64", "uint32": "U32"}
+_DTYPES["int8"] = "I8"  # of quantized weights
 
 
 class Checkpoint(NamedTuple):

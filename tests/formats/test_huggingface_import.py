@@ -456,3 +456,19 @@ def test_a_head_of_no_family_is_new(tmp_path, monkeypatch):
     assert number(model.span.dense.kernel).std() > 0.01
     with pytest.raises(KbertError, match="transformers has no class for 'question-answering'"):
         kbert.export_huggingface(model, tmp_path / "out")
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "model.", "model.module."])
+@pytest.mark.parametrize("family", ["bert", "modernbert"])
+def test_names_behind_a_training_loops(family, wrapper, tmp_path):
+    """As DataParallel and a class around the model write them."""
+    from safetensors.numpy import load_file, save_file
+
+    folder = write_checkpoint(make_reference(family, "ForMaskedLM"), tmp_path / "plain")
+    expected = number(kbert.load(folder)(batch(family)))
+    tensors = load_file(folder / "model.safetensors")
+    save_file(
+        {f"{wrapper}{name}": tensor for name, tensor in tensors.items()},
+        folder / "model.safetensors",
+    )
+    np.testing.assert_array_equal(number(kbert.load(folder)(batch(family))), expected)
