@@ -54,7 +54,6 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "least_important": "compression.importance",
     "prune_heads": "compression.prune",
     "prune_neurons": "compression.prune",
-    "keep_layers": "compression.prune",
     "merge_lora": "models.lora",
     "read_task": "tasks.read",
     "MultipleChoice": "pipelines.choose",
@@ -72,7 +71,6 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.compression.importance import head_importance as head_importance
     from kbert.compression.importance import least_important as least_important
     from kbert.compression.importance import neuron_importance as neuron_importance
-    from kbert.compression.prune import keep_layers as keep_layers
     from kbert.compression.prune import prune_heads as prune_heads
     from kbert.compression.prune import prune_neurons as prune_neurons
     from kbert.compression.quantize import quantize as quantize

@@ -1,16 +1,17 @@
-"""Heads, neurons and layers taken out of a model: what is left are smaller matrices.
+"""Heads and neurons taken out of a model: what is left are smaller matrices.
 
 A head is H columns of each of queries, keys and values, and H rows of the projection of the output;
 a neuron is a column of the widening matrix and a row of the narrowing one. Without them the model
 computes what it would if they gave zeros, in less time.
 
 Shapes: D hidden, N heads, H head size, I intermediate.
-Source: Michel et al. 2019, "Are Sixteen Heads Really Better than One?", for heads; Sajjad et al.
-2020, "On the Effect of Dropping Layers of Pre-trained Transformer Models", for layers; McCarley et
-al. 2019, "Structured Pruning of a BERT-based Question Answering Model", for neurons.
+`kbert.keep_layers` leaves out whole layers.
+
+Source: Michel et al. 2019, "Are Sixteen Heads Really Better than One?", for heads; McCarley et al.
+2019, "Structured Pruning of a BERT-based Question Answering Model", for neurons.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ from kbert.models.frozen import check_floats
 from kbert.models.lora import check_no_adapters
 
 Chosen = Mapping[int, Iterable[int]]
-_OF_LAYERS = ("layer_types", "heads_per_layer", "intermediate_sizes")  # arguments that are lists
 
 
 def prune_heads(model: KbertModel, heads: Chosen) -> KbertModel:
@@ -109,51 +109,6 @@ def prune_neurons(model: KbertModel, neurons: Chosen) -> KbertModel:
     return _rebuilt(model, changes, values)
 
 
-def keep_layers(model: KbertModel, layers: Sequence[int]) -> KbertModel:
-    """The same model with only some of its layers, such as every second one.
-
-    Args:
-        model: any of kbert's, whose layers share no weights. It is not changed.
-        layers: which stay, from the bottom, counted from 0.
-
-    Returns:
-        A model of the same class, with the tokenizer, not compiled; nothing of it is frozen.
-
-    Raises:
-        KbertError: if layers are none, not there, or not in order; or the model's first must stay
-            (ModernBERT), or its layers share their weights (ALBERT).
-
-    Example:
-        >>> from kbert import SIZES, Bert
-        >>> bert = Bert(vocab_size=100, **SIZES["mini"])
-        >>> len(keep_layers(bert, [0, 2]).encoder_layers)
-        2
-
-    Source: Sajjad et al. 2020, section 3; Sanh et al. 2019, "DistilBERT", section 3.
-    """
-    there, encoder = _layers(model), encoder_of(model)
-    config = model.get_config()
-    if len(encoder.layers_in_order) != len(there) or config.get("num_hidden_groups"):
-        raise KbertError("the model's layers share their weights (ALBERT), so none can be left out")
-    kept = [whole_number("layers", layer, 0) for layer in layers]
-    if not kept or kept != sorted(set(kept)) or kept[-1] >= len(there):
-        raise KbertError(
-            f"layers are some of 0 to {len(there) - 1}, in their order and each once, not "
-            f"{list(layers)!r:.80}"
-        )
-    if kept[0] != 0 and encoder.architecture == "modernbert":
-        raise KbertError(
-            "the first layer of a ModernBert has a norm less than others: it must stay"
-        )
-    changes: dict[str, Any] = {"num_hidden_layers": len(kept), "frozen": []}
-    for name in _OF_LAYERS:
-        if config.get(name) is not None:
-            changes[name] = [config[name][layer] for layer in kept]
-    gone = [layer for place, layer in enumerate(there) if place not in kept]
-    dropped = {id(weight) for layer in gone for weight in layer.weights}
-    return _rebuilt(model, changes, {}, dropped)
-
-
 def _layers(model: KbertModel) -> list[Any]:
     """A model's layers, if something can be taken out of them."""
     if not isinstance(model, KbertModel):
@@ -210,7 +165,6 @@ def _rebuilt(
     model: KbertModel,
     changes: dict[str, Any],
     values: dict[int, np.ndarray],
-    dropped: Iterable[int] = (),
 ) -> KbertModel:
     """The model by a changed config, with the same weights but for some.
 
@@ -218,12 +172,10 @@ def _rebuilt(
         model: the model.
         changes: of its config.
         values: weights that are others, by the id of the variable.
-        dropped: ids of variables that are no more.
     """
     with starting_at_zero(heads=True):
         other = type(model).from_config({**model.get_config(), **changes})
-    kept = [weight for weight in model.weights if id(weight) not in dropped]
-    for weight, own in zip(other.weights, kept, strict=True):
+    for weight, own in zip(other.weights, model.weights, strict=True):
         weight.assign(values.get(id(own), own))
     other.tokenizer = model.tokenizer
     return other

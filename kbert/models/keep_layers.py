@@ -10,6 +10,7 @@ from kbert.models.encoder import Encoder, encoder_of
 from kbert.models.lora import check_no_adapters
 
 Model = TypeVar("Model", bound=KbertModel)
+_OF_LAYERS = ("layer_types", "heads_per_layer", "intermediate_sizes")  # arguments that are lists
 
 
 def keep_layers(model: Model, layers: int | Sequence[int]) -> Model:
@@ -36,21 +37,25 @@ def keep_layers(model: Model, layers: int | Sequence[int]) -> Model:
         >>> len(teacher.bert.encoder_layers), len(student.bert.encoder_layers)
         (4, 2)
 
-    Source: Sanh et al. 2019, section 3; huggingface/transformers-research-projects, distillation,
-        scripts/extract_distilbert.py, for which layers.
+    Source: Sajjad et al. 2020, section 3; Sanh et al. 2019, section 3, and
+        huggingface/transformers-research-projects, distillation, scripts/extract_distilbert.py,
+        for which layers.
     """
+    if not isinstance(model, KbertModel):
+        raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
     check_no_adapters(model)
     bert = encoder_of(model)
     config = bert.get_config()
     chosen = _chosen(bert, layers)
     changes: dict[str, Any] = {"num_hidden_layers": len(chosen)}
-    if config.get("layer_types") is not None:
-        if chosen[0] != 0:
-            raise KbertError(
-                f"a {type(bert).__name__}'s first layer has no norm, so it stays the first: layers "
-                f"{chosen} begin with another"
-            )
-        changes["layer_types"] = [config["layer_types"][index] for index in chosen]
+    if config.get("layer_types") is not None and chosen[0] != 0:
+        raise KbertError(
+            f"a {type(bert).__name__}'s first layer has no norm, so it stays the first: layers "
+            f"{chosen} begin with another"
+        )
+    for name in _OF_LAYERS:
+        if config.get(name) is not None:
+            changes[name] = [config[name][index] for index in chosen]
     arguments = {name: each for name, each in model.get_config().items() if name != "frozen"}
     with starting_at_zero(heads=True):
         smaller = type(model).from_config(arguments | changes)

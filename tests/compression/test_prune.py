@@ -6,8 +6,9 @@ from keras import ops
 import kbert
 from kbert import Bert, BertForMaskedLM, BertForSequenceClassification, KbertError
 from kbert.compression.importance import head_importance, least_important, neuron_importance
-from kbert.compression.prune import keep_layers, prune_heads, prune_neurons
+from kbert.compression.prune import prune_heads, prune_neurons
 from kbert.models import new_model
+from kbert.models.keep_layers import keep_layers
 from kbert.training.losses import objective
 
 CASES = {
@@ -94,26 +95,6 @@ def test_equally_narrow_layers_are_a_plain_model(small, inputs, tmp_path):
     assert list(pruned.get_config()) == list(model.get_config())
 
 
-@pytest.mark.parametrize("case", ["bert", "modernbert", "deberta"])
-def test_layers_are_left_out(case, small, inputs, tmp_path):
-    """What is left runs as the layers themselves do, one after the other."""
-    model = model_for(case, small, num_hidden_layers=4)
-    kbert.freeze(model, 3)
-    fewer = keep_layers(model, [0, 3])
-    fewer.save(tmp_path / "fewer.keras")
-    again = kbert.load(tmp_path / "fewer.keras")
-    assert again.get_config()["num_hidden_layers"] == 2
-    assert len(again.trainable_weights) == len(again.weights)
-    encoder = model.bert
-    encoder.encoder_layers = [encoder.encoder_layers[0], encoder.encoder_layers[3]]
-    if case == "modernbert":
-        encoder._arguments["layer_types"] = [encoder._arguments["layer_types"][i] for i in (0, 3)]
-    expected = number(encoder(texts(inputs))["last_hidden_state"])
-    np.testing.assert_allclose(
-        number(again.bert(texts(inputs))["last_hidden_state"]), expected, atol=1e-6
-    )
-
-
 def test_layers_that_were_pruned_before_keep_what_they_have(small):
     model = prune_heads(Bert(**{**small, "num_hidden_layers": 3}), {1: [0]})
     model = prune_neurons(model, {2: [5]})
@@ -138,14 +119,7 @@ def test_heads_that_cannot_go(small, heads, message):
         prune_heads(Bert(**small), heads)
 
 
-def test_layers_that_cannot_go(small):
-    for layers in ([0, 2], [], [1, 0], [0, 0]):
-        with pytest.raises(KbertError, match="some of 0 to 1, in their order and each once"):
-            keep_layers(Bert(**small), layers)
-    with pytest.raises(KbertError, match="share their weights"):
-        keep_layers(model_for("albert", small), [0])
-    with pytest.raises(KbertError, match="it must stay"):
-        keep_layers(model_for("modernbert", small), [1, 2])
+def test_neurons_that_cannot_go(small):
     with pytest.raises(KbertError, match=r"all 20 neurons of layer 1, and one must be left"):
         prune_neurons(Bert(**small), {1: range(20)})
 
