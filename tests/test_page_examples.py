@@ -24,7 +24,7 @@ def sessions(page: Path) -> doctest.DocTest:
 
 
 def parameters() -> list:
-    """The sessions of all pages: `once` where they use no Keras, `slow` if they train.
+    """The sessions of every page that has some: `once` if they use no Keras, `slow` if they train.
 
     A page in Korean has the code of the English one, which is held by test_docs.
     """
