@@ -213,3 +213,16 @@ def test_looking_into_every_encoder(case, small, tokenizer):
     layers = len(model.bert.layers_in_order)
     assert kbert.explain.attention(model, "국회에").weights.shape == (layers, 3, 4, 4)
     assert kbert.explain.layers(model, "국회에").vectors.shape == (layers + 1, 4, 12)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_in_16_bits(case, policy, small, inputs):
+    """Logits are float32, and those of float32 but for some rounding; so is a training step."""
+    exact, half = (model_for("masked-lm", case, small, dtype=each) for each in ("float32", policy))
+    given = texts(inputs)
+    mask = given["attention_mask"].astype(bool)
+    one, two = (number(model(given))[mask] for model in (exact, half))
+    assert two.dtype == np.float32
+    assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.995
+    assert np.isfinite(number(half(given, training=True))).all()

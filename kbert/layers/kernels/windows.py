@@ -32,7 +32,9 @@ def band_bias(queries, keys, window: int, padded: float, first: int = 0):
         >>> ops.convert_to_numpy(band_bias(3, 3, window=1, padded=-9.0)).tolist()
         [[0.0, 0.0, -9.0], [0.0, 0.0, 0.0], [-9.0, 0.0, 0.0]]
     """
-    distances = ops.arange(queries)[:, None] + first - ops.arange(keys)
+    # With a dtype, since lengths are symbols where a model is exported from PyTorch.
+    rows, columns = (ops.arange(count, dtype="int32") for count in (queries, keys))
+    distances = rows[:, None] + first - columns
     return ops.where(ops.abs(distances) <= window, 0.0, padded)
 
 
