@@ -12,7 +12,7 @@ quickstart: .venv/installed
 
 # With the model that comes with kbert; where there is none, the quickstart trains one first.
 demo: .venv/demo-installed
-	@ls -d kbert/pretrained/kbert-mini-ko* >/dev/null 2>&1 || ls runs/quickstart*/model.keras \
+	@ls kbert/pretrained/kbert-mini-ko.keras >/dev/null 2>&1 || ls runs/quickstart*/model.keras \
 	  >/dev/null 2>&1 || .venv/bin/python recipes/pretrain_ko.py
 	.venv/bin/python demos/app.py
 

@@ -43,7 +43,7 @@ import kbert  # before Keras: it chooses the backend
 import keras
 import numpy as np
 
-BATCH_SIZES = (32, 64, 128)  # of sentence-transformers
+BATCH_SIZES = (8, 16, 32, 64)  # of sentence-transformers
 AT_ONCE = 64  # queries
 TOP_K = 10
 PACKAGES = ("keras", "numpy", "torch", "transformers", "sentence-transformers", "faiss-cpu")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 _NOTHING_ELSE = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">"
-    "<style>body { padding: 0 !important; }</style>"
+    "<style>body { padding: 0 !important; margin: 0 !important; }</style>"
 )
 # At once, too: browsers put off what observes a frame that is not in sight.
 _TELL_HEIGHT = """<script>

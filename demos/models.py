@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import kbert
 from kbert.models.base import KbertModel
 from kbert.pipelines.encode import tokenizer_of
+from kbert.pretrained import bundled_model
 
 BUNDLED = "kbert-mini-ko"
 QUICKSTART = "runs/quickstart*/model.keras"
@@ -45,8 +46,7 @@ class Models:
 
 def find_model() -> str | Path:
     """The model that comes with kbert or, while there is none, the newest of the quickstart's."""
-    bundled = Path(kbert.__file__).parent / "pretrained"
-    if any(bundled.glob(f"{BUNDLED}*")):
+    if bundled_model(BUNDLED) is not None:
         return BUNDLED
     models = sorted(Path().glob(QUICKSTART), key=lambda m: m.stat().st_mtime)
     if not models:

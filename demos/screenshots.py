@@ -25,9 +25,9 @@ WIDE, PHONE = (1200, 900), (390, 844)
 DOCS = Path(__file__).parents[1] / "docs"
 # What the README shows: tab, size, whether dark.
 SHOWN = (
-    ("fill_mask", WIDE, False),
-    ("attention", WIDE, False),
-    ("next_sentence", PHONE, True),
+    ("fill_mask", (1200, 910), False),
+    ("attention", (1200, 1270), False),
+    ("next_sentence", (390, 1150), True),
 )
 
 

@@ -17,6 +17,7 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "SIZES": "sizes",
     "Tokenizer": "text.tokenizer",
     "extend_vocabulary": "models.extend",
+    "trim_vocabulary": "models.trim",
     "load": "formats.load",
     "export_huggingface": "formats.huggingface.export",
     "export_sentence_transformers": "formats.sentence_transformers.export",
@@ -39,9 +40,20 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "objective": "training.losses",
     "adamw": "training.optimizers",
     "SiameseBert": "models.siamese",
+    "ReplacedTokenDetection": "models.electra",
+    "generator_for": "models.electra",
+    "Distillation": "models.distillation",
+    "DistillationBatches": "training.distillation",
+    "keep_layers": "models.keep_layers",
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
     "add_lora": "models.lora",
+    "quantize": "compression.quantize",
+    "head_importance": "compression.importance",
+    "neuron_importance": "compression.importance",
+    "least_important": "compression.importance",
+    "prune_heads": "compression.prune",
+    "prune_neurons": "compression.prune",
     "merge_lora": "models.lora",
     "read_task": "tasks.read",
     "MultipleChoice": "pipelines.choose",
@@ -56,6 +68,12 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr__` finds it
     import kbert.explain as explain  # noqa: F401
+    from kbert.compression.importance import head_importance as head_importance
+    from kbert.compression.importance import least_important as least_important
+    from kbert.compression.importance import neuron_importance as neuron_importance
+    from kbert.compression.prune import prune_heads as prune_heads
+    from kbert.compression.prune import prune_neurons as prune_neurons
+    from kbert.compression.quantize import quantize as quantize
     from kbert.data.labelled.batches import LabelledBatches as LabelledBatches
     from kbert.data.labelled.examples import Examples as Examples
     from kbert.data.labelled.read_table import read_table as read_table
@@ -78,9 +96,14 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     )
     from kbert.models.deberta import Deberta as Deberta
     from kbert.models.dependency import BertForDependencyParsing as BertForDependencyParsing
+    from kbert.models.distillation import Distillation as Distillation
+    from kbert.models.electra import ElectraForPreTraining as ElectraForPreTraining
+    from kbert.models.electra import ReplacedTokenDetection as ReplacedTokenDetection
+    from kbert.models.electra import generator_for as generator_for
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
     from kbert.models.fine_tuning import freeze as freeze
     from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
+    from kbert.models.keep_layers import keep_layers as keep_layers
     from kbert.models.lora import add_lora as add_lora
     from kbert.models.lora import merge_lora as merge_lora
     from kbert.models.modern_bert import ModernBert as ModernBert
@@ -94,6 +117,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.sentence import SentenceBert as SentenceBert
     from kbert.models.siamese import SiameseBert as SiameseBert
     from kbert.models.tagging import BertForTokenClassification as BertForTokenClassification
+    from kbert.models.trim import trim_vocabulary as trim_vocabulary
     from kbert.pipelines.answer import QuestionAnswering as QuestionAnswering
     from kbert.pipelines.choose import MultipleChoice as MultipleChoice
     from kbert.pipelines.classify import TextClassifier as TextClassifier
@@ -109,6 +133,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.sizes import SIZES as SIZES
     from kbert.tasks.read import read_task as read_task
     from kbert.text.tokenizer import Tokenizer as Tokenizer
+    from kbert.training.distillation import DistillationBatches as DistillationBatches
     from kbert.training.losses import objective as objective
     from kbert.training.optimizers import adamw as adamw
 

@@ -88,6 +88,13 @@ CATALOG = (
         "token-classification",
         takes_labels=True,
     ),
+    Entry(
+        "replaced-token-detection",
+        "ElectraForPreTraining",
+        "models.electra",
+        "ForPreTraining",
+        "feature-extraction",
+    ),
     Entry("sentence-embedding", "SentenceBert", "models.sentence", None, "sentence-similarity"),
 )
 # The encoders that a head may stand on, by what it calls them (`architecture=`). A new one is a

@@ -310,7 +310,7 @@ draw("조금 학습한 뒤의 코사인 유사도")
 
 # %% [markdown]
 # 이미 그렇게 학습한 `kbert.load("jhgan/ko-sroberta-multitask")`로도 그려 보세요. 자기 질문과 답이 든 CSV에서 찾는 방법은
-# [docs/search.md](../docs/search.md)(영어)에 있습니다.
+# [docs/ko/search.md](../docs/ko/search.md)에 있습니다.
 
 # %% [markdown]
 # ## 다음에 볼 것

@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from pretrain_options import FIXED, SINCE, parse_arguments, size_arguments, source_name
+from pretrain_options import FIXED, REPLACED, SINCE, parse_arguments, size_arguments, source_name
 from rich.console import Console
 
 import kbert
@@ -75,7 +75,12 @@ from kbert.training.tensorboard import TensorBoardFiles
 from kbert.training.time_budget import TimeBudget
 
 # Whose head an objective takes; a model with that of masked words also learns left to right.
-TASK = {"pretraining": "pretraining", "masked-lm": "masked-lm", "causal": "masked-lm"}
+TASK = {
+    "pretraining": "pretraining",
+    "masked-lm": "masked-lm",
+    "causal": "masked-lm",
+    REPLACED: REPLACED,
+}
 
 
 def main() -> None:
@@ -144,6 +149,11 @@ def pretrain(
         model = further_model(arguments, model, longest)
     else:
         model = new_model(arguments, text.tokenizer, longest)
+    learned, sizes = arguments.objective, {"config": model.get_config()}
+    if learned == REPLACED:
+        generator = on_every_host(lambda: generator_of(arguments, model))
+        sizes = {"config": generator.get_config(), "beside": sizes["config"]}
+        learned = model = kbert.ReplacedTokenDetection(model, generator)
     optimizer = adamw(
         arguments.learning_rate,
         None if arguments.hours else arguments.steps,
@@ -155,7 +165,7 @@ def pretrain(
     budget = (
         TimeBudget(3600 * arguments.hours, arguments.learning_rate) if arguments.hours else None
     )
-    model.compile(optimizer, **objective(arguments.objective, arguments.micro_batches))
+    model.compile(optimizer, **objective(learned, arguments.micro_batches))
 
     # 5. Training, from the first step or where the run was ended.
     if former is None:
@@ -182,7 +192,7 @@ def pretrain(
         folder / "log.jsonl",
         stages,
         first_step,
-        peak=Peak(model.get_config(), stages, model.compute_dtype, scored),
+        peak=Peak(stages=stages, dtype=model.compute_dtype, scored=scored, **sizes),
         also=also,
         budget=budget,
     )
@@ -219,6 +229,11 @@ def finish(
     # 6. The model's file, the curves, and what it learned, asked of the file.
     baseline = unigram_loss(text.shards, text.tokenizer)
     path, heldout = folder / "model.keras", folder / HELDOUT_LOG
+    fills = path  # what fills in words
+    if isinstance(model, kbert.ReplacedTokenDetection):
+        fills = folder / "generator.keras"
+        model.generator.with_settings(dtype="float32").save(fills)
+        model = model.discriminator
     model.with_settings(dtype="float32").save(path)  # which suits every device
     try:
         draw_curves(progress.log_file, folder / "curves.png", heldout=heldout, baseline=baseline)
@@ -241,7 +256,16 @@ def finish(
         shard = next((shard for shard in paired if shard.num_documents > 1), None)
         if shard:
             pairs = sample_pairs(shard, text.tokenizer, sequence_length=length, seed=seed)
-    screen.print("\n" + what_it_learned(kbert.load(path), text.sample, rng, pairs, causal=causal))
+    if fills != path:
+        replaced, recall, precision = (
+            f"{100 * progress.mean(f'rtd_{name}'):.1f}%"
+            for name in ("replaced", "recall", "precision")
+        )
+        screen.print(
+            f"That is the generator's. {replaced} of the tokens are replaced; found are "
+            f"{recall} of these, and of what the discriminator calls so {precision} is."
+        )
+    screen.print("\n" + what_it_learned(kbert.load(fills), text.sample, rng, pairs, causal=causal))
     screen.print(
         "\nWhere a model has read little, again and again, as with the default corpus, it knows "
         "that by heart and no other Korean. Some 100 MB of text and hours of training (--corpus, "
@@ -252,6 +276,14 @@ def finish(
         screen.print(
             f"  {command(sys.executable, 'recipes/evaluate.py')} --causal "
             f"{command('--model', path)} --corpus FILE"
+        )
+        return
+    if fills != path:
+        screen.print(
+            f"  {command(sys.executable, 'recipes/finetune.py', '--model', path)} --train FILE "
+            f"--text COLUMN --label COLUMN\nand {fills}, with which it is trained further:\n"
+            f"  {command(sys.executable, 'recipes/pretrain_ko.py', '--objective', REPLACED)} "
+            f"{command('--init', path, '--generator', fills)} --corpus FILE"
         )
         return
     loaded = f"kbert.load({json.dumps(str(path), ensure_ascii=False)})"
@@ -284,6 +316,15 @@ def loaded_model(arguments: Namespace, screen: Console) -> KbertModel:
         return kbert.extend_vocabulary(model, tokens)
 
 
+def generator_of(arguments: Namespace, model: KbertModel) -> kbert.BertForMaskedLM:
+    """The generator of --generator, or a new one that is as wide as asked."""
+    if not arguments.generator:
+        return kbert.generator_for(model, arguments.generator_fraction)
+    with on_own_device():
+        loaded = kbert.load(arguments.generator, task="masked-lm")
+    return loaded.with_settings(**settings_of(arguments))
+
+
 def further_model(arguments: Namespace, loaded: KbertModel, longest: int) -> KbertModel:
     """The loaded model on all devices, with other settings if asked."""
     if longest > loaded.max_length:
@@ -291,11 +332,16 @@ def further_model(arguments: Namespace, loaded: KbertModel, longest: int) -> Kbe
             f"rows of {longest} tokens are longer than the {loaded.max_length} that "
             f"{arguments.init} reads"
         )
+    return loaded.with_settings(**settings_of(arguments))
+
+
+def settings_of(arguments: Namespace) -> dict[str, Any]:
+    """What is asked of a loaded model."""
     settings = {"dtype": arguments.precision, "remat": arguments.remat}
     if arguments.dropout is not None:
         settings["hidden_dropout_prob"] = arguments.dropout
         settings["attention_probs_dropout_prob"] = arguments.dropout
-    return loaded.with_settings(**settings)
+    return settings
 
 
 def read_text(arguments: Namespace, tokenizer: kbert.Tokenizer | None) -> TrainingText:

@@ -20,10 +20,18 @@ FIXED = (
     "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
     "objective masking mask_rate weights unpaired init precision remat hours num_hidden_layers "
     "hidden_size num_attention_heads intermediate_size embedding_size num_hidden_groups negatives "
-    "ngram decay_steps"
+    "ngram decay_steps generator generator_fraction"
 ).split()
 # What a run has that was begun before there was such a setting.
-SINCE = {"num_hidden_groups": None, "negatives": "random", "ngram": 1, "decay_steps": None}
+SINCE = {
+    "num_hidden_groups": None,
+    "negatives": "random",
+    "ngram": 1,
+    "decay_steps": None,
+    "generator": None,
+    "generator_fraction": None,
+}
+REPLACED = "replaced-token-detection"
 
 SIZE_OPTIONS = (
     "num_hidden_layers hidden_size num_attention_heads intermediate_size embedding_size "
@@ -69,8 +77,8 @@ def parse_arguments() -> argparse.Namespace:
         "--objective",
         choices=get_args(Objective),
         default="pretraining",
-        help="masked words and next sentence; masked words in full rows; or, in full rows, each "
-        "token from those before it",
+        help="masked words and next sentence; masked words in full rows; in full rows, each token "
+        "from those before it; or which tokens a generator replaced (ELECTRA)",
     )
     add("--masking", choices=list(MARKS), default="token", help="what is masked as a whole")
     add("--mask-rate", type=float, default=0.15)
@@ -92,6 +100,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--num-hidden-groups", type=int, help="of layers that share their weights; 1 in ALBERT")
     add("--init", help="a model to train further, as kbert.load takes it; with its tokenizer")
     add("--add-tokens", help="a file of tokens that it gets besides, one a line")
+    add("--generator", help=f"with --init and --objective {REPLACED}: its generator")
+    add("--generator-fraction", type=float, help="how wide a new generator is; default 0.25")
     add("--dropout", type=float, help="that of the preset; with --init, of the model")
     add(
         "--precision",
@@ -184,6 +194,18 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--objective causal masks nothing: leave --masking, --mask-rate, --ngram out")
     if arguments.objective != "pretraining" and arguments.negatives != "random":
         parser.error(f"--objective {arguments.objective} has no pairs: leave --negatives out")
+    of_generator = arguments.generator or arguments.generator_fraction is not None
+    if of_generator and arguments.objective != REPLACED:
+        parser.error(f"--generator and --generator-fraction are for --objective {REPLACED}")
+    if arguments.generator and (not arguments.init or arguments.generator_fraction is not None):
+        parser.error(
+            "--generator is trained further with --init, its discriminator, and is as "
+            "wide as it is: leave --generator-fraction out"
+        )
+    if arguments.generator and arguments.add_tokens:
+        parser.error("--add-tokens is for one model: leave --generator out, and a new one is made")
+    if arguments.objective == REPLACED and not arguments.generator:
+        arguments.generator_fraction = arguments.generator_fraction or 0.25
     if arguments.init and arguments.vocab:
         parser.error(f"--init brings its own vocabulary: leave --vocab {arguments.vocab} out")
     if arguments.add_tokens and not Path(arguments.add_tokens).is_file():

@@ -24,14 +24,15 @@ def sessions(page: Path) -> doctest.DocTest:
 
 
 def parameters() -> list:
-    """The sessions of every page that has some; `once` where they use no Keras.
+    """The sessions of every page that has some: `once` if they use no Keras, `slow` if they train.
 
     A page in Korean has the code of the English one, which is held by test_docs.
     """
     every = []
     for test in map(sessions, (page for page in PAGES if page not in TRANSLATED)):
         source = "".join(example.source for example in test.examples)
-        marks = () if needs_backend(source) else pytest.mark.once
+        marks = [] if needs_backend(source) else [pytest.mark.once]
+        marks += [pytest.mark.slow] if ".fit(" in source else []
         every += [pytest.param(test, id=test.name, marks=marks)] if source else []
     return every
 

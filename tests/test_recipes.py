@@ -461,3 +461,54 @@ def test_albert_and_a_modernbert_further(corpus, monkeypatch):
     assert type(trained.bert) is kbert.ModernBert
     before, after = (m.bert.encoder_layers[1].feed_forward.widen for m in (modern, trained))
     assert not np.array_equal(before.get_weights()[0], after.get_weights()[0])
+
+
+def test_which_tokens_were_replaced_from_text_to_two_checkpoints(corpus, monkeypatch, capsys):
+    """A generator and a discriminator, and both again, to be trained further."""
+    folder, again = corpus.parent / "run", corpus.parent / "further"
+    common = ["--objective", "replaced-token-detection", "--corpus", corpus, "--batch-size", 4]
+    common += ["--sequence-length", 24, "--steps", 3, "--heldout", corpus, *ONE_LAYER]
+    new = [*common, "--vocab-size", 140, "--embedding-size", 64, "--out", folder]
+    recipe_main(monkeypatch, "pretrain_ko.py", *new)
+    shown = capsys.readouterr().out
+    for part in ("MLM loss", "RTD loss", "of the replaced found", "--generator", "finetune.py"):
+        assert part in shown
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for line in lines:
+        assert line["loss"] == pytest.approx(line["mlm_loss"] + 50 * line["rtd_loss"], rel=1e-4)
+    heldout = json.loads((folder / "heldout.jsonl").read_text("utf-8"))["sources"]["말뭉치"]
+    assert {"mlm_loss", "rtd_loss", "rtd_recall", "pseudo_perplexity"} <= set(heldout)
+
+    discriminator, generator = (
+        kbert.load(folder / name) for name in ("model.keras", "generator.keras")
+    )
+    assert discriminator.task == "replaced-token-detection" and generator.task == "masked-lm"
+    assert (discriminator.bert.hidden_size, generator.bert.hidden_size) == (128, 32)
+    for name, model in (("d", discriminator), ("g", generator)):
+        kbert.export_huggingface(model, corpus.parent / name, model_type="electra")
+    further = ["--init", corpus.parent / "d", "--generator", corpus.parent / "g"]
+    further = [option for option in common if option not in ONE_LAYER] + further
+    recipe_main(monkeypatch, "pretrain_ko.py", *further, "--out", again)
+    trained = kbert.load(again / "model.keras")
+    assert trained.task == discriminator.task and len(trained.tokenizer) == 140
+    np.testing.assert_array_equal(
+        kbert.load(again / "generator.keras").bert.embeddings.get_weights()[0],
+        trained.bert.embeddings.get_weights()[0],
+    )
+    with pytest.raises(kbert.KbertError, match=r"was begun with generator .* and this is None"):
+        recipe_main(monkeypatch, "pretrain_ko.py", *further[:-2], "--out", again)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--generator", "g.keras"], "are for --objective replaced-token-detection"),
+        (["--generator-fraction", "0.5"], "are for --objective replaced-token-detection"),
+        (["--objective", "replaced-token-detection", "--generator", "g.keras"], "with --init"),
+    ],
+)
+@pytest.mark.once
+def test_a_generator_where_there_can_be_none(monkeypatch, capsys, options, message):
+    with pytest.raises(SystemExit):
+        loaded_recipe(monkeypatch, "pretrain_ko.py", *options).parse_arguments()
+    assert message in capsys.readouterr().err

@@ -112,7 +112,8 @@ def attention(
         pad_to_length: how long the row is to be, to see padding too; None adds none.
 
     Raises:
-        KbertError: if the model has no tokenizer or no Bert, or the text is too long for it.
+        KbertError: if the model has no tokenizer or no Bert, the text is too long for it, or
+            layers have unequal heads.
 
     Example:
         >>> import kbert
@@ -128,5 +129,11 @@ def attention(
     """
     read = read_for(model, text, pair, pad_to_length)
     layers = encoder_of(model)(read.inputs, output_attentions=True)["attentions"]
+    heads = [layer.shape[1] for layer in layers]
+    if len(set(heads)) > 1:
+        raise KbertError(
+            f"the picture has a place for each head of each layer, and the layers have {heads} "
+            "heads, since some were pruned: look at those of the model before"
+        )
     weights = np.stack([as_array(layer)[0] for layer in layers])  # (layers, heads, L, L)
     return Attention(read.pieces, read.of_text, read.eojeols, read.eojeol_of, weights)

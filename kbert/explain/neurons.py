@@ -101,7 +101,7 @@ def neuron_view(
     names = [str(i) for i in range(len(bert.layers_in_order))]
     layer = find_place(names, layer, "layer")
     attend = bert.layers_in_order[layer].self_attention
-    heads = attend.num_attention_heads
+    heads, head_size = attend.num_attention_heads, attend.head_size
     head = find_place([str(i) for i in range(heads)], head, "head")
     token = find_place(read.pieces, token, "token")
 
@@ -109,19 +109,19 @@ def neuron_view(
     hidden = as_array(states[layer])[0]  # (L, D)
     length, size = hidden.shape
     projection, out = attend.query_key_value, attend.output_projection
-    projected = hidden @ as_array(projection.kernel) + as_array(projection.bias)  # (L, 3 D)
-    parts = projected.reshape(length, 3, heads, size // heads)  # (L, 3, N, H)
+    projected = hidden @ as_array(projection.kernel) + as_array(projection.bias)  # (L, 3 N H)
+    parts = projected.reshape(length, 3, heads, head_size)  # (L, 3, N, H)
     queries, keys, values = parts[token, 0], parts[:, 1], parts[:, 2]  # (N, H), 2 x (L, N, H)
     products = queries * keys  # (L, N, H)
     scores = products.sum(-1)  # (L, N)
-    scaled = scores / np.sqrt(np.float32(size // heads))
+    scaled = scores / np.sqrt(np.float32(head_size))
     far = np.abs(np.arange(length) - token) > (length if attend.window is None else attend.window)
     visible = np.where(far[:, None], -np.inf, scaled)
     weights = np.exp(visible - visible.max(axis=0))
     weights /= weights.sum(axis=0)  # (L, N)
     weighted = weights[..., None] * values  # (L, N, H)
     context = weighted.sum(axis=0)  # (N, H)
-    rows = as_array(out.kernel).reshape(heads, size // heads, size)  # (N, H, D)
+    rows = as_array(out.kernel).reshape(heads, head_size, size)  # (N, H, D)
     by_head = np.einsum("nh,nhd->nd", context, rows)  # (N, D)
     others = np.delete(by_head, head, axis=0).sum(axis=0)  # (D,)
     bias = as_array(out.bias)

@@ -5,6 +5,7 @@ no unpickling, no numbers read.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,11 @@ def _print_object(values: dict[str, Any], title: str, out: Console) -> None:
 
 def _print_tensors(tensors: dict[str, StoredTensor], title: str, out: Console) -> None:
     total = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    kinds = Counter[str]()
+    for tensor in tensors.values():
+        kinds[tensor.dtype] += math.prod(tensor.shape)
+    if len(kinds) > 1:
+        out.print("; ".join(f"{count:,} of {kind}" for kind, count in kinds.most_common()))
     rows = (
         (shown(name), tensor.dtype, " x ".join(map(str, tensor.shape)) or "one number")
         for name, tensor in tensors.items()

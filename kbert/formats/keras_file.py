@@ -65,9 +65,9 @@ def _build(contents: Contents) -> KbertModel:
 def _check_shapes(contents: Contents) -> None:
     """Builds the model without its numbers, and compares its shapes with the file's."""
     wanted = without_numbers(
-        lambda: Counter(tuple(weight.shape) for weight in _build(contents).weights)
+        lambda: Counter(_kind(weight.shape, weight.dtype) for weight in _build(contents).weights)
     )
-    found = Counter(tensor.shape for tensor in contents.tensors.values())
+    found = Counter(_kind(tensor.shape, tensor.dtype) for tensor in contents.tensors.values())
     if wanted != found:
         missing, extra = list(wanted - found), list(found - wanted)
         raise KbertError(
@@ -75,6 +75,11 @@ def _check_shapes(contents: Contents) -> None:
             f"file has {found.total()}; not in the file: {missing[:3]}; "
             f"not in the model: {extra[:3]}"
         )
+
+
+def _kind(shape: Any, dtype: str) -> tuple[int | str, ...]:
+    """A shape; with a word where numbers are whole, for which no floats will do."""
+    return (*shape, "int8") if dtype == "int8" else tuple(shape)
 
 
 def _load_weights(model: KbertModel, contents: Contents) -> None:

@@ -219,8 +219,13 @@ def _check_expressible(source: Any, config: dict[str, Any]) -> None:
     architecture = encoder_of(source).architecture
     if architecture != "bert":
         raise KbertError(f"KerasHub's BERT cannot have architecture={architecture!r}")
-    config = {"tie_word_embeddings": True, "num_hidden_groups": None, "block_size": None, **config}
+    defaults = {"tie_word_embeddings": True, "num_hidden_groups": None, "block_size": None}
+    defaults |= {"weights": "float32", "heads_per_layer": None, "intermediate_sizes": None}
+    config = {**defaults, **config}
     for name, expressible in (
+        ("weights", config["weights"] == "float32"),
+        ("heads_per_layer", config["heads_per_layer"] is None),
+        ("intermediate_sizes", config["intermediate_sizes"] is None),
         ("embedding_size", config["embedding_size"] == config["hidden_size"]),
         ("position_offset", config["position_offset"] == 0),
         ("type_vocab_size", config["type_vocab_size"] > 0),

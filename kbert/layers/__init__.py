@@ -10,10 +10,13 @@ encoder.py            one layer of the encoder, normalised after each addition
 modern_layer.py       ModernBERT's: normalised before, gated, without biases
 pooling.py            a whole row as one vector
 heads.py              masked words, next sentence, labels
+replaced_tokens.py    words drawn by their probability, and which tokens were replaced
+soft_targets.py       how far a student is from its teacher
 biaffine.py           words as heads and dependents, and scores of their pairs
 activations.py        gelu and the others, by the names of Hugging Face's configs
 layer_norm.py         Keras's, with gradients that XLA computes fast
 dense.py              Keras's Dense, by the fastest way of each backend
+quantized.py          a matrix of small whole numbers, a byte a weight or half of one
 dropout.py            by a hash: cheap, and the same on every backend
 initializers.py       equal starting weights on every backend
 calling.py            how a layer runs the layers within it

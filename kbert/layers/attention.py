@@ -2,7 +2,7 @@
 
     Attention(Q, K, V) = softmax(Q K^T / sqrt(H)) V
 
-Shapes: B batch, L length, N heads, H head size, D = N * H hidden.
+Shapes: B batch, L length, N heads, H head size, D = N * H hidden (unless heads were pruned).
 In the paper N is h, H is d_k = d_v and D is d_model; BERT's paper has A for N and H for D.
 Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 """
@@ -70,6 +70,8 @@ class SelfAttention(keras.layers.Layer):
             None means `initializer_range`.
         rope_theta: how slowly queries and keys turn with their place (`rotary.py`); None turns
             none.
+        head_size: H; None means D / N. With fewer heads than that (`kbert.prune_heads`) N * H is
+            less than D.
 
     Example:
         >>> attend = SelfAttention(num_attention_heads=2)
@@ -92,6 +94,7 @@ class SelfAttention(keras.layers.Layer):
         use_bias: bool = True,
         output_range: float | None = None,
         rope_theta: float | None = None,
+        head_size: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -101,16 +104,20 @@ class SelfAttention(keras.layers.Layer):
         self.rope_theta = rope_theta
         self.output_range = initializer_range if output_range is None else output_range
         self.num_attention_heads = num_attention_heads
+        self.head_size = head_size
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
         self.seed = seed
         self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
 
     def build(self, input_shape):
-        """Makes the two projections: D -> 3 D for Q, K, V, and D -> D for the output."""
+        """Makes the two projections: D -> 3 N H for Q, K, V, and N H -> D for the output."""
         hidden_size = input_shape[-1]
+        if self.head_size is None:
+            self.head_size = hidden_size // self.num_attention_heads
+        width = self.num_attention_heads * self.head_size
 
-        def dense(units: int, stddev: float, name: str) -> Dense:
+        def dense(inputs: int, units: int, stddev: float, name: str) -> Dense:
             layer = Dense(
                 units,
                 use_bias=self.use_bias,
@@ -118,11 +125,13 @@ class SelfAttention(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name=name,
             )
-            layer.build(input_shape)
+            layer.build((*input_shape[:-1], inputs))
             return layer
 
-        self.query_key_value = dense(3 * hidden_size, self.initializer_range, "query_key_value")
-        self.output_projection = dense(hidden_size, self.output_range, "output_projection")
+        self.query_key_value = dense(
+            hidden_size, 3 * width, self.initializer_range, "query_key_value"
+        )
+        self.output_projection = dense(width, hidden_size, self.output_range, "output_projection")
         self.built = True
 
     def call(
@@ -163,9 +172,8 @@ class SelfAttention(keras.layers.Layer):
     def _projected(self, hidden, training):
         """(B, L, D) -> queries, keys and values, (B, L, N, H) each."""
         length, heads = hidden.shape[1], self.num_attention_heads
-        head_size = hidden.shape[-1] // heads
-        projected = run(self.query_key_value, hidden, training=training)  # (B, L, 3 D)
-        shape = (-1, length or ops.shape(hidden)[1], 3, heads, head_size)
+        projected = run(self.query_key_value, hidden, training=training)  # (B, L, 3 N H)
+        shape = (-1, length or ops.shape(hidden)[1], 3, heads, self.head_size)
         projected = ops.reshape(projected, shape)  # (B, L, 3, N, H)
         query, key, value = ops.unstack(projected, 3, axis=2)  # (B, L, N, H)
         return query, key, value
@@ -197,7 +205,7 @@ class SelfAttention(keras.layers.Layer):
             )
         length, heads, head_size = query.shape[1:]
         shape = (-1, length or ops.shape(query)[1], heads * head_size)
-        merged = ops.reshape(context, shape)  # (B, L, D)
+        merged = ops.reshape(context, shape)  # (B, L, N H)
         output = run(self.output_projection, merged, training=training)
         return (output, weights, query, key) if return_weights else output
 
@@ -274,7 +282,10 @@ def windowed(bias, query, window: int):
 
 
 def blocked(bias, query, blocks: Blocks):
-    """A bias that lets each position see its blocks only, (B or 1, 1, L, L)."""
-    length = query.shape[1] or ops.shape(query)[1]
+    """A bias that lets each position see its blocks only, (B or 1, 1, L, L), in a row of blocks."""
+    length = query.shape[1]
+    if isinstance(length, int) and length <= blocks.longest_full:
+        return bias
+    length = length or ops.shape(query)[1]
     of_blocks = ops.cast(block_bias(length, blocks, PADDED), query.dtype)[None, None]
     return of_blocks if bias is None else bias + of_blocks

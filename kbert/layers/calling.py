@@ -23,3 +23,20 @@ def run(layer: keras.layers.Layer, *inputs: Any, **options: Any) -> Any:
     if keras.backend.backend() == "torch":
         return layer.call(*inputs, **options)
     return layer(*inputs, **options)
+
+
+def computed_again(function, *tensors):
+    """function(*tensors) in training, of which only the tensors are kept for the backward pass.
+
+    The backward pass computes it again; what is random in it is drawn before.
+
+    Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+    """
+    if keras.backend.backend() != "torch":
+        return keras.remat(function)(*tensors)
+    from torch.utils.checkpoint import checkpoint
+
+    # Stopping early is by an exception, whose traceback Keras keeps with all that it refers to.
+    return checkpoint(
+        function, *tensors, use_reentrant=False, preserve_rng_state=False, early_stop=False
+    )

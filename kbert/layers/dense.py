@@ -10,19 +10,88 @@ Shapes: M rows, I inputs, O outputs.
 import keras
 from keras import ops
 
+from kbert.errors import KbertError
+from kbert.layers.quantized import Quantized, quantized
+
 
 @keras.saving.register_keras_serializable("kbert")
 class Dense(keras.layers.Dense):
-    """Keras's Dense, computed by `linear`."""
+    """Keras's Dense, computed by `linear`.
+
+    Attributes:
+        quantized: the kernel as whole numbers, a row for each output, where an encoder's `weights`
+            say so; else None.
+    """
+
+    quantized: Quantized | None = None
+
+    def build(self, input_shape):
+        """Makes the kernel (I, O), and the bias if there is one."""
+        self.quantized = quantized(self, (self.units, input_shape[-1]), "kernel")
+        if self.quantized is None:
+            super().build(input_shape)
+            return
+        self._kernel = self.quantized.values
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+        self.built = True
+
+    @property
+    def kernel(self):
+        """(I, O); with adapters, their change in it."""
+        if self.quantized is None:
+            return super().kernel
+        kernel = ops.transpose(self.quantized.floats())
+        if not self.lora_enabled:
+            return kernel
+        change = ops.matmul(self.lora_kernel_a, self.lora_kernel_b)
+        return kernel + (self.lora_alpha / self.lora_rank) * change
 
     def call(self, inputs, training=None):
         """(..., I) -> (..., O)."""
-        outputs = linear(inputs, self._kernel, self.bias, training=training)
+        if self.quantized is None:
+            outputs = linear(inputs, self._kernel, self.bias, training=training)
+        else:
+            dtype = keras.backend.standardize_dtype(inputs.dtype)
+            rows = self.quantized.floats(dtype=dtype)
+            outputs = linear(inputs, rows, self.bias, training=training, transposed=True)
         if self.lora_enabled:  # by way of the r numbers between: W + A B is never made
             narrow = ops.matmul(inputs, ops.cast(self.lora_kernel_a, inputs.dtype))
             change = ops.matmul(narrow, ops.cast(self.lora_kernel_b, inputs.dtype))
             outputs += (self.lora_alpha / self.lora_rank) * change
         return outputs if self.activation is None else self.activation(outputs)
+
+    def save_own_variables(self, store):
+        """As Keras; whole numbers, their scales, and then the bias.
+
+        Raises:
+            KbertError: if adapters (LoRA) stand beside whole numbers, which cannot take their sum.
+        """
+        if self.quantized is None:
+            super().save_own_variables(store)
+            return
+        if self.lora_enabled:
+            raise KbertError(
+                f"the model has adapters (LoRA) beside weights that are {self.quantized.weights}: "
+                "save kbert.quantize(model, 'float32'), in which they are merged"
+            )
+        for place, weight in enumerate(self._own()):
+            store[str(place)] = weight
+
+    def load_own_variables(self, store):
+        """What `save_own_variables` wrote."""
+        if self.quantized is None:
+            super().load_own_variables(store)
+            return
+        for place, weight in enumerate(self._own()):
+            weight.assign(store[str(place)])
+
+    def _own(self):
+        assert self.quantized is not None
+        own = [self.quantized.values, self.quantized.scale]
+        return own if self.bias is None else [*own, self.bias]
 
 
 def linear(inputs, kernel, bias, training=None, transposed=False):

@@ -145,11 +145,11 @@ class DisentangledSelfAttention(SelfAttention):
         )
 
     def build(self, input_shape):
-        """Makes the projections, for distances D -> 2 D where they have their own."""
+        """Makes the projections, for distances D -> 2 N H where they have their own."""
         super().build(input_shape)
         if not self.share_att_key:
             self.position_query_key = Dense(
-                2 * input_shape[-1],
+                2 * self.num_attention_heads * self.head_size,
                 kernel_initializer=TruncatedNormal(
                     self.initializer_range, seed=sub_seed(self.seed, "position_query_key")
                 ),
@@ -187,10 +187,10 @@ class DisentangledSelfAttention(SelfAttention):
         query = query / math.sqrt(3)
         rows, places = relative
         rows = run(self.position_dropout, rows, training=training, draw=for_positions)
-        queries, keys = self._of_distances(rows, training)  # (R, D)
+        queries, keys = self._of_distances(rows, training)  # (R, N H)
         scale = 1 / math.sqrt(query.shape[-1])  # before products, which could be too large
         queries = ops.take(queries * scale / math.sqrt(3), places[1:], axis=0)
-        keys = ops.take(keys * scale, ops.flip(places[:-1]), axis=0)  # (2 L, D)
+        keys = ops.take(keys * scale, ops.flip(places[:-1]), axis=0)  # (2 L, N H)
         to_distances = _shifted(query, keys)  # (N, B, L, L): query, key
         from_distances = _shifted(key, queries)  # (N, B, L, L): key, query
         both = ops.swapaxes(to_distances + ops.swapaxes(from_distances, 2, 3), 0, 1)
@@ -202,15 +202,16 @@ class DisentangledSelfAttention(SelfAttention):
         return self.dropout.draw(), self.position_dropout.draw()
 
     def _of_distances(self, rows, training):
-        """Queries and keys of the table's rows, (R, D) each."""
-        size = rows.shape[-1]
+        """Queries and keys of the table's rows, (R, N H) each."""
+        width = self.num_attention_heads * self.head_size
         if self.share_att_key:
             of_tokens = self.query_key_value
-            kernel, bias = of_tokens.kernel[:, : 2 * size], of_tokens.bias[: 2 * size]
+            kernel, bias = of_tokens.kernel[:, : 2 * width], of_tokens.bias[: 2 * width]
             both = linear(rows, kernel, bias, training=training)
         else:
             both = run(self.position_query_key, rows, training=training)
-        return both[:, :size], both[:, size:]
+        queries, keys = ops.split(both, 2, axis=-1)
+        return queries, keys
 
 
 def _shifted(vectors, by_distance):
@@ -221,7 +222,7 @@ def _shifted(vectors, by_distance):
 
     Args:
         vectors: (B, L, N, H).
-        by_distance: (2 L, D), of which number L - 1 + t belongs to j = i + t.
+        by_distance: (2 L, N H), of which number L - 1 + t belongs to j = i + t.
     """
     length, heads, head_size = vectors.shape[1:]
     length = length or ops.shape(vectors)[1]

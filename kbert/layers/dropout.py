@@ -116,6 +116,34 @@ class Dropout(keras.layers.Layer):
         return input_shape
 
 
+def uniform_numbers(draw, shape):
+    """Numbers in [0, 1) of a shape, float32, by a draw: the same on every backend and device.
+
+    They are multiples of 2^-24, so each is exact.
+
+    Args:
+        draw: (2,) integers, as `Dropout.draw` gives them: a seed, and a count.
+        shape: whole numbers; on TensorFlow one may be a tensor.
+    """
+    if keras.backend.backend() == "torch":  # on the host, whatever the device: they are few
+        seed, count = np.array(draw.tolist(), np.uint32)
+        with np.errstate(over="ignore"):
+            key, second_key = _keys(seed, count, _mix_by_numpy)
+            places = np.arange(np.prod(shape), dtype=np.uint32)
+            numbers = _mix_by_numpy(places * _STEP + key, second_key)
+        halves = (numbers >> np.uint32(8)).astype(np.float32).reshape(shape)
+        return ops.convert_to_tensor(halves * np.float32(2**-24))
+    seed, count = ops.unstack(ops.cast(draw, "uint32"), 2)
+    key, second_key = _keys(seed, count, _mix)
+    size = 1
+    for length in shape:
+        size = size * length
+    places = ops.cast(ops.arange(size, dtype="int32"), "uint32")
+    numbers = _mix(places * _STEP + key, second_key)
+    halves = ops.cast(ops.right_shift(numbers, np.uint32(8)), "int32")
+    return ops.reshape(ops.cast(halves, "float32") * np.float32(2**-24), shape)
+
+
 def _least(rate: float) -> int:
     """The least number of 16 bits that is kept."""
     return min(round(rate * 2**16), 2**16 - 1)

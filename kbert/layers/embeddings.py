@@ -3,6 +3,8 @@
 Shapes: B batch, L length, E embedding (D in BERT), D hidden, V vocabulary.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -12,10 +14,44 @@ from kbert.layers.dense import Dense, sum_of_rows
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.layer_norm import LayerNorm
+from kbert.layers.quantized import Quantized, quantized
+
+
+class TokenTable(keras.layers.Layer):
+    """A layer that has a vector for each token, as numbers or as small whole numbers.
+
+    Attributes:
+        quantized: the table as whole numbers, where an encoder's `weights` say so; else None.
+    """
+
+    quantized: Quantized | None = None
+    _token_table: Any = None
+
+    def _build_token_table(self, shape: tuple[int, int], stddev: float, seed: int) -> None:
+        self.quantized = quantized(self, shape, "token_table")
+        if self.quantized is not None:
+            return
+        self._token_table = self.add_weight(
+            shape=shape,
+            initializer=TruncatedNormal(stddev, seed=sub_seed(seed, "token_table")),
+            autocast=False,  # a frequent token's gradient is a sum too long for 16 bits
+            name="token_table",
+        )
+
+    @property
+    def token_table(self) -> Any:
+        """(V, E): the weight, or what whole numbers stand for."""
+        return self._token_table if self.quantized is None else self.quantized.floats()
+
+    def token_vectors(self, input_ids):
+        """(B, L) -> (B, L, E)."""
+        if self.quantized is not None:
+            return self.quantized.floats(input_ids)
+        return ops.take(self._token_table, input_ids, axis=0)
 
 
 @keras.saving.register_keras_serializable("kbert")
-class Embeddings(keras.layers.Layer):
+class Embeddings(TokenTable):
     """Token + position + segment embeddings, layer-normalised, with dropout.
 
     Where the tables are narrower than the encoder (ELECTRA's small models), a projection E -> D
@@ -84,11 +120,12 @@ class Embeddings(keras.layers.Layer):
             return self.add_weight(
                 shape=(rows, self.embedding_size),
                 initializer=TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, name)),
-                autocast=False,  # a frequent token's gradient is a sum too long for 16 bits
+                autocast=False,  # as the token table's
                 name=name,
             )
 
-        self.token_table = table(self.vocab_size, "token_table")
+        shape = (self.vocab_size, self.embedding_size)
+        self._build_token_table(shape, self.initializer_range, self.seed)
         self.position_table = table(self.max_position_embeddings, "position_table")
         if self.type_vocab_size:
             self.segment_table = table(self.type_vocab_size, "segment_table")
@@ -104,6 +141,35 @@ class Embeddings(keras.layers.Layer):
             )
             self.projection.build((None, None, self.embedding_size))
         self.built = True
+
+    def share_tables(self, other: "Embeddings") -> None:
+        """Has the tables and the norm of another layer stand here, too; a projection stays its own.
+
+        From then on they are the same weights: what one is trained to, the other is. Each layer is
+        saved with them.
+
+        Args:
+            other: built, as this one, with tables of the same shapes.
+
+        Example:
+            >>> one, two = Embeddings(9, 4), Embeddings(9, 8, embedding_size=4)
+            >>> one.build(), two.build()
+            (None, None)
+            >>> two.share_tables(one)
+            >>> two.token_table is one.token_table, len(two.weights)
+            (True, 7)
+
+        Source: Clark et al. 2020 (ELECTRA), section 3.2.
+        """
+        tables = ("token_table", "position_table", "segment_table")
+        parts = [(self, other, name) for name in tables if hasattr(self, name)]
+        parts += [(self.layer_norm, other.layer_norm, name) for name in ("gamma", "beta")]
+        for layer, theirs, name in parts:
+            layer._untrack_variable(getattr(layer, name))
+            layer._tracker.unlock()
+            setattr(layer, name, getattr(theirs, name))  # which tracks it
+            layer._tracker.lock()
+            layer._post_track_variable(getattr(layer, name))
 
     def call(self, input_ids, token_type_ids=None, training=None):
         """Looks up and adds.
@@ -127,7 +193,7 @@ class Embeddings(keras.layers.Layer):
                 "pass max_length to the tokenizer"
             )
         length = length or ops.shape(input_ids)[1]
-        token = ops.take(self.token_table, input_ids, axis=0)  # (B, L, E)
+        token = self.token_vectors(input_ids)  # (B, L, E)
         begin = self.position_offset
         position = self.position_table[begin : begin + length]  # (L, E)
         if self.type_vocab_size > 1 and token_type_ids is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from kbert.layers.attention import SelfAttention
-from kbert.layers.calling import run
+from kbert.layers.calling import computed_again, run
 from kbert.layers.dropout import Dropout
 from kbert.layers.feed_forward import FeedForward
 from kbert.layers.initializers import sub_seed
@@ -36,6 +36,7 @@ class EncoderLayer(keras.layers.Layer):
         attention_window: how many positions each sees on either side of its own; None means all.
         block_size: how many tokens a block has where attention is BigBird's; None means it is not.
         num_random_blocks: as for `SelfAttention`.
+        head_size: as for `SelfAttention`.
         self_attention: another layer in the place of `SelfAttention`, with N heads; then dropout of
             weights and the window are its own.
 
@@ -61,6 +62,7 @@ class EncoderLayer(keras.layers.Layer):
         attention_window: int | None = None,
         block_size: int | None = None,
         num_random_blocks: int = 3,
+        head_size: int | None = None,
         self_attention: SelfAttention | None = None,
         **kwargs,
     ):
@@ -81,6 +83,7 @@ class EncoderLayer(keras.layers.Layer):
             attention_window,
             block_size,
             num_random_blocks,
+            head_size=head_size,
             dtype=policy,
             name="self_attention",
         )
@@ -183,11 +186,4 @@ def rematerialized(layer: Any, hidden, bias, lengths=None, relative=None, **opti
         # Again outside of all other layers' calls, so by one of its own.
         return layer(hidden, bias=bias, training=True, draws=draws, lengths=lengths, **of_attention)
 
-    if keras.backend.backend() != "torch":
-        return keras.remat(computed)(hidden, *rows)
-    from torch.utils.checkpoint import checkpoint
-
-    # Stopping early is by an exception, whose traceback Keras keeps with all that it refers to.
-    return checkpoint(
-        computed, hidden, *rows, use_reentrant=False, preserve_rng_state=False, early_stop=False
-    )
+    return computed_again(computed, hidden, *rows)

@@ -10,18 +10,18 @@ Source: Warner et al. 2024, "Smarter, Better, Faster, Longer" (ModernBERT), sect
 """
 
 import keras
-from keras import ops
 
 from kbert.layers.attention import SelfAttention
 from kbert.layers.calling import run
 from kbert.layers.dropout import Dropout
+from kbert.layers.embeddings import TokenTable
 from kbert.layers.feed_forward import GatedFeedForward
-from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.initializers import sub_seed
 from kbert.layers.layer_norm import LayerNorm
 
 
 @keras.saving.register_keras_serializable("kbert")
-class TokenEmbeddings(keras.layers.Layer):
+class TokenEmbeddings(TokenTable):
     """Token embeddings alone, layer-normalised, with dropout: no positions, no segments.
 
     Args:
@@ -60,20 +60,14 @@ class TokenEmbeddings(keras.layers.Layer):
 
     def build(self, input_ids_shape=None):
         """Makes the table, (V, D)."""
-        self.token_table = self.add_weight(
-            shape=(self.vocab_size, self.hidden_size),
-            initializer=TruncatedNormal(
-                self.initializer_range, seed=sub_seed(self.seed, "token_table")
-            ),
-            autocast=False,  # a frequent token's gradient is a sum too long for 16 bits
-            name="token_table",
-        )
+        shape = (self.vocab_size, self.hidden_size)
+        self._build_token_table(shape, self.initializer_range, self.seed)
         self.layer_norm.build((None, None, self.hidden_size))
         self.built = True
 
     def call(self, input_ids, training=None):
         """(B, L) -> (B, L, D)."""
-        token = ops.take(self.token_table, input_ids, axis=0)  # (B, L, D)
+        token = self.token_vectors(input_ids)  # (B, L, D)
         hidden = run(self.layer_norm, token, training=training)
         return run(self.dropout, hidden, training=training)
 
@@ -102,8 +96,10 @@ class ModernLayer(keras.layers.Layer):
         attention_norm: whether there is a norm before attention. The first layer has none: what
             comes to it is normalised.
         rope_theta: how slowly queries and keys turn with their place; see `rotary.py`.
+        head_size: as for `SelfAttention`.
 
     Example:
+        >>> from keras import ops
         >>> layer = ModernLayer(num_attention_heads=2, intermediate_size=24)
         >>> tuple(layer(ops.zeros((2, 7, 16))).shape)
         (2, 7, 16)
@@ -123,6 +119,7 @@ class ModernLayer(keras.layers.Layer):
         attention_window: int | None = None,
         attention_norm: bool = True,
         rope_theta: float = 10_000.0,
+        head_size: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -141,6 +138,7 @@ class ModernLayer(keras.layers.Layer):
             use_bias=False,
             output_range=output_range,
             rope_theta=rope_theta,
+            head_size=head_size,
             dtype=policy,
             name="self_attention",
         )

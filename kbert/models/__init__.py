@@ -16,15 +16,21 @@ multiple_choice.py    which of several choices goes with a text
 dependency.py         which word depends on which, and how
 sentence.py           a vector for a text
 siamese.py            that model on pairs of texts, to learn from them
+electra.py            which tokens were replaced; a generator that replaces them
+distillation.py       a student, and the teacher that it learns from
+keep_layers.py        a model of some of another's layers
+in_training.py        what models around a model, to train it, have in common
 arguments.py          what an encoder's arguments can be
 inputs.py             a look at a model's inputs before a backend meets them
 watched_data.py       the same for the data of `fit`, `evaluate` and `predict`
 logits.py             which losses fit a head
 fingerprint.py        a few digits that tell a model from any other
-frozen.py             which layers are not trained, as a file remembers it
+frozen.py             which layers are not trained, as a file remembers it and weights allow
+stored.py             a file whose floats take 16 bits
 fine_tuning.py        an encoder is frozen below, or begun anew above
 lora.py               small corrections are trained in an encoder's place
 extend.py             more words for a model that is trained already
+trim.py               only the words that texts use
 export.py             a model -> ONNX, SavedModel
 """
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from kbert.errors import KbertError, number_from_zero, whole_number
 from kbert.layers.activations import ACTIVATIONS
+from kbert.layers.quantized import STORED
 
 _LEAST = {  # whole numbers
     "vocab_size": 1,
@@ -29,6 +30,7 @@ _ENDS = {  # numbers from 0
 }
 _ACTIVATIONS = ("hidden_act", "pooler_activation")
 _FLAGS = ("add_pooling_layer", "remat")
+_LISTS = ("heads_per_layer", "intermediate_sizes")  # of whole numbers from 1, or None
 _END_OF_SEEDS = 2**63
 
 
@@ -51,6 +53,8 @@ def checked(arguments: dict[str, Any]) -> dict[str, Any]:
         **dict.fromkeys(_ENDS, _number),
         **dict.fromkeys(_ACTIVATIONS, _activation),
         **dict.fromkeys(_FLAGS, _flag),
+        "weights": _stored,
+        **dict.fromkeys(_LISTS, _whole_each),
     }
     found = {
         name: rules[name](name, value) if name in rules else value
@@ -77,6 +81,14 @@ def _whole_or_none(name: str, value: Any) -> int | None:
     return whole_number(f"{name}, if it is not None,", value, _LEAST_IF_THERE[name])
 
 
+def _whole_each(name: str, value: Any) -> list[int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not value:
+        raise KbertError(f"{name} is None, or a list of whole numbers, not {value!r:.80}")
+    return [whole_number(f"{name}[{i}]", each, 1) for i, each in enumerate(value)]
+
+
 def _number(name: str, value: Any) -> float:
     return number_from_zero(name, value, end=_ENDS[name])
 
@@ -84,6 +96,12 @@ def _number(name: str, value: Any) -> float:
 def _activation(name: str, value: Any) -> str:
     if value not in [*ACTIVATIONS]:
         raise KbertError(f"{name} is one of {', '.join(ACTIVATIONS)}, not {value!r}")
+    return value
+
+
+def _stored(name: str, value: Any) -> str:
+    if value not in [*STORED]:
+        raise KbertError(f"{name} are one of {', '.join(STORED)}, not {value!r:.80}")
     return value
 
 

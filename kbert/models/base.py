@@ -12,8 +12,9 @@ from kbert.errors import KbertError, whole_number
 from kbert.files.atomic_files import written_beside
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.export import export
-from kbert.models.frozen import frozen_layers, restore_frozen
+from kbert.models.frozen import check_trained, frozen_layers, restore_frozen
 from kbert.models.inputs import INPUTS, Limits, as_inputs, as_whole_numbers, check_inputs
+from kbert.models.stored import store_as_float16
 from kbert.models.watched_data import LabelLimits, Watch
 from kbert.text.tokenizer import Tokenizer
 
@@ -89,9 +90,10 @@ class KbertModel(keras.Model):
         """Keras's `fit`. Inputs and labels are looked at first, or as their batches come.
 
         Raises:
-            KbertError: as a call of the model; or if a label is none. The model stays as it was
-                before the batch.
+            KbertError: as a call of the model; or if a label is none, or the encoder's weights are
+                whole numbers and not frozen. The model stays as it was before the batch.
         """
+        check_trained(self)
         _check_callbacks(kwargs.get("callbacks"), getattr(self, "optimizer", None))
 
         def run(watch: Watch):
@@ -128,6 +130,7 @@ class KbertModel(keras.Model):
 
     def train_on_batch(self, x, y=None, *args, **kwargs):
         """Keras's `train_on_batch`, with the look of `fit`."""
+        check_trained(self)
         inherited = super().train_on_batch
         return self._watched(lambda watch: inherited(watch.data(x, y), y, *args, **kwargs))
 
@@ -202,15 +205,30 @@ class KbertModel(keras.Model):
 
         return jax.jit(step)
 
-    def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
+    def save(
+        self,
+        filepath: str | Path,
+        overwrite: bool = True,
+        *,
+        weights: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Writes the model, its vocabulary and its settings to one `.keras` file.
 
         The optimizer's state is left out. The file is written beside its place and then moved
         there in one step, so a failure leaves a former file as it was.
 
+        Args:
+            filepath: ends in `.keras`.
+            overwrite: whether a former file is replaced.
+            weights: "float16" for a file of half the size, which opens as the same model with
+                weights rounded to 11 bits; None means as they are. (`kbert.quantize` makes smaller
+                models yet.)
+            **kwargs: Keras's.
+
         Raises:
             KbertError: if the path does not end in `.keras`, is taken and `overwrite` is False, or
-                cannot be written, as on a full disk.
+                cannot be written, as on a full disk; or a weight is too large for float16.
 
         Example:
             >>> import tempfile
@@ -222,6 +240,8 @@ class KbertModel(keras.Model):
             100
         """
         path = Path(filepath)
+        if weights not in (None, "float16"):
+            raise KbertError(f"weights of a file are 'float16' or None, not {weights!r:.80}")
         if path.suffix != ".keras":
             raise KbertError(f"a model is saved to a file that ends in .keras, not {path.name!r}")
         if path.exists() and not overwrite:
@@ -232,6 +252,8 @@ class KbertModel(keras.Model):
             self.optimizer = None
             with written_beside(path) as temporary:
                 super().save(temporary, overwrite=True, **kwargs)
+                if weights is not None:
+                    store_as_float16(Path(temporary))
         except OSError as error:
             raise KbertError(
                 f"{path} was not written, and what stood there is as it was: {error}"
@@ -242,7 +264,9 @@ class KbertModel(keras.Model):
             else:
                 del self.optimizer
 
-    def export(self, filepath: str | Path, format: str = "tf_saved_model") -> None:
+    def export(
+        self, filepath: str | Path, format: str = "tf_saved_model", weights: str | None = None
+    ) -> None:
         """Writes the model for use without kbert and Keras; batch and length stay free.
 
         The file takes `input_ids`, `token_type_ids` (where the model looks at them) and
@@ -257,6 +281,9 @@ class KbertModel(keras.Model):
             filepath: a file that ends in `.onnx`, or a SavedModel's folder; replaced if there.
             format: "onnx", which needs the extra onnx (on JAX onnx-jax), or
                 "tf_saved_model", which needs TensorFlow and cannot be written from PyTorch.
+            weights: "int8" for an ONNX file whose products are of whole numbers: a quarter of the
+                size, faster where the CPU has instructions for it, and a little less exact
+                (docs/compression.md has figures). None means float32.
 
         Raises:
             KbertError: if there is no such format, the backend or an uninstalled package keeps it
@@ -267,7 +294,7 @@ class KbertModel(keras.Model):
             >>> session = onnxruntime.InferenceSession("model.onnx")  # doctest: +SKIP
             >>> session.run(None, dict(model.tokenizer("국회는")))  # doctest: +SKIP
         """
-        export(self, filepath, format)
+        export(self, filepath, format, weights)
 
     def with_settings(self, **settings: Any) -> Self:
         """The same weights and tokenizer in a model that computes otherwise.
@@ -309,12 +336,12 @@ class KbertModel(keras.Model):
         return model
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
-        """Not offered: a `.keras` file of kbert holds float weights, for every backend.
+        """Not offered: Keras's leaves most of a model as it is, or a file that does not open.
 
         Raises:
-            KbertError: always.
+            KbertError: always, and names what does it.
         """
-        raise KbertError("a model of kbert is not quantized: export it, and quantize the ONNX file")
+        raise KbertError("kbert.quantize(model, 'int8') gives a quantized model, which is saved so")
 
     def get_compile_config(self) -> None:
         """Nothing: a shared file neither carries a training's state nor compiles on loading."""

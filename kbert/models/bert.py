@@ -8,6 +8,7 @@ Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transforme
 """
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -63,6 +64,12 @@ class Bert(Encoder):
             `num_hidden_layers` times as many in all. More than 1 takes `num_hidden_groups`.
         remat: whether, in training, layers keep only their input and are computed again in the
             backward pass: a third more arithmetic, and memory that hardly grows with the layers.
+        weights: what the matrices of the layers and the token table are stored as: "float32",
+            "int8" or "int4". The latter come from `kbert.quantize`; by themselves they are zeros.
+        heads_per_layer: how many heads each layer has, where `kbert.prune_heads` left fewer than
+            `num_attention_heads`; None means that all have those.
+        intermediate_sizes: the width of each layer's feed-forward network, where
+            `kbert.prune_neurons` left them unequal; None means `intermediate_size`.
         seed: of starting weights and dropout, a whole number from 0; equal seeds start equal on
             every backend. Nothing is drawn from a global generator, so
             `keras.utils.set_random_seed` changes no number here: pass another seed.
@@ -110,6 +117,9 @@ class Bert(Encoder):
         num_hidden_groups: int | None = None,
         inner_group_num: int = 1,
         remat: bool = False,
+        weights: str = "float32",
+        heads_per_layer: Sequence[int] | None = None,
+        intermediate_sizes: Sequence[int] | None = None,
         seed: int = 0,
         name: str = "bert",
         dtype: str | None = None,
@@ -164,8 +174,8 @@ class Bert(Encoder):
         )
         self.encoder_layers = [
             EncoderLayer(
-                num_attention_heads=num_attention_heads,
-                intermediate_size=intermediate_size,
+                num_attention_heads=heads,
+                intermediate_size=width,
                 dropout=hidden_dropout_prob,
                 attention_dropout=attention_probs_dropout_prob,
                 layer_norm_eps=layer_norm_eps,
@@ -175,10 +185,11 @@ class Bert(Encoder):
                 attention_window=attention_window,
                 block_size=block_size,
                 num_random_blocks=num_random_blocks,
+                head_size=hidden_size // num_attention_heads,
                 dtype=policy,
                 name=f"encoder_layer_{index}",
             )
-            for index in range(groups * inner_group_num)
+            for index, (heads, width) in enumerate(self._per_layer(groups * inner_group_num))
         ]
         if add_pooling_layer:
             self.pooler = Pooler(
@@ -205,7 +216,6 @@ class Bert(Encoder):
 
     def _config(self) -> dict[str, Any]:
         config = super()._config()
-        # Of what is not there no word: the files are those that older kberts read.
         if config["num_hidden_groups"] is None:
             del config["num_hidden_groups"], config["inner_group_num"]
         if config["block_size"] is None:

@@ -12,6 +12,7 @@ Source: He et al. 2020, "DeBERTa: Decoding-enhanced BERT with Disentangled Atten
 """
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -57,6 +58,9 @@ class Deberta(Encoder):
         hidden_act: the activation within the feed-forward networks, by the same names.
         embedding_size: `hidden_size`, or None, which means it.
         remat: whether, in training, layers keep only their input; see `Bert`.
+        weights: what matrices are stored as; see `Bert`.
+        heads_per_layer: how many heads are left in each layer; see `Bert`.
+        intermediate_sizes: how wide its feed-forward network is; see `Bert`.
         seed: of starting weights and dropout, a whole number from 0.
 
     Raises:
@@ -95,6 +99,9 @@ class Deberta(Encoder):
         hidden_act: str = "gelu",
         embedding_size: int | None = None,
         remat: bool = False,
+        weights: str = "float32",
+        heads_per_layer: Sequence[int] | None = None,
+        intermediate_sizes: Sequence[int] | None = None,
         seed: int = 0,
         name: str = "deberta",
         dtype: str | None = None,
@@ -138,14 +145,15 @@ class Deberta(Encoder):
             name="relative_positions",
         )
 
-        def attention(seed: int) -> DisentangledSelfAttention:
+        def attention(seed: int, heads: int) -> DisentangledSelfAttention:
             return DisentangledSelfAttention(
-                num_attention_heads,
+                heads,
                 attention_probs_dropout_prob,
                 initializer_range,
                 sub_seed(seed, "self_attention"),
                 position_dropout=hidden_dropout_prob,
                 share_att_key=share_att_key,
+                head_size=hidden_size // num_attention_heads,
                 dtype=policy,
                 name="self_attention",
             )
@@ -153,18 +161,20 @@ class Deberta(Encoder):
         seeds = [sub_seed(seed, f"encoder_layer_{index}") for index in range(num_hidden_layers)]
         self.encoder_layers = [
             EncoderLayer(
-                num_attention_heads=num_attention_heads,
-                intermediate_size=intermediate_size,
+                num_attention_heads=heads,
+                intermediate_size=width,
                 dropout=hidden_dropout_prob,
                 layer_norm_eps=layer_norm_eps,
                 initializer_range=initializer_range,
                 seed=of_layer,
                 hidden_act=hidden_act,
-                self_attention=attention(of_layer),
+                self_attention=attention(of_layer, heads),
                 dtype=policy,
                 name=f"encoder_layer_{index}",
             )
-            for index, of_layer in enumerate(seeds)
+            for index, (of_layer, (heads, width)) in enumerate(
+                zip(seeds, self._per_layer(num_hidden_layers), strict=True)
+            )
         ]
         if add_pooling_layer:
             self.pooler = Pooler(

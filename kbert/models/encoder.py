@@ -19,10 +19,14 @@ from kbert.layers.attention import padding_bias
 from kbert.layers.calling import run
 from kbert.layers.encoder import rematerialized
 from kbert.layers.initializers import read_from_files
+from kbert.layers.quantized import stored_as
 from kbert.models.base import KbertModel, check_tokenizer
 from kbert.models.inputs import as_whole_numbers
 from kbert.text.files.own_files import VOCABULARY_FILE
 from kbert.text.tokenizer import Tokenizer
+
+# What is a list where layers were pruned, and what all of them have without it.
+_PRUNED = {"heads_per_layer": "num_attention_heads", "intermediate_sizes": "intermediate_size"}
 
 
 class Encoder(KbertModel):
@@ -37,7 +41,8 @@ class Encoder(KbertModel):
             `vocab_size`, `hidden_size`, `num_hidden_layers`, `num_attention_heads`,
             `intermediate_size`, `hidden_dropout_prob`, `attention_probs_dropout_prob`,
             `max_position_embeddings`, `initializer_range`, `layer_norm_eps`, `hidden_act`,
-            `add_pooling_layer`, `remat` and `seed`, which mean the same in each.
+            `add_pooling_layer`, `remat`, `weights`, `heads_per_layer`, `intermediate_sizes` and
+            `seed`, which mean the same in each.
         max_length: the longest L, in tokens, special tokens included.
         num_segments: how many segments; with fewer than two they are not looked at.
         name: the model's name.
@@ -91,7 +96,7 @@ class Encoder(KbertModel):
     def build(self, input_shape):
         """Builds the parts; the constructor does it, since every size is known there."""
         hidden_shape = (*input_shape, self.hidden_size)
-        with read_from_files():
+        with read_from_files(), stored_as(self._arguments["weights"]):
             self.embeddings.build(input_shape)
             if self.relative_positions is not None:
                 self.relative_positions.build(hidden_shape)
@@ -102,6 +107,24 @@ class Encoder(KbertModel):
         if self.pooler is not None:
             self.pooler.build(hidden_shape)
         self.built = True
+
+    def _per_layer(self, count: int) -> list[tuple[int, int]]:
+        """The heads and the feed-forward width of each of `count` layers.
+
+        Raises:
+            KbertError: if there are not as many as layers, or more than without pruning.
+        """
+        found = []
+        for name, all_have in _PRUNED.items():
+            given, most = self._arguments[name], self._arguments[all_have]
+            numbers = [most] * count if given is None else given
+            if len(numbers) != count or max(numbers) > most:
+                raise KbertError(
+                    f"{name} is a number for each of {count} layers, of at most {all_have} {most}, "
+                    f"not {numbers!r:.80}"
+                )
+            found.append(numbers)
+        return list(zip(*found, strict=True))
 
     @property
     def output_range(self) -> float:
@@ -217,14 +240,16 @@ class Encoder(KbertModel):
         """What `call` returns, as symbols, for a functional `keras.Model` around it."""
         shape = input_ids_shape(inputs)
         batch, length = shape
-        layers, heads = len(self.layers_in_order), self._arguments["num_attention_heads"]
+        layers = self.layers_in_order
         shapes: dict[str, Any] = self.compute_output_shape(shape)
         if output_hidden_states:
-            shapes["hidden_states"] = [shapes["last_hidden_state"]] * (layers + 1)
+            shapes["hidden_states"] = [shapes["last_hidden_state"]] * (len(layers) + 1)
         if output_attentions:
-            per_head = (batch, length, heads, self.hidden_size // heads)
-            shapes["attentions"] = [(batch, heads, length, length)] * layers
-            shapes["queries"] = shapes["keys"] = [per_head] * layers
+            heads = [layer.self_attention.num_attention_heads for layer in layers]
+            head_size = self.hidden_size // self._arguments["num_attention_heads"]
+            shapes["attentions"] = [(batch, each, length, length) for each in heads]
+            per_head = [(batch, length, each, head_size) for each in heads]
+            shapes["queries"] = shapes["keys"] = per_head
 
         def symbol(shape):
             if isinstance(shape, list):
@@ -254,7 +279,11 @@ class Encoder(KbertModel):
             self.tokenizer = Tokenizer.from_file(folder)
 
     def _config(self) -> dict[str, Any]:
-        return {**self._arguments, "dtype": self.dtype_policy.name}
+        config = {**self._arguments, "dtype": self.dtype_policy.name}
+        # Of what is not there no word: the files are those that older kberts read.
+        if config["weights"] == "float32":
+            del config["weights"]
+        return {key: v for key, v in config.items() if key not in _PRUNED or v is not None}
 
 
 def encoder_class(architecture: Any) -> type[Encoder]:

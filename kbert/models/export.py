@@ -9,6 +9,7 @@ nothing opens on TensorFlow. So the tools that Keras would call are called here:
 Shapes: B batch, L length; both are free in every file, L up to the model's longest.
 """
 
+import logging
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -20,6 +21,7 @@ import numpy as np
 
 from kbert.errors import KbertError, how_to_install
 from kbert.files.atomic_files import written_beside, written_together
+from kbert.models.frozen import check_floats
 
 FORMATS = ("tf_saved_model", "onnx")
 _ONNX_TOOLS = {  # what writes ONNX on a backend, and the extra that installs it
@@ -42,10 +44,14 @@ class _Signature(NamedTuple):
     max_length: int
 
 
-def export(model: keras.Model, filepath: str | Path, format: str) -> None:
+def export(
+    model: keras.Model, filepath: str | Path, format: str, weights: str | None = None
+) -> None:
     """Writes a model of kbert in a format; see `KbertModel.export`."""
     if format not in FORMATS:
         raise KbertError(f"format is one of {', '.join(FORMATS)}, not {format!r:.80}")
+    if weights is not None and (weights, format) != ("int8", "onnx"):
+        raise KbertError(f"weights are None, or 'int8' of ONNX, not {weights!r:.80} of {format!r}")
     if getattr(model, "task", None) in ("multiple-choice", "dependency-parsing"):
         raise KbertError(
             f"a {type(model).__name__} is not exported: a file takes rows of tokens, (batch, "
@@ -56,11 +62,13 @@ def export(model: keras.Model, filepath: str | Path, format: str) -> None:
             f"a model is exported in float32, and this one is {model.dtype_policy.name}: make it "
             "with dtype='float32' and give it these weights"
         )
+    check_floats(model, "an export")
     write = _write_onnx if format == "onnx" else _write_saved_model
+    settings = {} if weights is None else {"weights": weights}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tools warn of what they do themselves
         try:
-            write(model, Path(filepath))
+            write(model, Path(filepath), **settings)
         except OSError as error:
             raise KbertError(
                 f"{filepath} was not written, and what stood there is as it was: {error}"
@@ -118,7 +126,7 @@ def _write_saved_model(model: keras.Model, path: Path) -> None:
         raise OSError(f"{type(error).__name__}: {error.message}") from error
 
 
-def _write_onnx(model: keras.Model, path: Path) -> None:
+def _write_onnx(model: keras.Model, path: Path, weights: str | None = None) -> None:
     backend = keras.backend.backend()
     if path.suffix != ".onnx":
         raise KbertError(f"a model is exported to a file that ends in .onnx, not {path.name!r}")
@@ -129,13 +137,34 @@ def _write_onnx(model: keras.Model, path: Path) -> None:
         )
     tool, extra = _ONNX_TOOLS[backend]
     _require(tool, f"ONNX from {backend}", extra)
+    if weights is not None:
+        _require("onnxruntime", "ONNX in int8", "onnx")
     import onnx
 
     write = {"tensorflow": _tensorflow_onnx, "jax": _jax_onnx, "torch": _torch_onnx}[backend]
     proto = write(_signature(model))
     onnx.checker.check_model(proto)  # tf2onnx only logs what it could not convert
     with written_beside(path) as temporary:
-        temporary.write_bytes(proto.SerializeToString())
+        if weights is None:
+            temporary.write_bytes(proto.SerializeToString())
+        else:
+            _write_int8(proto, temporary)
+
+
+def _write_int8(proto: Any, path: Path) -> None:
+    """Writes products of int8: weights by rows, and what they are multiplied with as it comes.
+
+    Source: Jacob et al. 2018, section 2; onnxruntime.quantization, `quantize_dynamic`.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logger = logging.getLogger()  # to which it says that shapes could be inferred before
+    former = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        quantize_dynamic(proto, path, weight_type=QuantType.QInt8, per_channel=True)
+    finally:
+        logger.setLevel(former)
 
 
 def _require(package: str, what: str, extra: str) -> None:

@@ -7,7 +7,7 @@ Source: Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language M
 Beltagy et al. 2019, "SciBERT", and Lee et al. 2019, "BioBERT", for vocabularies of a domain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from kbert.errors import KbertError
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
+from kbert.models.frozen import check_floats
 from kbert.models.lora import check_no_adapters
 from kbert.text.korean.normalize import normalize
 from kbert.text.tokenizer import Tokenizer
@@ -57,6 +58,7 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
         ['[E1]', '국', '##회']
     """
     check_no_adapters(model)
+    check_floats(model, "extend_vocabulary")
     tokenizer = model.tokenizer
     if tokenizer is None or not tokenizer.is_wordpiece:
         raise KbertError("the model has no WordPiece tokenizer, so its vocabulary cannot be longer")
@@ -64,16 +66,28 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
     tokens = [normalize(token, tokenizer.form) for token in tokens]
     longer = _longer(tokenizer, tokens)
     size = max(model.vocab_size, len(longer))
+    pieces = tokenizer.encode([token.removeprefix(CONTINUATION) for token in tokens])
+    other = with_rows(model, size, lambda rows: _with_means(rows, pieces, tokenizer, size))
+    other.tokenizer = longer
+    return other
+
+
+def with_rows(
+    model: KbertModel, size: int, change: Callable[[np.ndarray], np.ndarray]
+) -> KbertModel:
+    """The same model, without a tokenizer, with another number of tokens.
+
+    Args:
+        model: any of kbert's, without adapters.
+        size: how many tokens.
+        change: makes the rows of each table, and of the words' bias, of those that it had.
+    """
     with starting_at_zero(heads=True):
         other = type(model).from_config({**model.get_config(), "vocab_size": size})
-    pieces = tokenizer.encode([token.removeprefix(CONTINUATION) for token in tokens])
     by_token = _tables(model)
     for old, new in zip(model.variables, other.variables, strict=True):
         values = keras.ops.convert_to_numpy(old)
-        if any(old is table for table in by_token):
-            values = _with_means(values, pieces, tokenizer, size)
-        new.assign(values)
-    other.tokenizer = longer
+        new.assign(change(values) if any(old is table for table in by_token) else values)
     return other
 
 

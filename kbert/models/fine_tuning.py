@@ -12,6 +12,7 @@ from kbert.errors import KbertError, whole_number
 from kbert.layers.initializers import TruncatedNormal
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
+from kbert.models.frozen import check_floats
 from kbert.models.lora import check_no_adapters
 
 
@@ -70,6 +71,7 @@ def reinitialize_top(model: KbertModel, layers: int) -> None:
     Source: Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 5.
     """
     check_no_adapters(model)
+    check_floats(model, "reinitialize_top")
     bert = encoder_of(model)
     _, top = _cut(bert, len(bert.layers_in_order) - _count(bert, layers))
     if top and bert.final_norm is not None:

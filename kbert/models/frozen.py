@@ -1,4 +1,4 @@
-"""Which layers of a model are not trained, as its file remembers it."""
+"""Which layers of a model are not trained: as its file remembers it, and as its weights allow."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -43,3 +43,44 @@ def _layers(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple[str, ke
     for inner in layer._flatten_layers(include_self=False, recursive=False):
         if inner.weights:
             yield from _layers(inner, f"{path}/{inner.name}".lstrip("/"))
+
+
+def check_floats(model: keras.Model, what: str) -> None:
+    """Raises KbertError if a model's weights are whole numbers; `what` is to be done to it."""
+    weights = quantized_as(model)
+    if weights is not None:
+        raise KbertError(
+            f"the model's weights are {weights}, and {what} takes floats: give it "
+            "kbert.quantize(model, 'float32'), and quantize what comes of it"
+        )
+
+
+def check_trained(model: keras.Model) -> None:
+    """Raises KbertError if an encoder of whole numbers is to be trained in more than adapters.
+
+    Whole numbers have no gradient, so biases and norms alone would be trained, unsaid.
+    """
+    weights = quantized_as(model)
+    if weights is None:
+        return
+    inner = {id(w) for layer in _encoders(model) for w in layer.trainable_weights}
+    beside = [w for w in model.trainable_weights if id(w) in inner and "lora" not in w.name]
+    if beside:
+        raise KbertError(
+            f"the encoder's weights are {weights}, which are not trained: kbert.add_lora(model) "
+            "trains adapters beside them, kbert.freeze(model) leaves the head alone to be trained, "
+            "and kbert.quantize(model, 'float32') gives a model that is trained in full"
+        )
+
+
+def quantized_as(model: keras.Model) -> str | None:
+    """What a model's matrices are stored as, where that is "int8" or "int4"; else None."""
+    found = (getattr(layer, "quantized", None) for layer in model._flatten_layers())
+    return next((matrix.weights for matrix in found if matrix is not None), None)
+
+
+def _encoders(model: keras.Model) -> Iterator[Any]:
+    """The layers around whole numbers that are encoders."""
+    for layer in model._flatten_layers():
+        if hasattr(layer, "encoder_layers"):
+            yield layer

@@ -14,6 +14,7 @@ from kbert.errors import KbertError
 WORDS = ("first_pieces", "last_pieces", "words", "heads")  # of a parser
 INPUTS = (
     *("input_ids", "token_type_ids", "attention_mask", "lengths", "masked_lm_positions"),
+    "masked_lm_ids",
     *WORDS,
 )
 _WHOLE = tuple(name for name in INPUTS if name != "attention_mask")
@@ -131,6 +132,7 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
         ("token_type_ids", 0, num_segments if num_segments > 1 else None, "segments of the model"),
         ("lengths", 0, length + 1, "lengths of a row's text"),
         ("masked_lm_positions", 0, length, "positions in a row"),
+        ("masked_lm_ids", 0, vocab_size, "ids of the vocabulary"),
         ("first_pieces", 0, length, "positions in a row"),
         ("last_pieces", 0, length, "positions in a row"),
         ("heads", 0, 1 + words[-1] if words else None, "numbers of the root and the words"),
@@ -157,6 +159,13 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
         raise KbertError(
             f"masked_lm_positions is ({len(ids)}, masked positions) with input_ids {ids.shape}, "
             f"not {positions.shape}"
+        )
+    replaced = given.get("masked_lm_ids")
+    at_hand = isinstance(replaced, np.ndarray) and isinstance(positions, np.ndarray)
+    if at_hand and replaced.shape != positions.shape:
+        raise KbertError(
+            f"masked_lm_ids are the words at masked_lm_positions {positions.shape}, not "
+            f"{replaced.shape}"
         )
     for name in WORDS:
         array = given.get(name)

@@ -16,6 +16,7 @@ from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, starting_at_zero, sub_seed
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
+from kbert.models.frozen import check_floats
 
 
 def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) -> None:
@@ -24,6 +25,8 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
     Every layer's projection to queries, keys and values gets an A (D, r) and a B (r, 3 D); the
     three share A, as they share one projection. All that the encoder had is frozen, its pooler and
     biases too. A rate of some 1e-4 to 5e-4 suits what is left.
+
+    Weights may be int8 or int4 (`kbert.quantize`), and then stay so beside A and B.
 
     Training takes the optimizer's state for A and B alone. `model.save` writes the sum W + A B, as
     `merge_lora` makes it; a run's checkpoints keep A and B.
@@ -74,7 +77,8 @@ def merge_lora(model: KbertModel) -> KbertModel:
         `add_lora` is, and nothing else.
 
     Raises:
-        KbertError: if the model has no adapters.
+        KbertError: if the model has no adapters, or its weights are not floats; then
+            `kbert.quantize(model, "float32")` merges them.
 
     Example:
         >>> from kbert import SIZES, Bert
@@ -85,6 +89,7 @@ def merge_lora(model: KbertModel) -> KbertModel:
 
     Source: Hu et al. 2021, section 4.1, "No Additional Inference Latency".
     """
+    check_floats(model, "merge_lora")  # quantize merges them, too
     sums = {id(layer._kernel): _sum(layer) for layer in _with_adapters(model)}
     if not sums:
         raise KbertError("the model has no adapters (LoRA) to merge")

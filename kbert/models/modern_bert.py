@@ -53,6 +53,9 @@ class ModernBert(Encoder):
         global_rope_theta: how slowly positions turn in layers that see the whole row.
         local_rope_theta: the same in layers with a window.
         remat: as for `Bert`.
+        weights: as for `Bert`.
+        heads_per_layer: as for `Bert`.
+        intermediate_sizes: as for `Bert`.
         seed: as for `Bert`.
         name: the model's name.
         dtype: a dtype policy's name.
@@ -98,6 +101,9 @@ class ModernBert(Encoder):
         global_rope_theta: float = 160_000.0,
         local_rope_theta: float = 10_000.0,
         remat: bool = False,
+        weights: str = "float32",
+        heads_per_layer: Sequence[int] | None = None,
+        intermediate_sizes: Sequence[int] | None = None,
         seed: int = 0,
         name: str = "modern_bert",
         dtype: str | None = None,
@@ -121,8 +127,8 @@ class ModernBert(Encoder):
         )
         self.encoder_layers = [
             ModernLayer(
-                num_attention_heads=num_attention_heads,
-                intermediate_size=intermediate_size,
+                num_attention_heads=heads,
+                intermediate_size=width,
                 dropout=hidden_dropout_prob,
                 attention_dropout=attention_probs_dropout_prob,
                 layer_norm_eps=layer_norm_eps,
@@ -133,10 +139,13 @@ class ModernBert(Encoder):
                 attention_window=None if kind == FULL else local_attention // 2,
                 attention_norm=index > 0,
                 rope_theta=global_rope_theta if kind == FULL else local_rope_theta,
+                head_size=hidden_size // num_attention_heads,
                 dtype=policy,
                 name=f"encoder_layer_{index}",
             )
-            for index, kind in enumerate(arguments["layer_types"])
+            for index, (kind, (heads, width)) in enumerate(
+                zip(arguments["layer_types"], self._per_layer(num_hidden_layers), strict=True)
+            )
         ]
         self.final_norm = LayerNorm(
             epsilon=layer_norm_eps, center=False, dtype=policy, name="final_norm"

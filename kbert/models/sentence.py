@@ -44,7 +44,8 @@ class SentenceBert(BertWithHead):
         max_seq_length: the most tokens of a text, special tokens included; None means as many as
             the encoder has positions for.
         name: the model's name.
-        **bert_arguments: the arguments of `Bert`; `add_pooling_layer` is False unless given.
+        **bert_arguments: the arguments of `Bert`, or of another `architecture`;
+            `add_pooling_layer` is False unless given.
 
     Attributes:
         embedding_size: E, how many numbers a text's vector has.
@@ -83,10 +84,10 @@ class SentenceBert(BertWithHead):
             raise KbertError(
                 f"pooling is one of {', '.join(SENTENCE_POOLINGS)}, not {pooling!r:.80}"
             )
-        if pooling == LAST_FOUR and len(self.bert.encoder_layers) < 4:
+        layers = len(self.bert.layers_in_order)
+        if pooling == LAST_FOUR and layers < 4:
             raise KbertError(
-                f"pooling {LAST_FOUR!r} is of four layers, and the encoder has "
-                f"{len(self.bert.encoder_layers)}"
+                f"pooling {LAST_FOUR!r} is of four layers, and the encoder has {layers}"
             )
         if not isinstance(normalize, bool):
             raise KbertError(f"normalize is True or False, not {normalize!r:.80}")

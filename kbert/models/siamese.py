@@ -8,8 +8,6 @@ Source: Reimers and Gurevych 2019, "Sentence-BERT", section 3 and figures 1 and 
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import keras
 from keras import ops
@@ -17,17 +15,16 @@ from keras import ops
 from kbert.errors import KbertError
 from kbert.layers.heads import LabelHead
 from kbert.layers.initializers import sub_seed
-from kbert.models.base import KbertModel
 from kbert.models.bert_with_head import check_labels
-from kbert.models.encoder import Encoder, input_ids_shape
-from kbert.models.logits import check_losses, takes_indices
+from kbert.models.encoder import input_ids_shape
+from kbert.models.in_training import ModelInTraining
+from kbert.models.logits import takes_indices
 from kbert.models.sentence import SentenceBert
-from kbert.text.tokenizer import Tokenizer
 
 OBJECTIVES = ("softmax", "cosine", "cosent", "in-batch", "simcse")
 
 
-class SiameseBert(KbertModel):
+class SiameseBert(ModelInTraining):
     """A `SentenceBert` in training: it reads the texts of an example, and one loss is of all.
 
     | objective | learns from                               | by                                  |
@@ -69,6 +66,7 @@ class SiameseBert(KbertModel):
     """
 
     input_axes = ("batch", "texts", "length")
+    sentence_model: SentenceBert
 
     def __init__(
         self,
@@ -90,18 +88,11 @@ class SiameseBert(KbertModel):
                 "labels, a list of names, are for 'softmax', which needs them; the objective is "
                 f"{objective!r}, and labels are {labels!r:.80}"
             )
-        super().__init__(name=name, dtype=model.dtype_policy.name)
-        self.sentence_model, self.objective = model, objective
-        self.vocab_size, self.max_length = model.vocab_size, model.max_length
-        self.num_segments, self.embedding_size = model.num_segments, model.embedding_size
+        super().__init__(name=name, sentence_model=model)
+        self.objective, self.embedding_size = objective, model.embedding_size
         self.labels = () if labels is None else tuple(check_labels(labels))
         self.classifier = self._classifier() if self.labels else None
         self.built = True
-
-    @property
-    def task(self) -> str:
-        """That of the sentence model."""
-        return self.sentence_model.task
 
     def _classifier(self) -> LabelHead:
         config = self.sentence_model.bert.get_config()
@@ -114,16 +105,6 @@ class SiameseBert(KbertModel):
         )
         head.build((None, 3 * self.embedding_size))
         return head
-
-    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
-        """Keras's `compile`.
-
-        Raises:
-            KbertError: if a loss expects probabilities: "softmax" gives logits.
-        """
-        check_losses(loss, type(self).__name__)
-        super().compile(optimizer, loss, *args, **kwargs)
-        self._loss_given = loss
 
     def _label_limits(self):
         indices = takes_indices(getattr(self, "_loss_given", None))
@@ -156,48 +137,3 @@ class SiameseBert(KbertModel):
         batch, texts = input_ids_shape(inputs)[:2]
         shape = (batch, len(self.labels)) if self.labels else (batch, texts, self.embedding_size)
         return keras.KerasTensor(shape, "float32")
-
-    def as_trained(self) -> SentenceBert:
-        """The sentence model with the weights of now, also while `fit` runs."""
-        if keras.backend.backend() == "jax":
-            self.jax_state_sync()  # until then JAX's are elsewhere
-        return self.sentence_model
-
-    @property
-    def bert(self) -> Encoder:
-        """The encoder within, for what is done to one before it is trained, as `kbert.freeze`."""
-        return self.sentence_model.bert
-
-    @property
-    def tokenizer(self) -> Tokenizer | None:
-        """That of the sentence model."""
-        return self.sentence_model.tokenizer
-
-    @tokenizer.setter
-    def tokenizer(self, tokenizer: Tokenizer | None) -> None:
-        self.sentence_model.tokenizer = tokenizer
-
-    def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
-        """Not offered: what one keeps is `sentence_model`.
-
-        Raises:
-            KbertError: always.
-        """
-        raise KbertError(_KEEP)
-
-    def export(self, filepath: str | Path, format: str = "tf_saved_model") -> None:
-        """Not offered, as `save`.
-
-        Raises:
-            KbertError: always.
-        """
-        raise KbertError(_KEEP)
-
-    def _config(self) -> dict[str, Any]:
-        raise KbertError(_KEEP)
-
-
-_KEEP = (
-    "a SiameseBert is there to train: what is saved, exported or set otherwise is its "
-    "sentence_model"
-)

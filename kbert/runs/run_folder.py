@@ -19,6 +19,7 @@ RUN_FILES = (
     "heldout.jsonl",
     "curves.png",
     "model.keras",
+    "generator.keras",
     "vocab.txt",
     "tokenizer_settings.json",
     "settings.json",

@@ -38,10 +38,12 @@ from kbert.sizes.layer_types import FULL, alternating
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Architecture = Literal["bert", "modernbert", "deberta"]
+Weights = Literal["float32", "int8", "int4"]
 
 _MASKED_SHARE = 0.15  # as kbert/data/pretraining/masking.py has it
 _WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; layers/kernels/dispatch.py
 _LEAST_BLOCK = 64  # queries; kbert/layers/kernels/windows.py
+_GROUP = 64  # numbers that share a scale in int4; kbert/layers/quantized.py
 
 
 class Memory(NamedTuple):
@@ -132,6 +134,7 @@ def cost(
     hidden_dropout_prob: float = 0.1,
     attention_probs_dropout_prob: float = 0.1,
     precision: Precision = "float32",
+    weights: Weights = "float32",
     remat: bool = False,
     attention_window: int | None = None,
     block_size: int | None = None,
@@ -165,6 +168,9 @@ def cost(
         attention_probs_dropout_prob: if above 0, queries of up to 256 keys keep attention weights
             (N K a token) too; those of more, and those without dropout, keep none.
         precision: what Keras calls the dtype policy.
+        weights: what the matrices of layers and tokens are in `inference_memory` (and in the file):
+            a byte or half of one for each weight, and 4 for each scale (`kbert.quantize`). Training
+            is counted with floats.
         remat: whether each layer keeps its input only, and is computed again in the backward pass.
         attention_window: how many positions each sees on either side of its own; None means all.
             What fills up the last block, where L is no multiple of it, is not counted.
@@ -234,9 +240,13 @@ def cost(
     if precision not in get_args(Precision):
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
 
+    if weights not in get_args(Weights):
+        raise KbertError(f"weights are one of {', '.join(get_args(Weights))}, not {weights!r:.80}")
+
     wide = 3 if modern else 2  # I, in the matrices of a feed-forward network
     tables_flops, batch_flops = 0, 0  # of a token; of all rows together
-    has_projection, taken_again = False, 0  # weights, by layers that share them
+    has_projection = architecture == "bert" and (e != d or num_hidden_groups is not None)
+    taken_again = 0  # weights, by layers that share them
     if modern:
         types = alternating(num_hidden_layers) if layer_types is None else layer_types
         windows = [None if kind == FULL else local_attention // 2 for kind in types]
@@ -250,7 +260,6 @@ def cost(
         batch_flops = 4 * int(in_use[-1] - in_use[0] + 1) * d * d * num_hidden_layers
     else:
         windows = [attention_window] * (num_hidden_layers * inner_group_num)
-        has_projection = e != d or num_hidden_groups is not None
         tables = (v + max_position_embeddings + type_vocab_size) * e + 2 * e
         tables += (e * d + d) if has_projection else 0
         layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
@@ -271,7 +280,15 @@ def cost(
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
     # The 16-bit copy that a product takes is made anew where a layer has its turn again.
     copies = 0 if precision == "float32" else 2 * (parameters + taken_again)
-    weights = 4 * parameters + copies
+    stored = 0  # bytes of whole numbers, less those of floats
+    if weights != "float32":
+        layer = [(3 * d, d), (d, d), ((wide - 1) * i, d), (d, i)]
+        layer += [(2 * d, d)] if by_distance and not share_att_key else []
+        layers = groups * inner_group_num if architecture == "bert" else num_hidden_layers
+        matrices = [(v, e), *([(d, e)] if has_projection else []), *(layer * layers)]
+        stored = sum(
+            _bytes_of_whole(*matrix, weights) - 4 * math.prod(matrix) for matrix in matrices
+        )
     logits = 4 * batch_size * masked * v
     in_inference, in_training = (1, 2) if precision == "float32" else (2, 2.5)
     tokens = batch_size * length
@@ -304,12 +321,28 @@ def cost(
         forward_flops=forward,
         training_flops=3 * forward,
         inference_memory=Memory(
-            weights, 0, 0, tokens * (3 * d + wide * i) * b, in_inference * logits
+            4 * parameters + copies + stored,
+            0,
+            0,
+            tokens * (3 * d + wide * i) * b,
+            in_inference * logits,
         ),
         training_memory=Memory(
-            weights, 4 * parameters, 8 * parameters, activations, int(in_training * logits)
+            4 * parameters + copies,
+            4 * parameters,
+            8 * parameters,
+            activations,
+            int(in_training * logits),
         ),
     )
+
+
+def _bytes_of_whole(rows: int, size: int, weights: str) -> int:
+    """Of a matrix of whole numbers and its scales, as kbert/layers/quantized.py has them."""
+    if weights == "int8":
+        return rows * (size + 4)
+    groups = size // _GROUP if size % _GROUP == 0 else 1
+    return rows * (math.ceil(size / 2) + 4 * groups)
 
 
 def _keys(window: int | None, length: int) -> int:

@@ -4,6 +4,8 @@ losses.py             what to pass to `compile`
 cross_entropy.py      over a vocabulary, with its gradient spelled out
 torch_cross_entropy.py    the same for PyTorch, a few rows at a time
 binary_cross_entropy.py   of labels that each hold or not
+replaced_tokens.py    of which tokens were replaced, and how many of them were found
+distillation.py       batches and loss of a student with a teacher
 sentence_losses.py    of sentence vectors, by the angles between them
 layerwise_rates.py    how much slower lower layers are trained
 optimizers.py         AdamW, warm-up and decay, presets of a run

@@ -34,6 +34,7 @@ _FORMAT = 1
 _STEP = re.compile(r"step-[0-9]{8}")
 _LEFTOVER = re.compile(r"\.(damaged-|old-)?step-[0-9]{8}")
 _DTYPES = {"float32": "F32", "float16": "F16", "int32": "I32", "int64": "I64", "uint32": "U32"}
+_DTYPES["int8"] = "I8"  # of quantized weights
 
 
 class Checkpoint(NamedTuple):
@@ -58,7 +59,8 @@ def state_of(model: keras.Model) -> dict[str, Any]:
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     state = {}
-    for index, variable in enumerate(model.variables):
+    # A teacher that is never trained is no part of it.
+    for index, variable in enumerate(getattr(model, "state_variables", model.variables)):
         # A generator's path is numbered by what the process made before it; its name is not.
         seed = variable.name == "seed_generator_state"
         state[f"model.{index:03d}.{variable.name if seed else variable.path}"] = variable

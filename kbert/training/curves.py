@@ -12,6 +12,9 @@ _TASKS = {
     "mlm_": "masked LM",
     "nsp_": "next sentence",
     "next_token_": "next token",
+    "rtd_": "replaced tokens",
+    "soft_": "soft targets",
+    "hidden_": "hidden states",
     "start_": "start",
     "end_": "end",
 }

@@ -64,7 +64,8 @@ def mean_scores(model: keras.Model, batches: Batches) -> dict[str, float]:
             several hosts takes its rows.
 
     Returns:
-        The means: of the outputs by name, as `mlm_loss` (see `of_heads`); and `loss`, their sum.
+        The means: of the outputs by name, as `mlm_loss` (see `of_heads`); and `loss`, their sum, in
+        which they count as in training.
 
     Source: Devlin et al. 2018, section 3.1, for what is measured.
     """
@@ -90,7 +91,8 @@ def mean_scores(model: keras.Model, batches: Batches) -> dict[str, float]:
         prefix = f"{part}_" if part else ""
         means |= {n: s / (total or 1.0) for n, s in sums.items() if n.startswith(prefix)}
     if "" not in totals:
-        means["loss"] = sum(means[f"{part}_loss"] for part in totals)
+        counted = getattr(model, "loss_weights", None) or {}
+        means["loss"] = sum(counted.get(part, 1) * means[f"{part}_loss"] for part in totals)
     return of_heads(means)
 
 
@@ -151,4 +153,9 @@ def in_words(figures: Mapping[str, float]) -> str:
     )
     if "nsp_accuracy" in figures:
         words += f"; NSP {100 * figures['nsp_accuracy']:.1f}%"
+    if "rtd_accuracy" in figures:
+        words += (
+            f"; RTD loss {figures['rtd_loss']:.3f}, accuracy {100 * figures['rtd_accuracy']:.1f}%, "
+            f"{100 * figures['rtd_recall']:.1f}% of the replaced found"
+        )
     return words

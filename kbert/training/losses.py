@@ -12,6 +12,8 @@ from keras import ops
 from kbert.errors import KbertError, number_from_zero, whole_number
 from kbert.training.binary_cross_entropy import BinaryCrossEntropy, weights_of
 from kbert.training.cross_entropy import cross_entropy
+from kbert.training.distillation import ComputedLoss
+from kbert.training.replaced_tokens import ReplacedTokenLoss, replaced_token_metrics
 from kbert.training.sentence_losses import CoSENT, CosineError, InBatchNegatives, Matryoshka
 
 PRETRAINING = ("pretraining", "masked-lm", "causal", "next-sentence")
@@ -29,6 +31,8 @@ FINE_TUNING = (
     "in-batch",
     "simcse",
     "vectors",
+    "replaced-token-detection",
+    "distillation",
 )
 _OF_CLASSES = ("single_label_classification", "multi_label_classification", "token-classification")
 _OF_ANGLES = {
@@ -182,6 +186,8 @@ def objective(
     | cosent                   | `CoSENT`                          | (B,) floats                   |
     | in-batch, simcse         | `InBatchNegatives`                | (B, T) a number for each text |
     | SentenceBert             | mean squared error                | (B, E) vectors                |
+    | Distillation             | cross-entropy, `ComputedLoss`     | by term: `DistillationBatches`|
+    | ReplacedTokenDetection   | cross-entropy, `ReplacedTokenLoss`| `mlm` (B, P), `rtd` (B, L)    |
 
     Integer labels of -100 do not count. Two losses are summed.
 
@@ -250,6 +256,15 @@ def objective(
     elif name == "multi_label_classification":
         loss = BinaryCrossEntropy(**settings)
         metrics = [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
+    elif name == "replaced-token-detection":
+        loss = {"mlm": CrossEntropy(**settings), "rtd": ReplacedTokenLoss(**settings)}
+        metrics = {"mlm": [Accuracy()], "rtd": replaced_token_metrics()}
+    elif name == "distillation":
+        reduction = {each: settings[each] for each in settings if each == "reduction"}
+        right = [term for term in task.loss_weights if term in ("mlm", "labels")]
+        loss = {term: ComputedLoss(**reduction) for term in task.loss_weights}
+        loss |= {term: CrossEntropy(**settings) for term in right}
+        metrics = {term: [Accuracy()] for term in right}
     elif name in _HEADS:
         loss = {head: CrossEntropy(**settings) for head in _HEADS[name]}
         metrics = {head: [Accuracy()] for head in _HEADS[name]}
@@ -258,16 +273,23 @@ def objective(
         named = {"masked-lm": "mlm_accuracy", "causal": "next_token_accuracy"}
         metrics = [Accuracy(named.get(str(name), "accuracy"))]
     jit_compile = keras.backend.backend() != "torch"
-    return {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}
+    arguments = {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}
+    loss_weights = getattr(task, "loss_weights", None)
+    return arguments | ({"loss_weights": dict(loss_weights)} if loss_weights else {})
 
 
 def _aim(model: Any) -> str | None:
     """What a model is trained for, by our names; None where it is none of ours."""
-    task = getattr(model, "task", None)
+    task, own = getattr(model, "task", None), getattr(model, "objective", None)
+    if own is not None:
+        return own
     if task == "sequence-classification":
         return model.problem_type
-    if task == "sentence-embedding":
-        return model.objective
+    if task == "replaced-token-detection":
+        raise KbertError(
+            "an ElectraForPreTraining is trained with a generator: make kbert."
+            "ReplacedTokenDetection(model, kbert.generator_for(model)), and train that"
+        )
     return "next-sentence" if task == "next-sentence-prediction" else task
 
 

@@ -36,6 +36,7 @@ class Peak:
         stages: the run's.
         dtype: of the products.
         scored: the share of a row's positions whose tokens are told: the mask rate, or 1.
+        beside: of a model that is trained in the same steps, and tells no tokens.
 
     Attributes:
         rate: operations a second of the product, on all devices; 0 until it is measured.
@@ -56,14 +57,19 @@ class Peak:
         stages: Sequence[Stage],
         dtype: str = "float32",
         scored: float = 0.15,
+        beside: Mapping[str, Any] | None = None,
     ):
-        sizes = {name: config[name] for name in _OF_COST if name in config}
         self.rate, self._dtype, self._measured = 0.0, dtype, -math.inf
         self._operations_per_token = []
         for _, _, rows, length in stages:
-            masked = math.ceil(scored * length)
-            step = cost(**sizes, batch_size=rows, length=length, masked=masked)
-            self._operations_per_token.append(step.training_flops / step.tokens)
+            operations = 0.0
+            for each, share in ((config, scored), (beside, 0.0)):
+                if each is not None:
+                    sizes = {name: each[name] for name in _OF_COST if name in each}
+                    masked = math.ceil(share * length)
+                    step = cost(**sizes, batch_size=rows, length=length, masked=masked)
+                    operations += step.training_flops / step.tokens
+            self._operations_per_token.append(operations)
 
     def measure(self) -> None:
         """Measures the rate, unless that was done a moment ago; it takes a second or less."""

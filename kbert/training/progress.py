@@ -25,11 +25,15 @@ from kbert.training.time_budget import TimeBudget
 _ACCURACIES = {
     "mlm_accuracy": "MLM",
     "nsp_accuracy": "NSP",
+    "rtd_recall": "replaced found",
+    "labels_accuracy": "labels",
     "next_token_accuracy": "next token",
     "accuracy": "accuracy",
     "start_accuracy": "start",
     "end_accuracy": "end",
 }
+# Losses that are told apart, of a step whose loss is their weighted sum.
+_APART = {"rtd_loss": "RTD loss", "soft_loss": "soft targets", "hidden_loss": "hidden states"}
 _EVERY_SECONDS = 10  # how often a line is shown where there is no terminal
 
 
@@ -166,9 +170,14 @@ class TrainingProgress:
         return sum(tokens for tokens, _ in self._timed) / seconds if seconds else 0.0
 
     def _describe(self) -> str:
-        shown = [f"loss {self.mean('loss'):.3f}"]
+        last = self._recent[-1]
+        parts = {name: label for name, label in _APART.items() if name in last}
+        if parts and "mlm_loss" in last:
+            parts = {"mlm_loss": "MLM loss", **parts}
+        parts = parts or {"loss": "loss"}
+        shown = [f"{label} {self.mean(name):.3f}" for name, label in parts.items()]
         for name, label in _ACCURACIES.items():
-            if name in self._recent[-1]:
+            if name in last:
                 shown.append(f"{label} {100 * self.mean(name):.1f}%")
         speed = self.tokens_per_second()
         if speed:

@@ -19,6 +19,7 @@ pytest.importorskip("gradio_client")
 from gradio_client.exceptions import AppError
 
 import kbert
+from kbert.pretrained import bundled_model
 from tests.demos.conftest import DEMOS, SCRIPTS, WORDS, bars, charts, served, tags
 
 # Not ours: Gradio leaves a socket that found its port taken to the garbage collector, which may
@@ -437,10 +438,10 @@ def test_the_newest_quickstart_is_found(tmp_path, monkeypatch):
     assert models.find_model() == Path("runs/quickstart-2/model.keras")
 
 
-def test_the_bundled_model_comes_first(tmp_path, monkeypatch):
+def test_the_bundled_model_comes_first(monkeypatch):
     models = importlib.import_module("models")
-    (tmp_path / "pretrained" / "kbert-mini-ko").mkdir(parents=True)
-    monkeypatch.setattr(models.kbert, "__file__", str(tmp_path / "__init__.py"))
+    there = {"kbert-mini-ko": Path("kbert-mini-ko.keras")}
+    monkeypatch.setattr(models, "bundled_model", there.get)
     assert models.find_model() == "kbert-mini-ko"
 
 
@@ -477,7 +478,7 @@ def run(script: str, folder: Path, before: str = "") -> subprocess.CompletedProc
 
 
 def test_without_a_model_the_error_says_how_to_get_one(tmp_path):
-    if any((Path(kbert.__file__).parent / "pretrained").glob("kbert-mini-ko*")):
+    if bundled_model("kbert-mini-ko") is not None:
         pytest.skip("a model comes with kbert")
     result = run("app.py", tmp_path)
     assert result.returncode == 1 and result.stdout == ""

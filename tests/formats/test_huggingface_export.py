@@ -97,6 +97,7 @@ def test_a_model_of_ours_in_transformers_and_back(task, small, tokenizer, inputs
         ("distilbert", "ForSequenceClassification"),
         ("distilbert", "ForQuestionAnswering"),
         ("electra", "Model"),
+        ("electra", "ForPreTraining"),
         ("electra", "ForMaskedLM"),
         ("electra", "ForSequenceClassification"),
         ("electra", "ForTokenClassification"),

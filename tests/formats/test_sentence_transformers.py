@@ -53,6 +53,8 @@ def dense(outputs: int, activation: str, bias: bool = True):
         ("xlm-roberta", "max", "tanh"),
         ("electra", "weightedmean", "linear Normalize"),
         ("distilbert", "mean", "without bias"),
+        ("albert", "mean", ""),
+        ("deberta-v2", "mean", ""),
     ],
 )
 def test_the_same_vectors_in_and_out(family, mode, more, tmp_path):
@@ -80,6 +82,16 @@ def test_the_same_vectors_in_and_out(family, mode, more, tmp_path):
 
     model.save(tmp_path / "whole.keras")
     np.testing.assert_array_equal(vectors(kbert.load(tmp_path / "whole.keras")), vectors(model))
+
+
+def test_modernbert_goes_out(tmp_path):
+    encoder = kbert.load(write_checkpoint(make_reference("modernbert", "Model"), tmp_path / "in"))
+    model = SentenceBert.from_encoder(encoder, pooling="cls", normalize=True, max_seq_length=11)
+    kbert.export_sentence_transformers(model, tmp_path / "out")
+    np.testing.assert_allclose(vectors(model), theirs(tmp_path / "out"), **CLOSE)
+    again = kbert.load(tmp_path / "out")
+    assert again.bert.architecture == "modernbert"
+    np.testing.assert_array_equal(vectors(again), vectors(model))
 
 
 def test_a_folder_as_they_were_before_version_6(tmp_path):

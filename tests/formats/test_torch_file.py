@@ -48,6 +48,15 @@ def test_the_state_of_a_module(tmp_path):
     np.testing.assert_array_equal(found["0.weight"].read(), module[0].weight.detach().numpy())
 
 
+def test_weights_beside_an_epoch(tmp_path):
+    """What a training loop saved: the weights are under `state_dict`."""
+    saved = {"state_dict": state(), "epoch": 3, "best": 0.5, "arch": "bert"}
+    torch.save(saved, tmp_path / "pytorch_model.bin")
+    found = open_torch_bin(tmp_path)
+    assert list(found) == list(state())
+    np.testing.assert_array_equal(found["table"].read(), state()["table"].numpy())
+
+
 def test_what_is_read_is_a_copy(tmp_path):
     torch.save(state(), tmp_path / "pytorch_model.bin")
     found = open_torch_bin(tmp_path)

@@ -33,6 +33,34 @@ def assert_same(got, model, inputs):
         np.testing.assert_allclose(got[name], ops.convert_to_numpy(tensor), atol=1e-4, rtol=0)
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="onnxruntime makes it of the same file everywhere")
+def test_onnx_in_int8(small, tmp_path):
+    """Products by whole numbers: near the model's, and by no float kernel of its layers."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    wide = {**small, "hidden_size": 48, "intermediate_size": 64, "initializer_range": 0.1}
+    model = make("encoder", wide)
+    model.export(tmp_path / "int8.onnx", format="onnx", weights="int8")
+    got = open_onnx(tmp_path / "int8.onnx")(batch(2, 9))["last_hidden_state"]
+    expected = ops.convert_to_numpy(model(batch(2, 9))["last_hidden_state"])
+    cosine = (got * expected).sum() / np.linalg.norm(got) / np.linalg.norm(expected)
+    assert 0.999 < cosine < 1
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    products = [node.op_type for node in graph.node]
+    assert products.count("MatMulInteger") >= 4 * 2
+    floats = [w for w in graph.initializer if w.data_type == onnx.TensorProto.FLOAT]
+    assert not [w.name for w in floats if list(w.dims) in ([48, 144], [48, 64], [64, 48])]
+
+
+def test_int8_is_of_onnx_and_of_floats(small, tmp_path):
+    model = make("encoder", small)
+    for arguments in (("tf_saved_model", "int8"), ("onnx", "int4"), ("onnx", 8)):
+        with pytest.raises(KbertError, match="weights are None, or 'int8' of ONNX"):
+            model.export(tmp_path / "x", *arguments)
+    with pytest.raises(KbertError, match="weights are int8, and an export takes floats"):
+        kbert.quantize(model).export(tmp_path / "x.onnx", "onnx")
+
+
 def make(task, small, **settings):
     labels = {"labels": ["가", "나", "다"]} if BY_TASK[task].takes_labels else {}
     return TASKS[task](**{**small, **labels, **settings})

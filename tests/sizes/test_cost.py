@@ -69,6 +69,32 @@ def test_parameters_of_other_encoders(small, settings):
     assert counted.parameters == kbert.BertForPreTraining(**small | settings).count_params()
 
 
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"embedding_size": 8},
+        {"num_hidden_groups": 2, "inner_group_num": 2, "num_hidden_layers": 3},
+        {"hidden_size": 192, "intermediate_size": 65},
+        {"architecture": "modernbert", "num_hidden_layers": 4},
+        {"architecture": "deberta", "position_buckets": 0, "share_att_key": False},
+    ],
+)
+def test_bytes_of_whole_numbers(small, settings, weights):
+    del small["seed"], small["initializer_range"], small["layer_norm_eps"]
+    counted = cost(**small | settings, batch_size=1, length=17, weights=weights)
+    model = kbert.BertForPreTraining(**small | settings, weights=weights)
+    sizes = [np.dtype(w.dtype).itemsize * int(np.prod(w.shape)) for w in model.weights]
+    assert counted.inference_memory.weights == sum(sizes)
+    plain = cost(**small | settings, batch_size=1, length=17)
+    assert counted._replace(inference_memory=plain.inference_memory) == plain
+
+
+def test_weights_that_there_are_not():
+    with pytest.raises(kbert.KbertError, match="weights are one of float32, int8, int4, not 'x'"):
+        cost(**MINI, **BATCH, weights="x")
+
+
 def test_an_architecture_that_there_is_not():
     with pytest.raises(kbert.KbertError, match=r"architecture is one of bert, .*, not 'x'"):
         cost(**MINI, **BATCH, architecture="x")

@@ -331,3 +331,9 @@ def test_the_highest_rate_counts_and_is_not_asked_for_at_every_step(monkeypatch)
     assert 4e9 / whole.tokens_per_second(0) - 4e9 / half.tokens_per_second(0) == pytest.approx(
         operations
     )
+    # Two models in a step: the other tells no words, so it has 5 rows of 10 less than `half`.
+    both = peak.Peak(config, STAGES, scored=0.5, beside=config)
+    both.rate = half.rate
+    assert 4e9 / both.tokens_per_second(0) == pytest.approx(
+        2 * 4e9 / half.tokens_per_second(0) - operations
+    )

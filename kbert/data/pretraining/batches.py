@@ -31,7 +31,7 @@ except (ImportError, ValueError):  # not installed, or no backend of Keras
     require_backend()  # its error says what to install, and Keras's own does not
     raise
 
-Objective = Literal["pretraining", "masked-lm", "causal"]
+Objective = Literal["pretraining", "masked-lm", "causal", "replaced-token-detection"]
 Masking = Literal["token", "eojeol", "morpheme"]
 MARKS: dict[Masking, int | None] = {"token": None, "eojeol": EOJEOL, "morpheme": MORPHEME}
 
@@ -53,6 +53,10 @@ class PretrainingBatches(keras.utils.PyDataset):
         causal        full rows, of which each token is to be told from those before it (GPT),
                       BertForMaskedLM; the mask of attention is (B, L, L)
 
+        replaced-token-detection
+                      full rows, masked, and what stood there, ReplacedTokenDetection; no masked
+                      token is shown as a random one, and 15% as they are (ELECTRA)
+
     Args:
         sources: the ids, as one `Shard`, or as `Source`s to be mixed by weight.
         tokenizer: the one that made them.
@@ -67,8 +71,10 @@ class PretrainingBatches(keras.utils.PyDataset):
         masking: what is masked as a whole: "token", "eojeol" or "morpheme"; the last two need
             shards with marks.
         mask_rate: the share of tokens to guess.
-        mask_share: of those, the share shown as [MASK].
-        random_share: of those, the share shown as a random token.
+        mask_share: of those, the share shown as [MASK]; None means 0.8, and 0.85 where tokens are
+            replaced.
+        random_share: of those, the share shown as a random token; None means 0.1, and 0 where
+            tokens are replaced.
         short_rate: the share of pairs that are made short on purpose.
         negatives: what half of the second texts are: "random", of another document (next-sentence
             prediction), or "swapped" with the first (sentence order, ALBERT).
@@ -112,8 +118,8 @@ class PretrainingBatches(keras.utils.PyDataset):
         objective: Objective = "pretraining",
         masking: Masking = "token",
         mask_rate: float = 0.15,
-        mask_share: float = 0.8,
-        random_share: float = 0.1,
+        mask_share: float | None = None,
+        random_share: float | None = None,
         short_rate: float = 0.1,
         negatives: Negatives = "random",
         ngram: int = 1,
@@ -145,7 +151,10 @@ class PretrainingBatches(keras.utils.PyDataset):
         self.batch_size, self.seed, self.first_step = batch_size, seed, first_step
         self.objective, self.num_hosts, self.host = objective, num_hosts, host
         self._mark = None if objective == "causal" else MARKS[masking]
-        self._rates = {"rate": mask_rate, "mask_share": mask_share, "random_share": random_share}
+        shares = (0.85, 0.0) if objective == "replaced-token-detection" else (0.8, 0.1)
+        given = zip((mask_share, random_share), shares, strict=True)
+        masked, random = (usual if share is None else share for share, usual in given)
+        self._rates = {"rate": mask_rate, "mask_share": masked, "random_share": random}
         self._ngram = whole_number("ngram", ngram, 1)
         self._replacements = ordinary_ids(tokenizer)
         for source in self.sources:
@@ -179,7 +188,9 @@ class PretrainingBatches(keras.utils.PyDataset):
         `x` holds `input_ids`, `token_type_ids`, `attention_mask` (B, L), `masked_lm_positions`
         (B, P) and `lengths` (B,), which say what the mask says: rows are padded at the end. `y`
         and `sample_weight` are (B, P) for "masked-lm"; for "pretraining" they are dicts of `mlm`
-        (B, P) and `nsp` (B,). For "causal" there are neither positions nor lengths,
+        (B, P) and `nsp` (B,). For "replaced-token-detection" `x` holds `masked_lm_ids` (B, P), too,
+        and `y` and `sample_weight` `mlm` (B, P) and `rtd` (B, L), of which `y` says nothing yet,
+        and every token weighs 1. For "causal" there are neither positions nor lengths,
         `attention_mask` is (B, L, L), int8, and `y` and `sample_weight` are (B, L).
         """
         if not 0 <= index < self.steps:
@@ -206,6 +217,8 @@ class PretrainingBatches(keras.utils.PyDataset):
         }
         if self.objective == "masked-lm":
             return x, masked.labels, masked.weights
+        if self.objective == "replaced-token-detection":
+            return with_replaced_tokens(x, masked.labels, masked.weights)
         is_pair = labels != NOT_A_PAIR
         y = {"mlm": masked.labels, "nsp": np.where(is_pair, labels, IS_NEXT)}
         return x, y, {"mlm": masked.weights, "nsp": is_pair.astype(np.float32)}
@@ -230,6 +243,16 @@ class PretrainingBatches(keras.utils.PyDataset):
                 whole[here] = column
             labels[here] = instances["label"]
         return x, labels
+
+
+def with_replaced_tokens(x: dict[str, np.ndarray], labels: Any, weights: Any) -> Batch:
+    """A masked batch as replaced-token detection takes it."""
+    is_token = x["attention_mask"]
+    return (
+        {**x, "masked_lm_ids": labels},
+        {"mlm": labels, "rtd": np.zeros_like(is_token)},
+        {"mlm": weights, "rtd": is_token.astype(np.float32)},
+    )
 
 
 def _next_tokens(x: dict[str, np.ndarray]) -> Batch:

@@ -28,7 +28,7 @@ def pseudo_perplexity_batches(
     batch_size: int,
     seed: int,
     sentences: int = 64,
-    objective: Literal["pretraining", "masked-lm"] = "pretraining",
+    objective: Literal["pretraining", "masked-lm", "replaced-token-detection"] = "pretraining",
 ) -> list[tuple[dict[str, Any], Any, Any]]:
     """Batches of `(x, y, sample_weight)` whose mean masked-LM loss is the logarithm of the PPPL.
 
@@ -39,7 +39,9 @@ def pseudo_perplexity_batches(
         batch_size: B; the last batch is filled with rows of weight 0.
         seed: equal seeds draw equal sentences.
         sentences: how many are drawn, if there are as many.
-        objective: with "masked-lm", a model's only output has no name, and so have `y` and weights.
+        objective: with "masked-lm", a model's only output has no name, and so have `y` and weights;
+            with "replaced-token-detection" the generator is asked, and what it replaces does not
+            count.
 
     Raises:
         KbertError: if no sentence fits.
@@ -88,6 +90,10 @@ def pseudo_perplexity_batches(
     weights = (np.arange(rows) < total).astype(np.float32)[:, None]
     if objective == "masked-lm":
         y, weight = labels, weights
+    elif objective == "replaced-token-detection":
+        x["masked_lm_ids"] = labels
+        y = {"mlm": labels, "rtd": np.zeros_like(x["input_ids"])}
+        weight = {"mlm": weights, "rtd": np.zeros(x["input_ids"].shape, np.float32)}
     else:  # there is no second text, so next sentence has no weight
         y = {"mlm": labels, "nsp": np.zeros(rows, np.int32)}
         weight = {"mlm": weights, "nsp": np.zeros(rows, np.float32)}

@@ -12,12 +12,16 @@ _MASKED_LM: Rows = (
     ("mlm.bias", "generator_lm_head.bias"),
     ("mlm.decoder", "generator_lm_head.weight"),
 )
+_REPLACED_TOKENS: Rows = (
+    ("replaced.dense", "discriminator_predictions.dense"),
+    ("replaced.score", "discriminator_predictions.dense_prediction"),
+)
 
 
 def _is_mine(arguments: Values, task: str) -> bool:
     narrow = arguments["embedding_size"] != arguments["hidden_size"]
     if not arguments["add_pooling_layer"]:
-        return narrow or task == "encoder"
+        return narrow or task in ("encoder", "replaced-token-detection")
     return narrow or arguments["pooler_activation"] == "gelu"
 
 
@@ -32,6 +36,7 @@ ELECTRA = like_bert(
     prefix="electra.",
     pooler="",
     heads={
+        "replaced-token-detection": _REPLACED_TOKENS,
         "masked-lm": _MASKED_LM,
         "sequence-classification": POOLED_LABEL,
         "token-classification": LABEL,

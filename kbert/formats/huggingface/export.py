@@ -21,6 +21,7 @@ from kbert.formats.huggingface.hub import REPOSITORY
 from kbert.formats.huggingface.weights import places
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
+from kbert.models.frozen import check_floats
 from kbert.models.lora import check_no_adapters
 
 
@@ -80,8 +81,19 @@ def export_huggingface(
 
 
 def check_exported(model: KbertModel) -> None:
-    """Raises KbertError if a model cannot go out: it has adapters (LoRA), or no tokenizer."""
+    """Raises KbertError if a model cannot go out.
+
+    It has adapters (LoRA), weights that are no floats, unequal layers, or no tokenizer.
+    """
     check_no_adapters(model)
+    check_floats(model, "an export to Hugging Face's files")
+    for name in ("heads_per_layer", "intermediate_sizes"):
+        unequal = encoder_of(model).get_config().get(name)
+        if unequal is not None:
+            raise KbertError(
+                f"{name} is {unequal!r:.80} after pruning, and all layers of transformers' classes "
+                "have as many: save it as .keras"
+            )
     if model.tokenizer is None:
         raise KbertError(
             "the model has no vocabulary, and nobody could use the checkpoint: set "

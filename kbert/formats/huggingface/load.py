@@ -38,6 +38,7 @@ from kbert.text.files.reader import read_tokenizer
 from kbert.text.tokenizer import Tokenizer
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms
+_WRAPPERS = ("module.", "model.")  # of DataParallel, and of a training loop's own class
 _LABEL_HEADS = ("classifier.", "pre_classifier.")
 
 
@@ -158,10 +159,13 @@ def open_weights(folder: Path, allow_pickle: bool) -> Tensors:
 
 
 def _by_plain_name(tensors: Tensors, family: Family) -> Tensors:
-    """Tensors by name: without the encoder's prefix, and layer norms by their present names."""
+    """Tensors by name: without wrappers and the encoder's prefix, norms by their present names."""
     plain: Tensors = {}
     for name, tensor in tensors.items():
-        key = name.removeprefix(family.prefix)
+        key = name
+        while key.startswith(_WRAPPERS):
+            key = key.partition(".")[2]
+        key = key.removeprefix(family.prefix)
         for old, new in _OLD_NAMES:
             key = key.removesuffix(old) + new if key.endswith(old) else key
         for old, new in family.old_names:

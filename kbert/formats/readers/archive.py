@@ -171,8 +171,8 @@ def _check_config(path: Path, described: dict[str, Any]) -> tuple[str, dict[str,
 
 
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):  # the labels' names
-        return all(isinstance(each, str) and _is_plain(each) for each in value)
+    if isinstance(value, list):  # the labels' names; a number for each layer
+        return all(isinstance(each, str | int) and _is_plain(each) for each in value)
     if isinstance(value, str):
         return len(value) <= _MAX_TEXT and value.isprintable()
     if isinstance(value, int):

@@ -18,7 +18,7 @@ from kbert.formats.readers.stored_tensor import MAX_TENSORS, StoredTensor
 MAX_GROUPS = 4 * MAX_TENSORS
 MAX_DEPTH = 12
 _NAME = re.compile(r"[A-Za-z0-9_]{1,100}")
-_DTYPES = ("float16", "float32", "float64")
+_DTYPES = ("float16", "float32", "float64", "int8")  # the last where weights are quantized
 
 
 def open_h5(file: BinaryIO, size: int, where: str) -> tuple[h5py.File, dict[str, StoredTensor]]:

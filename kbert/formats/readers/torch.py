@@ -38,7 +38,7 @@ _GLOBALS = {
 _INSTRUCTIONS = set(
     "PROTO STOP MARK GLOBAL REDUCE BUILD BINPERSID BINPUT LONG_BINPUT BINGET LONG_BINGET "
     "EMPTY_DICT SETITEM SETITEMS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS "
-    "BINUNICODE BININT BININT1 BININT2 LONG1 NONE NEWTRUE NEWFALSE".split()
+    "BINUNICODE BINFLOAT BININT BININT1 BININT2 LONG1 NONE NEWTRUE NEWFALSE".split()
 )
 _TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
 
@@ -151,6 +151,8 @@ def _load(path: Path) -> dict[str, StoredTensor]:
     except Exception as error:  # whatever PyTorch makes of a stranger's bytes
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise KbertError(f"{path}: PyTorch refuses it, or it is damaged: {reason}") from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]  # beside it stand epochs and the like
     if not isinstance(state, dict):
         raise KbertError(f"{path}: expected a dict of tensors, got a {type(state).__name__}")
     tensors = {}

@@ -103,7 +103,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _card(model: SentenceBert) -> str:
-    layers = len(model.bert.encoder_layers)
+    layers = len(model.bert.layers_in_order)
     return f"""---
 language: ko
 pipeline_tag: sentence-similarity

@@ -211,8 +211,28 @@ def test_a_run_over_only_comments_has_no_next_sentences(made, sources):
         PretrainingBatches(sources[1:], made[1], **SETTINGS)
 
 
+def test_rows_of_which_tokens_are_to_be_replaced(made):
+    """Of the masked 85% are [MASK], the others as they were; every real token is asked about."""
+    batches = PretrainingBatches(
+        *made, **{**SETTINGS, "batch_size": 40}, objective="replaced-token-detection", steps=20
+    )
+    mask_id, shown, total = made[1].mask_id, 0, 0
+    for x, y, weights in (batches[i] for i in range(20)):
+        real = weights["mlm"] > 0
+        at = np.take_along_axis(x["input_ids"], x["masked_lm_positions"], axis=1)[real]
+        words = x["masked_lm_ids"][real]
+        assert set(at[at != words].tolist()) == {mask_id}
+        shown, total = shown + (at == mask_id).sum(), total + len(at)
+        np.testing.assert_array_equal(y["mlm"], x["masked_lm_ids"])
+        np.testing.assert_array_equal(weights["rtd"], x["attention_mask"])
+        assert x["masked_lm_positions"][real].min() > 0  # 0 says that there is nothing
+    assert shown / total == pytest.approx(0.85, abs=0.02)
+
+
 @pytest.mark.parametrize("masking", ["token", "eojeol", "morpheme"])
-@pytest.mark.parametrize("objective", ["pretraining", "masked-lm", "causal"])
+@pytest.mark.parametrize(
+    "objective", ["pretraining", "masked-lm", "causal", "replaced-token-detection"]
+)
 def test_the_hosts_rows_together_are_the_batch(made, sources, objective, masking):
     settings = {
         **SETTINGS,
@@ -235,7 +255,9 @@ def test_the_hosts_rows_together_are_the_batch(made, sources, objective, masking
                 assert len(parts[0][name]) == 12 // num_hosts
 
 
-@pytest.mark.parametrize("objective", ["pretraining", "masked-lm", "causal"])
+@pytest.mark.parametrize(
+    "objective", ["pretraining", "masked-lm", "causal", "replaced-token-detection"]
+)
 def test_a_mixture_can_be_resumed_anywhere(made, sources, objective):
     settings = {**SETTINGS, "batch_size": 10, "objective": objective}
     whole = PretrainingBatches(sources, made[1], **settings, steps=200)

@@ -70,8 +70,10 @@ def test_rows_that_are_short_enough_see_all():
     parts = arrays(1, 36, 2, 4)
     got = ops.convert_to_numpy(attention(*parts, blocks=blocks))
     np.testing.assert_allclose(got, by_hand(*parts, 1.0), atol=2e-6)
-    within = ops.convert_to_numpy(blocked(None, parts[0], blocks))
-    np.testing.assert_array_equal(within, 0)
+    assert blocked(None, parts[0], blocks) is None
+    endless = Blocks(10**9, 10**9)  # no number of a config is counted up to
+    assert blocked(None, parts[0], endless) is None
+    np.testing.assert_array_equal(got, ops.convert_to_numpy(attention(*parts, blocks=endless)))
 
 
 def test_the_layer_and_its_weights():
