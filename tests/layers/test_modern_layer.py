@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kbert.layers.attention import SelfAttention
 from kbert.layers.feed_forward import GatedFeedForward
 from kbert.layers.modern_layer import ModernLayer
 from kbert.layers.pooling import Pooler
@@ -100,3 +101,13 @@ def test_the_mean_of_a_rows_tokens():
     whole = norm(gelu(hidden.mean(1) @ number(pooler.dense.kernel)), 1)
     np.testing.assert_allclose(number(pooler(hidden)), whole, atol=1e-5)
     assert np.isfinite(number(pooler(hidden, attention_mask=mask * 0))).all()
+
+
+def test_far_positions_in_16_bits():
+    """Angles of 16 bits would be off by whole turns there: they are never cast."""
+    x = noise(1, 1500, 8)
+    found = []
+    for policy in ("float32", "mixed_bfloat16"):
+        layer = SelfAttention(2, 0.0, 0.7, window=2, use_bias=False, rope_theta=9.0, dtype=policy)
+        found.append(number(ops.cast(layer(x), "float32"))[0, -200:].ravel())
+    assert np.corrcoef(*found)[0, 1] > 0.999
