@@ -15,6 +15,7 @@ modeling_deberta_v2.py, for `share_att_key`.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -205,7 +206,7 @@ class DisentangledSelfAttention(SelfAttention):
         """Queries and keys of the table's rows, (R, N H) each."""
         width = self.num_attention_heads * self.head_size
         if self.share_att_key:
-            of_tokens = self.query_key_value
+            of_tokens: Any = self.query_key_value
             kernel, bias = of_tokens.kernel[:, : 2 * width], of_tokens.bias[: 2 * width]
             both = linear(rows, kernel, bias, training=training)
         else:
