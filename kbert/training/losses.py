@@ -246,7 +246,6 @@ def objective(
     if micro_batches > 1:
         settings["reduction"] = "sum"
 
-    loss_weights: Any = getattr(task, "loss_weights", None)
     if name in _OF_ANGLES:
         loss, metrics = _of_angles(task, matryoshka), None
     elif name in ("regression", "vectors"):
@@ -261,9 +260,11 @@ def objective(
         loss = {"mlm": CrossEntropy(**settings), "rtd": ReplacedTokenLoss(**settings)}
         metrics = {"mlm": [Accuracy()], "rtd": replaced_token_metrics()}
     elif name == "distillation":
-        reduction = {each: settings[each] for each in settings if each == "reduction"}
-        right = [term for term in loss_weights if term in ("mlm", "labels")]
-        loss = {term: ComputedLoss(**reduction) for term in loss_weights}
+        terms, reduction = getattr(task, "loss_weights", {}), settings.get("reduction")
+        right = [term for term in terms if term in ("mlm", "labels")]
+        loss = {
+            term: ComputedLoss(reduction=reduction or "mean_with_sample_weight") for term in terms
+        }
         loss |= {term: CrossEntropy(**settings) for term in right}
         metrics = {term: [Accuracy()] for term in right}
     elif name in _HEADS:
@@ -275,6 +276,7 @@ def objective(
         metrics = [Accuracy(named.get(str(name), "accuracy"))]
     jit_compile = keras.backend.backend() != "torch"
     arguments = {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}
+    loss_weights = getattr(task, "loss_weights", None)
     return arguments | ({"loss_weights": dict(loss_weights)} if loss_weights else {})
 
 
