@@ -110,7 +110,7 @@ class Distillation(ModelInTraining):
         super().__init__(name=name, student=student, teacher=teacher)
         self.max_length = min(student.max_length, teacher.max_length)
         self.temperature, self.soft_targets = float(temperature), soft_targets
-        self.loss_weights: dict[str, float] = counted
+        self.loss_weights = counted
         self._of_words = usual is _OF_WORDS
         teacher.trainable = False
         self.built = True
