@@ -35,7 +35,8 @@ def test_a_student_from_text(corpus, teacher, tmp_path, monkeypatch, capsys):
     shown = capsys.readouterr().out
     student = kbert.load(tmp_path / "run" / "model.keras")
     assert student.task == "masked-lm" and len(student.bert.encoder_layers) == 2
-    lines = [json.loads(each) for each in (tmp_path / "run" / "log.jsonl").open()]
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in lines]
     for line in lines:
         whole = 5 * line["soft_loss"] + 2 * line["mlm_loss"] + line["hidden_loss"]
         assert line["loss"] == pytest.approx(whole, rel=1e-4)

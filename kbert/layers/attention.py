@@ -9,6 +9,7 @@ Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 
 import math
 from functools import partial
+from typing import Any
 
 import keras
 from keras import ops
@@ -104,7 +105,7 @@ class SelfAttention(keras.layers.Layer):
         self.rope_theta = rope_theta
         self.output_range = initializer_range if output_range is None else output_range
         self.num_attention_heads = num_attention_heads
-        self.head_size = head_size
+        self.head_size: Any = head_size
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
         self.seed = seed

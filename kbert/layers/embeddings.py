@@ -149,7 +149,7 @@ class Embeddings(TokenTable):
         saved with them.
 
         Args:
-            other: built, as this one, with tables of the same shapes.
+            other: built, as this one, of floats, with tables of the same shapes.
 
         Example:
             >>> one, two = Embeddings(9, 4), Embeddings(9, 8, embedding_size=4)
@@ -161,7 +161,7 @@ class Embeddings(TokenTable):
 
         Source: Clark et al. 2020 (ELECTRA), section 3.2.
         """
-        tables = ("token_table", "position_table", "segment_table")
+        tables = ("_token_table", "position_table", "segment_table")
         parts = [(self, other, name) for name in tables if hasattr(self, name)]
         parts += [(self.layer_norm, other.layer_norm, name) for name in ("gamma", "beta")]
         for layer, theirs, name in parts:

@@ -18,8 +18,6 @@ from keras import ops
 from kbert.errors import KbertError, number_from_zero
 from kbert.layers.calling import computed_again
 from kbert.layers.soft_targets import cosine_distance, soft_target_loss
-from kbert.models.base import KbertModel
-from kbert.models.bert_with_head import BertWithHead
 from kbert.models.encoder import input_ids_shape
 from kbert.models.in_training import ModelInTraining, check_tokenizers
 from kbert.models.logits import takes_indices
@@ -79,13 +77,14 @@ class Distillation(ModelInTraining):
     """
 
     objective = "distillation"
-    student: BertWithHead
-    teacher: BertWithHead
+    student: Any
+    teacher: Any
+    loss_weights: Mapping[str, float]
 
     def __init__(
         self,
-        student: KbertModel,
-        teacher: KbertModel,
+        student: Any,
+        teacher: Any,
         *,
         temperature: float = 2.0,
         soft_targets: SoftTargets = "masked",

@@ -22,6 +22,7 @@ from kbert.layers.replaced_tokens import ReplacedTokenHead, WordSampler, put_wor
 from kbert.models.bert import Bert
 from kbert.models.bert_with_head import BertWithHead
 from kbert.models.encoder import input_ids_shape
+from kbert.models.frozen import check_floats
 from kbert.models.in_training import ModelInTraining, check_tokenizers
 from kbert.models.logits import takes_indices
 from kbert.models.pretraining import BertForMaskedLM
@@ -140,6 +141,7 @@ class ReplacedTokenDetection(ModelInTraining):
                     f"the {part} is a {right.__name__} on a Bert, not a {type(model).__name__}"
                     + (f" on a {type(model.bert).__name__}" if hasattr(model, "bert") else "")
                 )
+            check_floats(model, "replaced-token detection")
         _check_tables(discriminator.bert, generator.bert)
         check_tokenizers(discriminator=discriminator, generator=generator)
         super().__init__(name=name, discriminator=discriminator, generator=generator)

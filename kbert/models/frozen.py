@@ -63,7 +63,8 @@ def check_trained(model: keras.Model) -> None:
     weights = quantized_as(model)
     if weights is None:
         return
-    inner = {id(w) for layer in _encoders(model) for w in layer.trainable_weights}
+    encoders = (layer for layer in _encoders(model) if quantized_as(layer) is not None)
+    inner = {id(w) for layer in encoders for w in layer.trainable_weights}
     beside = [w for w in model.trainable_weights if id(w) in inner and "lora" not in w.name]
     if beside:
         raise KbertError(

@@ -6,6 +6,7 @@ outputs are what losses and metrics look at.
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -27,12 +28,12 @@ class ModelInTraining(KbertModel):
 
     Attributes:
         objective: what it learns, as `kbert.objective` knows it.
-        loss_weights: how much each output's loss counts; None where there is one.
+        loss_weights: how much each output's loss counts; none where there is one.
         kept: the model that is kept.
     """
 
     objective: str
-    loss_weights: Mapping[str, float] | None = None
+    loss_weights: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, *, name: str, **parts: KbertModel):
         kept_as, kept = next(iter(parts.items()))

@@ -161,8 +161,11 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
             f"not {positions.shape}"
         )
     replaced = given.get("masked_lm_ids")
-    at_hand = isinstance(replaced, np.ndarray) and isinstance(positions, np.ndarray)
-    if at_hand and replaced.shape != positions.shape:
+    if (
+        isinstance(replaced, np.ndarray)
+        and isinstance(positions, np.ndarray)
+        and replaced.shape != positions.shape
+    ):
         raise KbertError(
             f"masked_lm_ids are the words at masked_lm_positions {positions.shape}, not "
             f"{replaced.shape}"

@@ -260,9 +260,11 @@ def objective(
         loss = {"mlm": CrossEntropy(**settings), "rtd": ReplacedTokenLoss(**settings)}
         metrics = {"mlm": [Accuracy()], "rtd": replaced_token_metrics()}
     elif name == "distillation":
-        reduction = {each: settings[each] for each in settings if each == "reduction"}
-        right = [term for term in task.loss_weights if term in ("mlm", "labels")]
-        loss = {term: ComputedLoss(**reduction) for term in task.loss_weights}
+        terms, reduction = getattr(task, "loss_weights", {}), settings.get("reduction")
+        right = [term for term in terms if term in ("mlm", "labels")]
+        loss = {
+            term: ComputedLoss(reduction=reduction or "mean_with_sample_weight") for term in terms
+        }
         loss |= {term: CrossEntropy(**settings) for term in right}
         metrics = {term: [Accuracy()] for term in right}
     elif name in _HEADS:

@@ -257,6 +257,19 @@ def test_who_cannot_be_student_and_teacher(small, tokenizer):
         Distillation(classifier(small, None, 1), other)
 
 
+def test_a_teacher_of_whole_numbers(small, masked):
+    """It is never trained, so it may be quantized; its student may not."""
+    teacher = kbert.quantize(teacher_of(small), "int8")
+    student = kbert.keep_layers(teacher_of(small), 1)
+    model = compiled(Distillation(student, teacher))
+    before = student.get_weights()[0]
+    model.train_on_batch(*DistillationBatches([masked], model)[0])
+    assert np.abs(student.get_weights()[0] - before).max() > 0
+    model = compiled(Distillation(kbert.keep_layers(teacher, 1), teacher_of(small)))
+    with pytest.raises(KbertError, match="the encoder's weights are int8, which are not trained"):
+        model.train_on_batch(*DistillationBatches([masked], model)[0])
+
+
 def test_settings_that_cannot_be(small, inputs):
     teacher = teacher_of(small)
     student = kbert.keep_layers(teacher, 1)

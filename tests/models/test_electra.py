@@ -243,6 +243,10 @@ def test_what_is_asked_of_both(small, tokenizer):
         ReplacedTokenDetection(discriminator, kbert.BertForMaskedLM(**small, embedding_size=8))
     with pytest.raises(KbertError, match="the discriminator is a ElectraForPreTraining on a Bert"):
         ReplacedTokenDetection(kbert.BertForMaskedLM(**small), discriminator)
+    with pytest.raises(KbertError, match="are int8, and replaced-token detection takes floats"):
+        ReplacedTokenDetection(
+            kbert.quantize(discriminator, "int8"), kbert.BertForMaskedLM(**small)
+        )
     deberta = kbert.BertForMaskedLM(architecture="deberta", position_buckets=4, **small)
     with pytest.raises(KbertError, match="not a BertForMaskedLM on a Deberta"):
         ReplacedTokenDetection(discriminator, deberta)
