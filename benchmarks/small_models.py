@@ -42,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model", help="a .keras file with a masked-LM head and a tokenizer")
     parser.add_argument("--data", type=Path, default=os.environ.get("KBERT_DATA"))
+    parser.add_argument("--sentences", type=int, default=500, help="with a masked token")
     parser.add_argument("--learn", type=int, default=3000, help="reviews to learn from")
     parser.add_argument("--ask", type=int, default=2000, help="reviews to be asked")
     parser.add_argument("--part", choices=["words", "reviews"], help="default: both")
@@ -59,7 +60,9 @@ def main() -> None:
 def words(arguments: argparse.Namespace) -> None:
     """Files of every kind, and ONNX, on masked words."""
     model = kbert.load(arguments.model, "masked-lm")
-    rows, answers = masked_rows(model.tokenizer, Path(arguments.data) / "heldout")
+    rows, answers = masked_rows(
+        model.tokenizer, Path(arguments.data) / "heldout", arguments.sentences
+    )
     askers: dict[str, Callable[[dict[str, np.ndarray]], np.ndarray]] = {}
     sizes = {}
     with tempfile.TemporaryDirectory() as name:
@@ -97,8 +100,10 @@ def words(arguments: argparse.Namespace) -> None:
         )
 
 
-def masked_rows(tokenizer: Any, folder: Path) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
-    """500 sentences with one token masked, and what was there."""
+def masked_rows(
+    tokenizer: Any, folder: Path, count: int
+) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
+    """Sentences with one token masked, and what was there."""
     rng = np.random.default_rng(0)
     lines = [
         line
@@ -107,7 +112,7 @@ def masked_rows(tokenizer: Any, folder: Path) -> tuple[list[dict[str, np.ndarray
         if 20 < len(line) < 120
     ]
     rows, answers = [], []
-    for line in rng.permutation(lines)[:500]:
+    for line in rng.permutation(lines)[:count]:
         row = dict(tokenizer(str(line), max_length=128))
         place = int(rng.integers(1, row["input_ids"].shape[1] - 1))
         answers.append(int(row["input_ids"][0, place]))
@@ -152,11 +157,9 @@ def reviews(arguments: argparse.Namespace) -> None:
     count = len(model.bert.encoder_layers)
     made = {
         "whole": model,
-        "a quarter of the heads": kbert.prune_heads(model, least_important(heads, 0.25)),
         "half of the heads": kbert.prune_heads(model, least_important(heads, 0.5)),
         "half of the neurons": kbert.prune_neurons(model, least_important(neurons, 0.5)),
         "without the last layer": kbert.keep_layers(model, range(count - 1)),
-        "every second layer": kbert.keep_layers(model, range(0, count, 2)),
         "int8": kbert.quantize(model),
         "int4": kbert.quantize(model, "int4"),
     }

@@ -132,7 +132,7 @@ def _importance(
     return [total / examples for total in sums]
 
 
-def _examples(batches: Iterable[Any]) -> Iterator[tuple[Any, Any, Any]]:
+def _examples(batches: Any) -> Iterator[Any]:
     """Each row of each batch that has a weight, as a batch of one: inputs, labels, weights."""
     if isinstance(batches, keras.utils.PyDataset):
         batches = (batches[i] for i in range(len(batches)))
@@ -151,7 +151,7 @@ def _examples(batches: Iterable[Any]) -> Iterator[tuple[Any, Any, Any]]:
             )
 
 
-def _gradients(model: KbertModel, kernels: list[Any]) -> Callable[[Any, Any, Any], list[Any]]:
+def _gradients(model: KbertModel, kernels: list[Any]) -> Callable[..., Any]:
     """A function of an example that gives the loss's gradient for each kernel."""
 
     def loss(x, y, weights):

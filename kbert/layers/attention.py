@@ -9,6 +9,7 @@ Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 
 import math
 from functools import partial
+from typing import Any
 
 import keras
 from keras import ops
@@ -20,7 +21,7 @@ from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.kernels.block_sparse import Blocks, block_bias, block_sparse
 from kbert.layers.kernels.dispatch import attention_by_kernel, dropping
 from kbert.layers.kernels.windows import band_bias, block_size, joined, local_blocks
-from kbert.layers.rotary import rotated
+from kbert.layers.rotary import rotated, rotation
 
 # Added to the score of a padded key. Beside any real score its exp() is exactly 0, in float32,
 # bfloat16 and float16, so a padded key changes nothing.
@@ -68,6 +69,8 @@ class SelfAttention(keras.layers.Layer):
         use_bias: whether the projections have biases.
         output_range: standard deviation of the starting weights of the projection of the output;
             None means `initializer_range`.
+        rope_theta: how slowly queries and keys turn with their place (`rotary.py`); None turns
+            none.
         head_size: H; None means D / N. With fewer heads than that (`kbert.prune_heads`) N * H is
             less than D.
 
@@ -91,6 +94,7 @@ class SelfAttention(keras.layers.Layer):
         num_random_blocks: int = 3,
         use_bias: bool = True,
         output_range: float | None = None,
+        rope_theta: float | None = None,
         head_size: int | None = None,
         **kwargs,
     ):
@@ -98,9 +102,10 @@ class SelfAttention(keras.layers.Layer):
         self.window = window
         self.blocks = None if block_size is None else Blocks(block_size, num_random_blocks)
         self.use_bias = use_bias
+        self.rope_theta = rope_theta
         self.output_range = initializer_range if output_range is None else output_range
         self.num_attention_heads = num_attention_heads
-        self.head_size = head_size
+        self.head_size: Any = head_size
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
         self.seed = seed
@@ -138,7 +143,6 @@ class SelfAttention(keras.layers.Layer):
         return_weights=False,
         draw=None,
         lengths=None,
-        rotation=None,
     ):
         """Lets every position take from every other.
 
@@ -149,15 +153,17 @@ class SelfAttention(keras.layers.Layer):
             return_weights: whether to return the weights, queries and keys too.
             draw: a draw of `self.dropout`, if it is not to make one.
             lengths: (B,) how many tokens each row has, if that is all that `bias` says.
-            rotation: what queries and keys are turned by, from `rotary.rotation`; None turns none.
 
         Returns:
             (B, L, D); or a tuple of it, the weights (B, N, L, L), and the queries and keys
             (B, L, N, H).
         """
         query, key, value = self._projected(hidden, training)
-        if rotation is not None:
-            query, key = rotated(query, rotation), rotated(key, rotation)
+        if self.rope_theta is not None:
+            # Made here, and not handed in: Keras would cast what a layer is called with to 16 bits.
+            length = query.shape[1] or ops.shape(query)[1]
+            by = rotation(length, query.shape[-1], self.rope_theta)
+            query, key = rotated(query, by), rotated(key, by)
         return self._attended(query, key, value, bias, training, return_weights, draw, lengths)
 
     def draw(self):

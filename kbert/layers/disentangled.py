@@ -15,6 +15,7 @@ modeling_deberta_v2.py, for `share_att_key`.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -205,7 +206,7 @@ class DisentangledSelfAttention(SelfAttention):
         """Queries and keys of the table's rows, (R, N H) each."""
         width = self.num_attention_heads * self.head_size
         if self.share_att_key:
-            of_tokens = self.query_key_value
+            of_tokens: Any = self.query_key_value
             kernel, bias = of_tokens.kernel[:, : 2 * width], of_tokens.bias[: 2 * width]
             both = linear(rows, kernel, bias, training=training)
         else:
@@ -217,8 +218,8 @@ class DisentangledSelfAttention(SelfAttention):
 def _shifted(vectors, by_distance):
     """The product of vector i with that of its distance to j: (N, B, L, L).
 
-    In memory, row i of all products begins i (2 L) numbers from the start, and its part for j = 0
-    stands i places further left than in the row before: read in rows of 2 L - 1, all begin alike.
+    In row i of all products that with j stands in place j - i + L - 1, i places too far left. Read
+    in rows of 2 L - 1 in place of 2 L, row i begins i numbers earlier, and all stand alike.
 
     Args:
         vectors: (B, L, N, H).
@@ -229,7 +230,6 @@ def _shifted(vectors, by_distance):
     rows = ops.reshape(ops.transpose(vectors, (2, 0, 1, 3)), (heads, -1, head_size))  # (N, B L, H)
     by_distance = ops.reshape(by_distance, (-1, heads, head_size))
     products = ops.matmul(rows, ops.transpose(by_distance, (1, 2, 0)))  # (N, B L, 2 L)
-    flat = ops.reshape(products, (heads, -1, 2 * length * length))[
-        :, :, length - 1 : length - 1 + length * (2 * length - 1)
-    ]
-    return ops.reshape(flat, (heads, -1, length, 2 * length - 1))[..., :length]
+    flat = ops.reshape(products, (heads, -1, 2 * length * length))
+    flat = flat[:, :, : length * (2 * length - 1)]
+    return ops.reshape(flat, (heads, -1, length, 2 * length - 1))[..., length - 1 :]

@@ -95,6 +95,7 @@ class ModernLayer(keras.layers.Layer):
         attention_window: how many positions each sees on either side of its own; None means all.
         attention_norm: whether there is a norm before attention. The first layer has none: what
             comes to it is normalised.
+        rope_theta: how slowly queries and keys turn with their place; see `rotary.py`.
         head_size: as for `SelfAttention`.
 
     Example:
@@ -117,6 +118,7 @@ class ModernLayer(keras.layers.Layer):
         hidden_act: str = "gelu",
         attention_window: int | None = None,
         attention_norm: bool = True,
+        rope_theta: float = 10_000.0,
         head_size: int | None = None,
         **kwargs,
     ):
@@ -135,6 +137,7 @@ class ModernLayer(keras.layers.Layer):
             attention_window,
             use_bias=False,
             output_range=output_range,
+            rope_theta=rope_theta,
             head_size=head_size,
             dtype=policy,
             name="self_attention",
@@ -178,7 +181,6 @@ class ModernLayer(keras.layers.Layer):
         return_weights=False,
         draws=(None, None, None),
         lengths=None,
-        rotation=None,
     ):
         """Runs the layer.
 
@@ -189,7 +191,6 @@ class ModernLayer(keras.layers.Layer):
             return_weights: whether to return what the heads did, too.
             draws: what `draws()` gave, if the layer is not to draw itself.
             lengths: (B,) how many tokens each row has, if that is all that `bias` says.
-            rotation: what queries and keys are turned by, from `rotary.rotation`, or None.
 
         Returns:
             (B, L, D); or a tuple of it, the attention weights (B, N, L, L), and the queries and
@@ -207,7 +208,6 @@ class ModernLayer(keras.layers.Layer):
             return_weights=return_weights,
             draw=for_weights,
             lengths=lengths,
-            rotation=rotation,
         )
         details = ()
         if return_weights:

@@ -160,11 +160,15 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
             f"masked_lm_positions is ({len(ids)}, masked positions) with input_ids {ids.shape}, "
             f"not {positions.shape}"
         )
-    at_hand = (given.get("masked_lm_ids"), positions)
-    shapes = [each.shape for each in at_hand if isinstance(each, np.ndarray)]
-    if len({*shapes}) > 1:
+    replaced = given.get("masked_lm_ids")
+    if (
+        isinstance(replaced, np.ndarray)
+        and isinstance(positions, np.ndarray)
+        and replaced.shape != positions.shape
+    ):
         raise KbertError(
-            f"masked_lm_ids are the words at masked_lm_positions {shapes[1]}, not {shapes[0]}"
+            f"masked_lm_ids are the words at masked_lm_positions {positions.shape}, not "
+            f"{replaced.shape}"
         )
     for name in WORDS:
         array = given.get(name)

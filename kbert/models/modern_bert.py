@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from kbert.errors import KbertError, shown, whole_number
 from kbert.layers.calling import run
@@ -20,7 +19,6 @@ from kbert.layers.initializers import sub_seed
 from kbert.layers.layer_norm import LayerNorm
 from kbert.layers.modern_layer import ModernLayer, TokenEmbeddings
 from kbert.layers.pooling import Pooler
-from kbert.layers.rotary import rotation
 from kbert.models.arguments import checked
 from kbert.models.encoder import Encoder
 from kbert.sizes.layer_types import FULL, SLIDING, alternating
@@ -140,6 +138,7 @@ class ModernBert(Encoder):
                 hidden_act=hidden_act,
                 attention_window=None if kind == FULL else local_attention // 2,
                 attention_norm=index > 0,
+                rope_theta=global_rope_theta if kind == FULL else local_rope_theta,
                 head_size=hidden_size // num_attention_heads,
                 dtype=policy,
                 name=f"encoder_layer_{index}",
@@ -184,17 +183,6 @@ class ModernBert(Encoder):
                 "positions; pass max_length to the tokenizer"
             )
         return run(self.embeddings, ids, training=training)
-
-    def _options_of_layers(self, hidden, training) -> list[dict[str, Any]]:
-        """The rotation by each layer's theta; each is made once."""
-        settings, length = self._arguments, hidden.shape[1] or ops.shape(hidden)[1]
-        head_size = self.hidden_size // settings["num_attention_heads"]
-        thetas = {FULL: settings["global_rope_theta"], SLIDING: settings["local_rope_theta"]}
-        by_theta = {
-            thetas[kind]: rotation(length, head_size, thetas[kind])
-            for kind in dict.fromkeys(settings["layer_types"])
-        }
-        return [{"rotation": by_theta[thetas[kind]]} for kind in settings["layer_types"]]
 
     def _config(self) -> dict[str, Any]:
         return {**super()._config(), "layer_types": list(self._arguments["layer_types"])}

@@ -47,6 +47,7 @@ def test_a_layer_by_hand(is_first):
         output_range=0.5,
         attention_window=1,
         attention_norm=not is_first,
+        rope_theta=10.0,
     )
     x = noise(1, 4, 8)
     layer.build(x.shape)
@@ -58,7 +59,7 @@ def test_a_layer_by_hand(is_first):
             part.gamma.assign(gammas[name])
     by = rotation(4, 4, 10.0)
     bias = np.array([0, 0, 0, -3e4], "float32").reshape(1, 1, 1, 4)
-    got = number(layer(x, bias=bias, rotation=by))
+    got = number(layer(x, bias=bias))
 
     normal = x if is_first else norm(x, gammas["attention_norm"])
     projected = normal @ number(layer.self_attention.query_key_value.kernel)

@@ -107,6 +107,18 @@ def test_an_onnx_file_gives_the_same_in_onnx_runtime(task, small, tmp_path):
         run(batch(1, longest + 1))
 
 
+def test_a_modernbert_in_onnx_runtime(small, tmp_path):
+    """Turned positions and windows at any length. (No table of positions bounds a row there.)"""
+    pytest.importorskip(ONNX_TOOL)
+    modern = {"architecture": "modernbert", "local_attention": 4}
+    model = make("sequence-classification", small, **modern)
+    model.export(tmp_path / "model.onnx", format="onnx")
+    run = open_onnx(tmp_path / "model.onnx")
+    for rows, length in ((2, 7), (1, 1), (3, 17)):
+        inputs = batch(rows, length)
+        assert_same(run(inputs), model, inputs)
+
+
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch writes no SavedModel")
 @pytest.mark.parametrize("task", ["encoder", "token-classification"])
 def test_a_saved_model_gives_the_same_in_tensorflow(task, small, tmp_path):

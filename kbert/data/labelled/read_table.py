@@ -90,6 +90,7 @@ def read_table(
     where, rows = table_rows(source, encoding, quotes)
     columns = [each for each in (text, label, pair, group, spans, answer) if each is not None]
     columns += choices or ()
+    seconds = choices or ([] if pair is None else [pair])  # the columns of second texts
     texts, pairs, found, groups = [], [], [], []
     numbers = array("q")
     empty: list[str] = []
@@ -100,25 +101,20 @@ def read_table(
             if name not in row:
                 raise KbertError(f"{origin}: no column {name!r}; it has {[*row]!r:.300}")
         mine = text_in(row[text], text, origin)
-        other = text_in(row[pair], pair, origin) if pair is not None else None
-        if choices is not None:
-            other = [text_in(row[name], name, origin) for name in choices]
-        missing = any(
-            not each.strip() for each in (other if choices else [other]) if each is not None
-        )
-        if not mine.strip() or missing:
+        others = [text_in(row[name], name, origin) for name in seconds]
+        if not all(each.strip() for each in (mine, *others)):
             empty.append(str(origin))
             continue
         texts.append(mine)
         numbers.append(number)
-        if other is not None:
-            pairs.append(other)
+        if others:
+            pairs.append(others[0] if choices is None else others)
         if group is not None:
             groups.append(str(row[group]))
         if spans is not None:
             found.append(spans_in(row[spans], mine, origin))
         elif answer is not None:
-            found.append(answers_in(row[answer], other, origin))
+            found.append(answers_in(row[answer], others[0], origin))
         elif choices is not None and label is not None:
             found.append(choice_in(row[label], choices, label, origin))
         elif label is not None:

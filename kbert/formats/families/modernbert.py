@@ -89,7 +89,7 @@ def _read(config: Values, task: str) -> Values:
     return {"layer_types": types, **{ours: _theta(config, ours) for ours in _THETAS}}
 
 
-def _theta(config: Values, ours: str) -> float:
+def _theta(config: Values, ours: str) -> Any:
     """How slowly positions turn, by either of the two ways in which configs say it."""
     kind, old, default = _THETAS[ours]
     of_kinds = config.get("rope_parameters") or {}
@@ -99,7 +99,7 @@ def _theta(config: Values, ours: str) -> float:
             f"rope_parameters are an object of {FULL!r} and {SLIDING!r}, each of rope_type "
             f"'default', not {of_kinds!r:.80}"
         )
-    theta: Any = said.get("rope_theta", config.get(old, default))
+    theta = said.get("rope_theta", config.get(old, default))
     # An older transformers turned windows as it turned the rest, where their theta is null.
     return _theta(config, "global_rope_theta") if theta is None and kind == SLIDING else theta
 
