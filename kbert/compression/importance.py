@@ -132,26 +132,26 @@ def _importance(
     return [total / examples for total in sums]
 
 
-def _examples(batches: Any) -> Iterator[Any]:
+def _examples(batches: Any) -> Iterator[list[Any]]:
     """Each row of each batch that has a weight, as a batch of one: inputs, labels, weights."""
     if isinstance(batches, keras.utils.PyDataset):
         batches = (batches[i] for i in range(len(batches)))
     for batch in batches:
         x, y, weights = (*batch, None)[:3]
-        rows = len(keras.tree.flatten(x)[0])
-        for row in range(rows):
-            one = slice(row, row + 1)
-            if weights is not None and not any(
-                np.any(ops.convert_to_numpy(each[one])) for each in keras.tree.flatten(weights)
-            ):
-                continue  # what fills up a batch
-            yield tuple(
-                None if each is None else keras.tree.map_structure(lambda a, one=one: a[one], each)
-                for each in (x, y, weights)
-            )
+        for row in range(len(keras.tree.flatten(x)[0])):
+            example = [_row(each, row) for each in (x, y, weights)]
+            if weights is None or any(map(np.any, keras.tree.flatten(example[2]))):
+                yield example  # another fills up its batch
 
 
-def _gradients(model: KbertModel, kernels: list[Any]) -> Callable[..., Any]:
+def _row(arrays: Any, row: int) -> Any:
+    """One row of an array, or of each of several; None of None."""
+    if arrays is None:
+        return None
+    return keras.tree.map_structure(lambda array: array[row : row + 1], arrays)
+
+
+def _gradients(model: KbertModel, kernels: list[Any]) -> Callable[..., Iterable[Any]]:
     """A function of an example that gives the loss's gradient for each kernel."""
 
     def loss(x, y, weights):

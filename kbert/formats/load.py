@@ -100,8 +100,6 @@ def load(
             model, report = load_huggingface(folder, task, **asked)
     elif path.suffix == ".keras":
         model = load_keras_file(path, seed=seed)
-        if bundled is not None:  # its weights are float16 to be small, not to compute with
-            model = model.with_settings(dtype="float32")
         model, report = with_task(model, task, labels, problem_type=problem_type)
     else:
         raise KbertError(

@@ -9,7 +9,6 @@ Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 
 import math
 from functools import partial
-from typing import Any
 
 import keras
 from keras import ops
@@ -105,7 +104,7 @@ class SelfAttention(keras.layers.Layer):
         self.rope_theta = rope_theta
         self.output_range = initializer_range if output_range is None else output_range
         self.num_attention_heads = num_attention_heads
-        self.head_size: Any = head_size
+        self.head_size = head_size or 0  # until it is built
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
         self.seed = seed
@@ -114,8 +113,7 @@ class SelfAttention(keras.layers.Layer):
     def build(self, input_shape):
         """Makes the two projections: D -> 3 N H for Q, K, V, and N H -> D for the output."""
         hidden_size = input_shape[-1]
-        if self.head_size is None:
-            self.head_size = hidden_size // self.num_attention_heads
+        self.head_size = self.head_size or hidden_size // self.num_attention_heads
         width = self.num_attention_heads * self.head_size
 
         def dense(inputs: int, units: int, stddev: float, name: str) -> Dense:

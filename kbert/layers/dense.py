@@ -7,6 +7,8 @@ Every dense layer of kbert's is this one, in heads too; Keras's own is for model
 Shapes: M rows, I inputs, O outputs.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -24,6 +26,7 @@ class Dense(keras.layers.Dense):
     """
 
     quantized: Quantized | None = None
+    bias: Any
 
     def build(self, input_shape):
         """Makes the kernel (I, O), and the bias if there is one."""

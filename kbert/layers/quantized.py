@@ -57,11 +57,11 @@ class Quantized:
     Example:
         >>> layer = keras.layers.Layer()
         >>> matrix = Quantized(layer, (1, 4), "int8", "kernel")
-        >>> matrix.assign(np.array([[0.5, -0.25, 0.0, 1.27]]))
+        >>> matrix.assign(np.array([[0.5, -0.25, 0.0, 127 / 128]]))
         >>> ops.convert_to_numpy(matrix.values).tolist()
-        [[50, -25, 0, 127]]
-        >>> ops.convert_to_numpy(matrix.floats()).round(2).tolist()
-        [[0.5, -0.25, 0.0, 1.27]]
+        [[64, -32, 0, 127]]
+        >>> ops.convert_to_numpy(matrix.floats()).tolist()
+        [[0.5, -0.25, 0.0, 0.9921875]]
     """
 
     def __init__(self, layer: keras.layers.Layer, shape: tuple[int, int], weights: str, name: str):
