@@ -15,7 +15,8 @@ import kbert
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
-SOURCES = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("kbert/**/*.py")}
+BUNDLED = ROOT.glob("kbert/pretrained/kbert-*")  # models, and their cards
+SOURCES = {path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("kbert/**/*.py"), *BUNDLED)}
 
 
 def run(*command, **settings) -> str:
@@ -48,7 +49,7 @@ def test_what_is_in_the_sdist_and_in_the_wheel(built):
         licence = archive.read(f"{stem}.dist-info/licenses/LICENSE")
     assert names == SOURCES
     lines = metadata.splitlines()
-    assert {"Name: kbert-keras", "License-Expression: Apache-2.0"} <= set(lines)
+    assert {"Name: kbert-keras", "License-Expression: Apache-2.0 AND CC-BY-SA-4.0"} <= set(lines)
     assert licence == (ROOT / "LICENSE").read_bytes()
 
 

@@ -14,7 +14,12 @@ ROOT = Path(__file__).parents[1]
 
 # What the blocks of a page are to print.
 SHOWN = {
-    "README.md": ["'label'", "accuracy", "긍정|부정"],
+    "README.md": [
+        "^함수는 값을 반환합니다.\n{'label': 0, 'next': 0.907",
+        "accuracy",
+        "긍정|부정",
+        r"\n(배송|환불|전화).+니다\.\n",
+    ],
     "docs/use.md": ["'label'", "'sequence'", "2, 2", "'model.safetensors': "],
     "docs/finetuning.md": [r"\['긍정', '부정'\]", "the list, row 2", "accuracy"],
     "docs/sentence-vectors.md": [r"\[\[1\.", r"\nmean\n", "spearman", "길이 젖는다|날이 맑다"],
@@ -52,13 +57,14 @@ def test_the_code_of_a_page(page, tmp_path, monkeypatch, capsys, small, tokenize
     model.save(tmp_path / "runs" / "quickstart" / "model.keras")
     monkeypatch.chdir(tmp_path)
 
-    # In the place of klue/bert-base a small model, in a cache as huggingface_hub keeps it.
-    repository = tmp_path / "hub" / "models--klue--bert-base"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text("0" * 40)
+    # In the place of what is on the Hub a small model, in a cache as huggingface_hub keeps it.
     long = BertForPreTraining(**{**small, "max_position_embeddings": 64, "num_hidden_layers": 4})
     long.tokenizer = model.tokenizer
-    kbert.export_huggingface(long, repository / "snapshots" / ("0" * 40))
+    for name in ("klue--bert-base", "jhgan--ko-sroberta-multitask"):
+        repository = tmp_path / "hub" / f"models--{name}"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text("0" * 40)
+        kbert.export_huggingface(long, repository / "snapshots" / ("0" * 40))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
