@@ -134,9 +134,8 @@ def _importance(
 
 def _examples(batches: Any) -> Iterator[list[Any]]:
     """Each row of each batch that has a weight, as a batch of one: inputs, labels, weights."""
-    if isinstance(batches, keras.utils.PyDataset):
-        batches = (batches[i] for i in range(len(batches)))
-    for batch in batches:
+    is_dataset = isinstance(batches, keras.utils.PyDataset)  # which would go on for ever
+    for batch in map(batches.__getitem__, range(len(batches))) if is_dataset else batches:
         x, y, weights = (*batch, None)[:3]
         for row in range(len(keras.tree.flatten(x)[0])):
             example = [_row(each, row) for each in (x, y, weights)]

@@ -227,6 +227,23 @@ def test_each_example_counts_alone(classifier):
         np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
+def test_labelled_texts_are_examples(classifier, tokenizer):
+    """Three texts in batches of two: what fills up the second is none."""
+    classifier.tokenizer = tokenizer
+    texts = [("축구 는", "가"), ("국회 국민", "나"), ("정말", "가")]
+    rows = [{"text": text, "label": label} for text, label in texts]
+    examples = kbert.read_table(rows, text="text", label="label")
+    batches = kbert.LabelledBatches(examples, classifier, batch_size=2)
+    single = [
+        (dict(tokenizer(text, pad_to_length=16)), np.array([["가", "나"].index(label)]))
+        for text, label in texts
+    ]
+    for one, two in zip(
+        head_importance(classifier, batches), head_importance(classifier, single), strict=True
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-7)
+
+
 def test_rows_that_fill_up_a_batch_do_not_count(classifier):
     filled = (*(np.concatenate([each, each[:1]]) for each in BATCH), np.array([1, 1, 0], "float32"))
     for one, two in zip(
