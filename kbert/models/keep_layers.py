@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+from keras import ops
+
 from kbert.errors import KbertError
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
@@ -61,11 +64,12 @@ def keep_layers(model: Model, layers: int | Sequence[int]) -> Model:
         smaller = type(model).from_config(arguments | changes)
 
     small = encoder_of(smaller)
+    pairs = [*zip(_beside_layers(smaller), _beside_layers(model), strict=True)]
     for own, index in zip(small.encoder_layers, chosen, strict=True):
-        own.set_weights(bert.encoder_layers[index].get_weights())
-    rest = zip(_beside_layers(smaller), _beside_layers(model), strict=True)
-    for variable, other in rest:
-        variable.assign(other)
+        pairs += zip(own.weights, bert.encoder_layers[index].weights, strict=True)
+    for variable, other in pairs:
+        # A copy: on JAX a step with both models would be given one buffer twice.
+        variable.assign(np.array(ops.convert_to_numpy(other)))
     smaller.tokenizer = model.tokenizer
     return smaller
 
