@@ -57,7 +57,7 @@ def main() -> None:
     arguments = parse_arguments()
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
-    models = {"pretrained": Path(arguments.model), "random": out / "random.keras"}
+    models = {"pretrained": arguments.model, "random": out / "random.keras"}
     if not models["random"].exists():
         random_weights(arguments.model).save(models["random"])
     for name in arguments.sets:
@@ -83,7 +83,7 @@ def random_weights(source: str) -> kbert.Bert:
     return fresh
 
 
-def run(arguments: argparse.Namespace, name: str, model: Path, folder: Path) -> None:
+def run(arguments: argparse.Namespace, name: str, model: str | Path, folder: Path) -> None:
     if (folder / "scores.json").exists():
         return
     place, epochs = FOLDERS[name]
