@@ -693,7 +693,13 @@ CHECKPOINTS = {
     ),
     "distances by code": (
         "pos_att_type is",
-        checkpoint(model_type="deberta-v2", relative_attention=True, pos_att_type=CODE),
+        checkpoint(
+            model_type="deberta-v2",
+            relative_attention=True,
+            position_biased_input=False,
+            type_vocab_size=0,
+            pos_att_type=CODE,
+        ),
     ),
     "layers by rule without end": (
         "asks for 1000000000000 layers",
