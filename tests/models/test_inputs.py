@@ -112,5 +112,7 @@ def test_what_a_head_is_told(small):
         model.name_labels(["가", "나", "다"])
     with pytest.raises(KbertError, match=r"a kbert.Tokenizer or None, not 'klue/bert-base'"):
         model.tokenizer = "klue/bert-base"
-    with pytest.raises(KbertError, match=r"kbert.quantize\(model, 'int8'\) gives a quantized model"):
+    with pytest.raises(
+        KbertError, match=r"kbert.quantize\(model, 'int8'\) gives a quantized model"
+    ):
         model.quantize("int8")
