@@ -34,7 +34,8 @@ def rotation(length, head_size: int, theta: float) -> Rotation:
 
     Example:
         >>> turned = rotation(3, head_size=4, theta=100.0)
-        >>> ops.convert_to_numpy(turned.sin)[1, 0].round(4).tolist()  # 1 and 1/10 a position
+        >>> sines = ops.convert_to_numpy(turned.sin)[1, 0].tolist()  # 1 and 1/10 a position
+        >>> [round(sine, 4) for sine in sines]
         [0.8415, 0.0998, 0.8415, 0.0998]
     """
     speeds = np.float32(1) / np.float32(theta) ** (
