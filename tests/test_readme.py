@@ -47,7 +47,14 @@ SHOWN |= {
 RUN = {"docs/pretraining.md": 1}  # of those, the first; the others train for hours
 
 
-@pytest.mark.parametrize("page", SHOWN)
+# A Korean page has the code of the English one (test_docs holds it to that), which runs everywhere.
+ONCE = [
+    pytest.param(page, marks=pytest.mark.once) if page.startswith("docs/ko/") else page
+    for page in SHOWN
+]
+
+
+@pytest.mark.parametrize("page", ONCE)
 def test_the_code_of_a_page(page, tmp_path, monkeypatch, capsys, small, tokenizer):
     pytest.importorskip("konlpy")
     words = dict.fromkeys([*tokenizer.vocabulary, "는", "##은", "대한민국"])
