@@ -69,7 +69,7 @@ def main() -> None:
     print("\n| set | learned from | scored on | score | pretrained | random weights | minutes |")
     print("|---|---|---|---|---|---|---|")
     for name in arguments.sets:
-        if (out / f"{name}-random" / "scores.json").exists():
+        if all((out / f"{name}-{weights}" / "scores.json").exists() for weights in models):
             print(row(name, out))
 
 
@@ -93,8 +93,12 @@ def run(arguments: argparse.Namespace, name: str, model: str | Path, folder: Pat
     command += ["--batch-size", "32", "--evaluations", str(epochs)]
     if arguments.limit:
         command += ["--limit", str(arguments.limit)]
-    with (folder.parent / f"{folder.name}.log").open("w", encoding="utf-8") as log:
-        subprocess.run(command, stdout=log, stderr=log, check=True)
+    path = folder.parent / f"{folder.name}.log"
+    with path.open("w", encoding="utf-8") as log:
+        done = subprocess.run(command, stdout=log, stderr=log)
+    if done.returncode:  # the other sets go on
+        said = path.read_text(encoding="utf-8").splitlines()[-1:]
+        print(f"{name}: not run: {' '.join(said)}", file=sys.stderr, flush=True)
 
 
 def row(name: str, out: Path) -> str:
