@@ -12,6 +12,7 @@ from kbert.errors import KbertError
 from kbert.layers.calling import run
 from kbert.layers.dense import Dense, sum_of_rows
 from kbert.layers.dropout import Dropout
+from kbert.layers.extra_embeddings import ExtraEmbeddings
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.layer_norm import LayerNorm
 from kbert.layers.quantized import Quantized, quantized
@@ -44,7 +45,9 @@ class TokenTable(keras.layers.Layer):
         return self._token_table if self.quantized is None else self.quantized.floats()
 
     def token_vectors(self, input_ids):
-        """(B, L) -> (B, L, E)."""
+        """(B, L) ids -> (B, L, E); what is (B, L, E) already stays as it is."""
+        if len(input_ids.shape) == 3:
+            return ops.cast(input_ids, self.variable_dtype)
         if self.quantized is not None:
             return self.quantized.floats(input_ids)
         return ops.take(self._token_table, input_ids, axis=0)
@@ -71,6 +74,8 @@ class Embeddings(TokenTable):
         position_offset: the row of the position table at which a text begins: 0 in BERT, and
             in RoBERTa the id of padding + 1.
         always_project: whether the projection is there where E is D, too.
+        extra_size: how many numbers each extra vector has, if a row may have some behind its
+            tokens; see `ExtraEmbeddings`.
 
     Example:
         >>> import numpy as np
@@ -95,6 +100,7 @@ class Embeddings(TokenTable):
         embedding_size: int | None = None,
         position_offset: int = 0,
         always_project: bool = False,
+        extra_size: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -103,7 +109,8 @@ class Embeddings(TokenTable):
         self.embedding_size = embedding_size or hidden_size
         self.position_offset = position_offset
         self.always_project = always_project
-        self.projection = None
+        self.projection = self.extra = None
+        self.extra_size = extra_size
         self.max_position_embeddings = max_position_embeddings
         self.type_vocab_size = type_vocab_size
         self.initializer_range = initializer_range
@@ -129,6 +136,17 @@ class Embeddings(TokenTable):
         self.position_table = table(self.max_position_embeddings, "position_table")
         if self.type_vocab_size:
             self.segment_table = table(self.type_vocab_size, "segment_table")
+        if self.extra_size is not None:
+            self.extra = ExtraEmbeddings(
+                self.embedding_size,
+                self.max_position_embeddings,
+                self.type_vocab_size,
+                initializer_range=self.initializer_range,
+                seed=sub_seed(self.seed, "extra"),
+                dtype=self.dtype_policy,
+                name="extra",
+            )
+            self.extra.build((None, None, self.extra_size))
         self.layer_norm.build((None, None, self.embedding_size))
         if self.always_project or self.embedding_size != self.hidden_size:
             self.projection = Dense(
@@ -171,17 +189,26 @@ class Embeddings(TokenTable):
             layer._tracker.lock()
             layer._post_track_variable(getattr(layer, name))
 
-    def call(self, input_ids, token_type_ids=None, training=None):
+    def call(
+        self,
+        input_ids,
+        token_type_ids=None,
+        extra_embeddings=None,
+        extra_positions=None,
+        training=None,
+    ):
         """Looks up and adds.
 
         Args:
-            input_ids: (B, L) integers in [0, V).
+            input_ids: (B, L) integers in [0, V); or vectors in their place, (B, L, E).
             token_type_ids: (B, L) integers, 0 for the first text and 1 for the second; None
                 means one text. Not looked at where there are fewer than two segments.
+            extra_embeddings: (B, K, F), or None; see `ExtraEmbeddings`.
+            extra_positions: (B, K) integers, or None.
             training: whether to drop.
 
         Returns:
-            (B, L, D).
+            (B, L, D); with extra vectors (B, L + K, D).
 
         Raises:
             KbertError: if L is more than the positions there are.
@@ -203,6 +230,9 @@ class Embeddings(TokenTable):
         if training:
             position = _in_every_row(position, ops.shape(token)[0])
         total = token + position + segment  # float32
+        if extra_embeddings is not None:
+            extra = run(self.extra, extra_embeddings, extra_positions, training=training)
+            total = ops.concatenate([total, extra], axis=1)  # (B, L + K, E)
         hidden = run(self.layer_norm, total, training=training)
         hidden = run(self.dropout, hidden, training=training)
         if self.projection is None:

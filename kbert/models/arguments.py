@@ -21,7 +21,12 @@ _LEAST = {  # whole numbers
     "num_random_blocks": 0,
     "seed": 0,
 }
-_LEAST_IF_THERE = {"attention_window": 1, "block_size": 1, "num_hidden_groups": 1}  # or None
+_LEAST_IF_THERE = {  # or None
+    "attention_window": 1,
+    "block_size": 1,
+    "num_hidden_groups": 1,
+    "extra_size": 1,
+}
 _ENDS = {  # numbers from 0
     "hidden_dropout_prob": 1,
     "attention_probs_dropout_prob": 1,

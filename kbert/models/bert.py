@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from kbert.errors import KbertError
+from kbert.layers.calling import run
 from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer
 from kbert.layers.initializers import sub_seed
@@ -70,6 +72,9 @@ class Bert(Encoder):
             `num_attention_heads`; None means that all have those.
         intermediate_sizes: the width of each layer's feed-forward network, where
             `kbert.prune_neurons` left them unequal; None means `intermediate_size`.
+        extra_size: how many numbers each of `extra_embeddings` has, if rows may have such vectors
+            behind their tokens (VisualBERT); None means that they may not. See
+            `kbert.extend_inputs`.
         seed: of starting weights and dropout, a whole number from 0; equal seeds start equal on
             every backend. Nothing is drawn from a global generator, so
             `keras.utils.set_random_seed` changes no number here: pass another seed.
@@ -120,6 +125,7 @@ class Bert(Encoder):
         weights: str = "float32",
         heads_per_layer: Sequence[int] | None = None,
         intermediate_sizes: Sequence[int] | None = None,
+        extra_size: int | None = None,
         seed: int = 0,
         name: str = "bert",
         dtype: str | None = None,
@@ -141,6 +147,11 @@ class Bert(Encoder):
             raise KbertError(
                 f"attention has blocks (block_size {block_size}) or a window (attention_window "
                 f"{attention_window}), and not both"
+            )
+        if extra_size is not None and (attention_window or block_size) is not None:
+            raise KbertError(
+                "extra vectors are seen by all tokens: extra_size goes without attention_window "
+                "and block_size"
             )
         if position_offset >= max_position_embeddings:
             raise KbertError(
@@ -169,6 +180,7 @@ class Bert(Encoder):
             embedding_size=embedding_size,
             position_offset=position_offset,
             always_project=num_hidden_groups is not None,
+            extra_size=extra_size,
             dtype=policy,
             name="embeddings",
         )
@@ -214,8 +226,75 @@ class Bert(Encoder):
         turns = [int(i / (layers / groups)) for i in range(layers)]  # each layer's group
         return [self.encoder_layers[turn * inner + j] for turn in turns for j in range(inner)]
 
+    def call(
+        self,
+        inputs,
+        training=None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> dict[str, Any]:
+        """Encodes a batch, as every `Encoder` does.
+
+        Args:
+            inputs: as there. With `extra_size` also `extra_embeddings` (B, K, F), vectors that
+                stand behind the text's, and if wanted `extra_mask` (B, K), 0 for those that do not
+                count, and `extra_positions` (B, K), their rows in a position table of their own;
+                without it all are of the first, so that their order tells nothing.
+            training: whether to drop.
+            output_hidden_states: whether to return every layer's output.
+            output_attentions: whether to return what every head did.
+
+        Returns:
+            As there, with L + K in the place of L.
+        """
+        return super().call(inputs, training, output_hidden_states, output_attentions)
+
+    def _embed(self, inputs: dict[str, Any], tokens, training):
+        """(B, L, D) of tokens; with extra vectors (B, L + K, D)."""
+        return run(
+            self.embeddings,
+            tokens,
+            inputs.get("token_type_ids"),
+            inputs.get("extra_embeddings"),
+            inputs.get("extra_positions"),
+            training=training,
+        )
+
+    def _mask_with_extra(self, inputs: dict[str, Any], tokens, mask):
+        """(B, L + K) for the layers, or None where all counts.
+
+        Raises:
+            KbertError: if the model takes no extra vectors, or others, or the mask is (B, L, L).
+        """
+        extra, size = inputs["extra_embeddings"], self._arguments["extra_size"]
+        if size is None:
+            super()._mask_with_extra(inputs, tokens, mask)
+        if extra.shape[-1] != size:
+            raise KbertError(
+                f"extra_embeddings are vectors of the model's extra_size {size}, and these have "
+                f"{extra.shape[-1]} numbers"
+            )
+        if mask is not None and len(mask.shape) == 3:
+            raise KbertError(
+                f"an attention_mask {tuple(mask.shape)} says nothing of extra_embeddings: with "
+                "them it is (batch, length)"
+            )
+        of_extra = inputs.get("extra_mask")
+        if mask is None and of_extra is None:
+            return None
+        parts = (mask, tokens), (of_extra, extra)
+        return ops.concatenate(
+            [
+                ops.ones(ops.shape(of)[:2], "int32") if each is None else ops.cast(each, "int32")
+                for each, of in parts
+            ],
+            axis=1,
+        )
+
     def _config(self) -> dict[str, Any]:
         config = super()._config()
+        if config["extra_size"] is None:
+            del config["extra_size"]
         if config["num_hidden_groups"] is None:
             del config["num_hidden_groups"], config["inner_group_num"]
         if config["block_size"] is None:

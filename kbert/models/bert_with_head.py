@@ -7,7 +7,7 @@ from kbert.errors import KbertError
 from kbert.layers.heads import LabelHead, TokenTransform
 from kbert.layers.initializers import sub_seed
 from kbert.models.base import DETAILS, KbertModel
-from kbert.models.encoder import encoder_class
+from kbert.models.encoder import encoder_class, of_text
 from kbert.models.logits import check_losses, takes_indices
 from kbert.models.watched_data import LabelLimits
 from kbert.text.tokenizer import Tokenizer
@@ -115,7 +115,7 @@ class BertWithHead(KbertModel):
 
     def _token_vectors(self, inputs, training):
         """(B, L, D) for a head on tokens."""
-        hidden = self.bert(inputs, training=training)["last_hidden_state"]
+        hidden = of_text(self.bert(inputs, training=training)["last_hidden_state"], inputs)
         return hidden if self.transform is None else self.transform(hidden, training=training)
 
     def name_labels(self, labels: Sequence[str]) -> None:

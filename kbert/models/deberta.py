@@ -186,10 +186,6 @@ class Deberta(Encoder):
             )
         self.build((None, None))
 
-    def _embed(self, inputs: dict[str, Any], mask, training):
-        """(B, L, D) of the ids."""
-        return run(self.embeddings, inputs["input_ids"], training=training)
-
     def _options_of_layers(self, hidden, training) -> list[dict[str, Any]]:
         relative = run(self.relative_positions, hidden, longest=self.max_length, training=training)
         return [{"relative": relative}] * len(self.encoder_layers)

@@ -18,7 +18,7 @@ from keras import ops
 from kbert.errors import KbertError, number_from_zero
 from kbert.layers.calling import computed_again
 from kbert.layers.soft_targets import cosine_distance, soft_target_loss
-from kbert.models.encoder import input_ids_shape
+from kbert.models.encoder import input_ids_shape, of_text
 from kbert.models.in_training import ModelInTraining, check_tokenizers
 from kbert.models.logits import takes_indices
 from kbert.models.pretraining import BertForMaskedLM
@@ -162,7 +162,8 @@ class Distillation(ModelInTraining):
         hidden = self.student.bert(inputs, training=training)["last_hidden_state"]  # (B, L, D)
         with _without_gradients():
             theirs = self.teacher.bert(inputs, training=False)["last_hidden_state"]  # (B, L, D)
-            theirs = ops.stop_gradient(theirs)
+            theirs = of_text(ops.stop_gradient(theirs), inputs)
+        hidden = of_text(hidden, inputs)
         terms: dict[str, Any] = {"mlm": _words_of(self.student, hidden, positions, training)}
         if "hidden" in self.loss_weights:
             terms["hidden"] = cosine_distance(hidden, theirs)

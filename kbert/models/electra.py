@@ -21,7 +21,7 @@ from kbert.layers.initializers import sub_seed
 from kbert.layers.replaced_tokens import ReplacedTokenHead, WordSampler, put_words
 from kbert.models.bert import Bert
 from kbert.models.bert_with_head import BertWithHead
-from kbert.models.encoder import input_ids_shape
+from kbert.models.encoder import input_ids_shape, of_text
 from kbert.models.frozen import check_floats
 from kbert.models.in_training import ModelInTraining, check_tokenizers
 from kbert.models.logits import takes_indices
@@ -74,7 +74,7 @@ class ElectraForPreTraining(BertWithHead):
     def call(self, inputs, training=None):
         """Logits (B, L), float32: above 0 where a token was replaced; inputs as for `Bert`."""
         hidden = self.bert(inputs, training=training)["last_hidden_state"]
-        return self.replaced(hidden, training=training)
+        return self.replaced(of_text(hidden, inputs), training=training)
 
     def compute_output_spec(self, inputs, training=None):
         """What `call` returns, as a symbol."""

@@ -21,7 +21,7 @@ from kbert.layers.encoder import rematerialized
 from kbert.layers.initializers import read_from_files
 from kbert.layers.quantized import stored_as
 from kbert.models.base import KbertModel, check_tokenizer
-from kbert.models.inputs import as_whole_numbers
+from kbert.models.inputs import as_whole_numbers, input_ids_shape
 from kbert.text.files.own_files import VOCABULARY_FILE
 from kbert.text.tokenizer import Tokenizer
 
@@ -141,10 +141,37 @@ class Encoder(KbertModel):
         """The layers as they are run, from the bottom; one may stand there more than once."""
         return list(self.encoder_layers)
 
-    def _embed(self, inputs: dict[str, Any], mask, training):
-        """(B, L, D) of the ids; `mask` is `attention_mask`, or None."""
-        ids, segments = inputs["input_ids"], inputs.get("token_type_ids")
-        return run(self.embeddings, ids, segments, training=training)
+    def _embed(self, inputs: dict[str, Any], tokens, training):
+        """(B, L, D) of tokens, which are ids (B, L) or vectors (B, L, E)."""
+        return run(self.embeddings, tokens, training=training)
+
+    def _tokens(self, inputs: dict[str, Any]) -> Any:
+        """Ids (B, L), or the vectors (B, L, E) in their place.
+
+        Raises:
+            KbertError: if a vector has not as many numbers as the token table's.
+        """
+        vectors, size = inputs.get("inputs_embeds"), self._arguments.get("embedding_size")
+        size = self.hidden_size if size is None else size
+        if vectors is None:
+            return inputs["input_ids"]
+        if vectors.shape[-1] != size:
+            raise KbertError(
+                f"inputs_embeds are vectors of the model's {size} numbers (its embedding_size), "
+                f"and these have {vectors.shape[-1]}"
+            )
+        return vectors
+
+    def _mask_with_extra(self, inputs: dict[str, Any], tokens, mask):
+        """The mask of a row with its extra vectors.
+
+        Raises:
+            KbertError: as this encoder takes none.
+        """
+        raise KbertError(
+            f"this {type(self).__name__} takes no extra_embeddings: a Bert does, made with "
+            "extra_size, or by kbert.extend_inputs(model, extra_size)"
+        )
 
     def _options_of_layers(self, hidden, training) -> list[dict[str, Any]]:
         """What each of `layers_in_order` is called with beside what all layers are."""
@@ -162,7 +189,8 @@ class Encoder(KbertModel):
         Args:
             inputs: a dict with `input_ids` and, if wanted, `token_type_ids` (0 first text, 1
                 second) and `attention_mask` (1 token, 0 padding), all (B, L) integers; or
-                `input_ids` alone. Other keys are ignored. An `attention_mask` (B, L, L) says for
+                `input_ids` alone. In the place of `input_ids` may stand `inputs_embeds` (B, L, E),
+                vectors as the token table has them. Other keys are ignored. An `attention_mask` (B, L, L) says for
                 each position which others it may look at. Where all padding is on the right,
                 `lengths` (B,) may say so: how many tokens each row has, in place of a mask or
                 beside one that says the same. There are kernels that take nothing else.
@@ -178,15 +206,17 @@ class Encoder(KbertModel):
         """
         inputs = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
         inputs = as_whole_numbers(inputs)  # where Keras calls this function alone
-        mask, lengths = inputs.get("attention_mask"), inputs.get("lengths")
-        if lengths is not None:
-            lengths = ops.cast(lengths, "int32")
+        tokens, mask, lengths = self._tokens(inputs), inputs.get("attention_mask"), None
+        if inputs.get("lengths") is not None:
+            lengths = ops.cast(inputs["lengths"], "int32")
             if mask is None:
-                positions = ops.arange(ops.shape(inputs["input_ids"])[1], dtype="int32")
+                positions = ops.arange(ops.shape(tokens)[1], dtype="int32")
                 mask = positions < lengths[:, None]  # (B, L)
+        if inputs.get("extra_embeddings") is not None:
+            mask, lengths = self._mask_with_extra(inputs, tokens, mask), None
         bias = None if mask is None else padding_bias(mask, self.compute_dtype)
 
-        hidden = self._embed(inputs, mask, training)
+        hidden = self._embed(inputs, tokens, training)
         hidden_states, attentions, queries, keys = [], [], [], []
         layers = self.layers_in_order
         for layer, options in zip(layers, self._options_of_layers(hidden, training), strict=True):
@@ -238,8 +268,11 @@ class Encoder(KbertModel):
         self, inputs, training=None, output_hidden_states=False, output_attentions=False
     ) -> dict[str, Any]:
         """What `call` returns, as symbols, for a functional `keras.Model` around it."""
-        shape = input_ids_shape(inputs)
-        batch, length = shape
+        batch, length = input_ids_shape(inputs)
+        extra = inputs.get("extra_embeddings") if isinstance(inputs, dict) else None
+        if extra is not None and length is not None:
+            length = None if extra.shape[1] is None else length + extra.shape[1]
+        shape = (batch, length)
         layers = self.layers_in_order
         shapes: dict[str, Any] = self.compute_output_shape(shape)
         if output_hidden_states:
@@ -307,6 +340,12 @@ def encoder_of(model: Any) -> Encoder:
     return model if isinstance(model, Encoder) else model.bert
 
 
-def input_ids_shape(inputs) -> tuple[int | None, ...]:
-    """(B, L) of a model's inputs."""
-    return tuple((inputs["input_ids"] if isinstance(inputs, dict) else inputs).shape)
+def of_text(hidden: Any, inputs: Any) -> Any:
+    """(B, L + K, D) -> (B, L, D): the vectors of a text's tokens, without those of extra vectors.
+
+    Heads score these alone.
+    """
+    if not isinstance(inputs, dict) or inputs.get("extra_embeddings") is None:
+        return hidden
+    vectors = inputs.get("inputs_embeds")
+    return hidden[:, : ops.shape(inputs["input_ids"] if vectors is None else vectors)[1]]

@@ -1,6 +1,7 @@
 """What a model is called with: in every usual form a dict, looked at before a backend meets it.
 
-Shapes: B batch, C choices, L length, P masked positions, W words.
+Shapes: B batch, C choices, L length, P masked positions, W words, E embedding, K extra vectors, F
+numbers of each.
 """
 
 from collections.abc import Mapping
@@ -12,12 +13,16 @@ import numpy as np
 from kbert.errors import KbertError
 
 WORDS = ("first_pieces", "last_pieces", "words", "heads")  # of a parser
+VECTORS = ("inputs_embeds", "extra_embeddings")  # which are no whole numbers
+_OF_EXTRA = ("extra_mask", "extra_positions")
 INPUTS = (
     *("input_ids", "token_type_ids", "attention_mask", "lengths", "masked_lm_positions"),
     "masked_lm_ids",
     *WORDS,
+    *VECTORS,
+    *_OF_EXTRA,
 )
-_WHOLE = tuple(name for name in INPUTS if name != "attention_mask")
+_WHOLE = tuple(name for name in INPUTS if name not in ("attention_mask", "extra_mask", *VECTORS))
 
 
 class Limits(NamedTuple):
@@ -81,6 +86,19 @@ def _as_array(value: Any, name: str) -> Any:
         raise KbertError(f"the rows of {name} are not of one length: pad them") from error
 
 
+def input_ids_shape(inputs: Any) -> tuple[int | None, ...]:
+    """(B, L) of a model's inputs: of its ids, or of the vectors in their place.
+
+    Example:
+        >>> input_ids_shape({"inputs_embeds": np.zeros((2, 7, 16))})
+        (2, 7)
+    """
+    if not isinstance(inputs, dict):
+        return tuple(inputs.shape)
+    vectors = inputs.get("inputs_embeds")
+    return tuple(inputs["input_ids"].shape if vectors is None else vectors.shape[:-1])
+
+
 def as_whole_numbers(inputs: Any) -> Any:
     """Inputs whose ids are integers where a backend has them as floats.
 
@@ -110,18 +128,24 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
         limits: of the model.
     """
     given = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
-    ids = given.get("input_ids")
-    if ids is None:
+    ids, vectors = given.get("input_ids"), given.get("inputs_embeds")
+    if ids is None and vectors is None:
         raise KbertError(
             f"a model takes a dict with 'input_ids', or the ids alone; received "
             f"{f'the keys {[*given]}' if isinstance(inputs, dict) else inputs}"
         )
-    if not isinstance(ids, np.ndarray):
-        return
+    if ids is not None and vectors is not None:
+        raise KbertError("inputs_embeds stand in the place of input_ids: pass the one or the other")
     vocab_size, num_segments, max_length, axes = limits
-    if ids.ndim != len(axes) or not ids.size:
-        raise KbertError(f"input_ids are ({', '.join(axes)}), each 1 or more, not {ids.shape}")
-    length, words = ids.shape[-1], getattr(given.get("first_pieces"), "shape", ())
+    _check_vectors(given, axes)
+    rows = ids if vectors is None else vectors
+    if not isinstance(rows, np.ndarray):
+        return
+    shape = input_ids_shape(given)
+    if len(shape) != len(axes) or 0 in rows.shape:
+        raise KbertError(f"input_ids are ({', '.join(axes)}), each 1 or more, not {shape}")
+    length, words = rows.shape[len(axes) - 1], getattr(given.get("first_pieces"), "shape", ())
+    _check_extra(given, len(rows), max_length)
     if length > max_length:
         raise KbertError(
             f"a row of {length} tokens is longer than the model's {max_length} positions; pass "
@@ -146,18 +170,18 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
             wrong = numbers[(numbers < least) | (numbers >= end)][0]
             raise KbertError(f"{name} holds {wrong}: the {what} go from {least} to {end - 1}")
     for name, shapes in (
-        ("token_type_ids", [ids.shape]),
-        ("attention_mask", [ids.shape, (*ids.shape, length)]),
-        ("lengths", [ids.shape[:-1]]),
+        ("token_type_ids", [shape]),
+        ("attention_mask", [shape, (*shape, length)]),
+        ("lengths", [shape[:-1]]),
     ):
         array = given.get(name)
         if isinstance(array, np.ndarray) and array.shape not in shapes:
             right = " or ".join(map(str, shapes))
-            raise KbertError(f"{name} is {right} with input_ids {ids.shape}, not {array.shape}")
+            raise KbertError(f"{name} is {right} with input_ids {shape}, not {array.shape}")
     positions = given.get("masked_lm_positions")
-    if isinstance(positions, np.ndarray) and (positions.ndim != 2 or len(positions) != len(ids)):
+    if isinstance(positions, np.ndarray) and (positions.ndim != 2 or len(positions) != len(rows)):
         raise KbertError(
-            f"masked_lm_positions is ({len(ids)}, masked positions) with input_ids {ids.shape}, "
+            f"masked_lm_positions is ({len(rows)}, masked positions) with input_ids {shape}, "
             f"not {positions.shape}"
         )
     replaced = given.get("masked_lm_ids")
@@ -174,11 +198,52 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
         array = given.get(name)
         if not words or not isinstance(array, np.ndarray):
             continue
-        if array.shape != words or array.shape[:-1] != ids.shape[:-1]:
+        if array.shape != words or array.shape[:-1] != shape[:-1]:
             raise KbertError(
                 f"{name} is (batch, words) as first_pieces, which are {words} with input_ids "
-                f"{ids.shape}, not {array.shape}"
+                f"{shape}, not {array.shape}"
             )
     mask = given.get("attention_mask")
     if isinstance(mask, np.ndarray) and mask.dtype.kind not in "iubf":
         raise KbertError(f"attention_mask is 1 for a token and 0 for padding, not {mask.dtype}")
+
+
+def _check_vectors(given: Mapping[str, Any], axes: tuple[str, ...]) -> None:
+    """Raises KbertError if vectors are given that are none, or that a model of such rows has not.
+
+    How many numbers each has, the encoder asks.
+    """
+    for name, what in (("inputs_embeds", "length"), ("extra_embeddings", "extra vectors")):
+        array = given.get(name)
+        if array is None:
+            continue
+        if len(axes) > 2:
+            raise KbertError(f"{name} is for a model of ({', '.join(axes[:1])}, length) rows")
+        if not isinstance(array, np.ndarray):
+            continue
+        if array.dtype.kind != "f":
+            raise KbertError(f"{name} are vectors of floats, and these are {array.dtype}")
+        if array.ndim != 3 or not array.size:
+            raise KbertError(f"{name} is (batch, {what}, numbers), not {array.shape}")
+
+
+def _check_extra(given: Mapping[str, Any], rows: int, max_length: int) -> None:
+    """Raises KbertError if what belongs to `extra_embeddings` does not fit them, or the rows."""
+    extra = given.get("extra_embeddings")
+    for name in _OF_EXTRA:
+        array = given.get(name)
+        if array is None:
+            continue
+        if extra is None:
+            raise KbertError(f"{name} is of extra_embeddings, of which there are none")
+        if isinstance(array, np.ndarray) and array.shape != tuple(extra.shape[:2]):
+            raise KbertError(
+                f"{name} is {tuple(extra.shape[:2])} with extra_embeddings {tuple(extra.shape)}, "
+                f"not {array.shape}"
+            )
+        if not isinstance(array, np.ndarray) or name == "extra_mask":
+            continue
+        if array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= max_length:
+            raise KbertError(f"extra_positions are whole numbers from 0 to {max_length - 1}")
+    if isinstance(extra, np.ndarray) and len(extra) != rows:
+        raise KbertError(f"extra_embeddings are of {len(extra)} rows, and the texts of {rows}")

@@ -174,15 +174,15 @@ class ModernBert(Encoder):
         """D^-0.5: labels' scores begin as large as the vectors' numbers."""
         return self.hidden_size**-0.5
 
-    def _embed(self, inputs: dict[str, Any], mask, training):
-        """(B, L, D) of the ids."""
-        ids = inputs["input_ids"]
-        if ids.shape[1] is not None and ids.shape[1] > self.max_length:
+    def _embed(self, inputs: dict[str, Any], tokens, training):
+        """(B, L, D) of tokens."""
+        length = tokens.shape[1]
+        if length is not None and length > self.max_length:
             raise KbertError(
-                f"a row of {ids.shape[1]} tokens is longer than the model's {self.max_length} "
+                f"a row of {length} tokens is longer than the model's {self.max_length} "
                 "positions; pass max_length to the tokenizer"
             )
-        return run(self.embeddings, ids, training=training)
+        return super()._embed(inputs, tokens, training)
 
     def _config(self) -> dict[str, Any]:
         return {**super()._config(), "layer_types": list(self._arguments["layer_types"])}

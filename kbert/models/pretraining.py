@@ -12,7 +12,7 @@ from kbert.errors import KbertError
 from kbert.layers.heads import MaskedLMHead, NextSentenceHead
 from kbert.layers.initializers import sub_seed
 from kbert.models.bert_with_head import BertWithHead
-from kbert.models.encoder import Encoder, input_ids_shape
+from kbert.models.encoder import Encoder, input_ids_shape, of_text
 
 
 class _BertWithMaskedLM(BertWithHead):
@@ -42,7 +42,7 @@ class _BertWithMaskedLM(BertWithHead):
 
     def _masked_lm_logits(self, inputs, hidden, training):
         table = self.bert.embeddings.token_table
-        return self.mlm(hidden, table, _positions(inputs), training=training)
+        return self.mlm(of_text(hidden, inputs), table, _positions(inputs), training=training)
 
     def _masked_lm_spec(self, inputs) -> keras.KerasTensor:
         positions = _positions(inputs)

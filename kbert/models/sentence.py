@@ -19,7 +19,7 @@ from kbert.layers.initializers import TruncatedNormal, starting_at_zero, sub_see
 from kbert.layers.pooling import POOLINGS, normalized, pool_tokens
 from kbert.models.base import KbertModel
 from kbert.models.bert_with_head import BertWithHead
-from kbert.models.encoder import encoder_of, input_ids_shape
+from kbert.models.encoder import encoder_of, input_ids_shape, of_text
 from kbert.models.lora import check_no_adapters
 
 LAST_FOUR = "last-four"
@@ -188,7 +188,9 @@ class SentenceBert(BertWithHead):
         given = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
         mask = given.get("attention_mask")
         if mask is None and given.get("lengths") is not None:
-            places = ops.arange(ops.shape(given["input_ids"])[1], dtype="int32")
+            vectors = given.get("inputs_embeds")
+            tokens = given["input_ids"] if vectors is None else vectors
+            places = ops.arange(ops.shape(tokens)[1], dtype="int32")
             mask = places < ops.cast(given["lengths"], "int32")[:, None]  # (B, L)
         if mask is not None and len(mask.shape) != 2:
             raise KbertError(
@@ -202,7 +204,7 @@ class SentenceBert(BertWithHead):
             hidden, pooling = (last[0] + last[1] + last[2] + last[3]) / 4.0, "mean"
         else:
             hidden, pooling = ops.cast(outputs["last_hidden_state"], "float32"), self.pooling
-        vectors = pool_tokens(hidden, mask, pooling)  # (B, D)
+        vectors = pool_tokens(of_text(hidden, given), mask, pooling)  # (B, D)
         if self.dense is not None:
             narrow = run(self.dense, ops.cast(vectors, self.compute_dtype), training=training)
             vectors = ops.cast(narrow, "float32")  # (B, E)

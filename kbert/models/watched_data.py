@@ -19,7 +19,7 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.labels import IGNORED
-from kbert.models.inputs import Limits, as_inputs, check_inputs
+from kbert.models.inputs import Limits, as_inputs, check_inputs, input_ids_shape
 
 # What labels can be: numbers from 0 to below a number, or below L; by the name of the output, or
 # under None where there is one. What is not here is not looked at.
@@ -78,13 +78,13 @@ class Watch:
     def _arrays(self, x: Any, y: Any = None) -> Any:
         inputs = as_inputs(x)
         if isinstance(inputs, dict):
-            at_hand = {name: as_numpy(value) for name, value in inputs.items()}
-            length = at_hand.get("input_ids")
+            at_hand: Any = {name: as_numpy(value) for name, value in inputs.items()}
         else:
-            at_hand = length = as_numpy(inputs)
+            at_hand = as_numpy(inputs)
         check_inputs(at_hand, self.limits)
-        if isinstance(length, np.ndarray):
-            check_labels(y, self.labels, length.shape[-1])
+        length = input_ids_shape(at_hand)[-1]
+        if length is not None:
+            check_labels(y, self.labels, length)
         return inputs
 
 
