@@ -17,6 +17,7 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "SIZES": "sizes",
     "Tokenizer": "text.tokenizer",
     "extend_vocabulary": "models.extend",
+    "extend_inputs": "models.extend_inputs",
     "trim_vocabulary": "models.trim",
     "load": "formats.load",
     "export_huggingface": "formats.huggingface.export",
@@ -101,6 +102,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.electra import ReplacedTokenDetection as ReplacedTokenDetection
     from kbert.models.electra import generator_for as generator_for
     from kbert.models.extend import extend_vocabulary as extend_vocabulary
+    from kbert.models.extend_inputs import extend_inputs as extend_inputs
     from kbert.models.fine_tuning import freeze as freeze
     from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
     from kbert.models.keep_layers import keep_layers as keep_layers

@@ -1,6 +1,6 @@
 """A model from the token embeddings on, and how an answer's score changes with them.
 
-`Bert` takes ids, which have no gradient. Here its parts run one after the other on vectors.
+Ids have no gradient; the vectors in their place do.
 
 Shapes: B batch, L length, E embedding, D hidden, P masked positions, V vocabulary.
 """
@@ -12,40 +12,37 @@ import keras
 import numpy as np
 from keras import ops
 
-from kbert.explain.read_text import as_array, bert_of
+from kbert.explain.read_text import as_array
 from kbert.models.base import KbertModel
 
 Score = Callable[[Any], Any]  # (B, L, E) -> (B,)
 
 
 def outputs_of(
-    model: KbertModel, vectors, rest: np.ndarray, head: str, position: int | None
+    model: KbertModel, vectors, segments: np.ndarray, head: str, position: int | None
 ) -> Any:
     """The logits of a head, from token embeddings.
 
     Args:
-        model: a model with a Bert within, and the head.
+        model: a model with the head.
         vectors: (B, L, E) token embeddings.
-        rest: (L, E) what is added to them: position and segment embeddings.
+        segments: (L,) of the tokens.
         head: the attribute that is the head: "mlm", "nsp" or "classifier".
         position: for "mlm", the position that is asked for.
 
     Returns:
         (B, V), or (B, labels).
     """
-    bert = bert_of(model)
-    embeddings = bert.embeddings
-    vectors = ops.convert_to_tensor(vectors)
-    hidden = embeddings.layer_norm(vectors + ops.convert_to_tensor(rest), training=False)
-    if embeddings.projection is not None:
-        hidden = embeddings.projection(hidden)
-    for layer in bert.layers_in_order:
-        hidden = layer(hidden, training=False)
-    if head != "mlm":
-        assert bert.pooler is not None  # these heads have one
-        return getattr(model, head)(bert.pooler(hidden))
-    positions = ops.full((vectors.shape[0], 1), position, dtype="int32")
-    return model.mlm(hidden, embeddings.token_table, positions, training=False)[:, 0]  # (B, V)
+    rows = vectors.shape[0]
+    inputs = {
+        "inputs_embeds": vectors,
+        "token_type_ids": np.tile(segments, (rows, 1)),
+        # Where the words are not asked for either, one position costs less than all.
+        "masked_lm_positions": np.full((rows, 1), position or 0, "int32"),
+    }
+    outputs = model(inputs, training=False)
+    outputs = outputs[head] if isinstance(outputs, dict) else outputs
+    return outputs[:, 0] if head == "mlm" else outputs
 
 
 def gradient_of(score: Score) -> Callable[[np.ndarray], np.ndarray]:

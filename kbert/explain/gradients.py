@@ -18,9 +18,8 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.explain.embedded import gradient_of, outputs_of
-from kbert.explain.inputs import input_rows
 from kbert.explain.page import WORDS, Language, Part, checked, save_page, signed, whole_page
-from kbert.explain.read_text import ReadText, as_array, bert_of, encoder_of, read_for
+from kbert.explain.read_text import ReadText, as_array, encoder_of, read_for
 from kbert.labels import IS_NEXT, IS_RANDOM
 from kbert.models.base import KbertModel
 from kbert.models.classification import BertForSequenceClassification
@@ -118,18 +117,17 @@ def attributions(
         >>> bool(abs(why.gap) <= 1e-2 * abs(why.logit - why.baseline_logit))
         True
     """
-    read, bert = read_for(model, text, pair), bert_of(model)
-    assert bert.tokenizer is not None  # `read_for` used it
-    rows = input_rows(model, text, pair)
+    read, encoder = read_for(model, text, pair), encoder_of(model)
+    assert encoder.tokenizer is not None  # `read_for` used it
     head, position = _question(model, read, blank, pair)
-    ordinary = ~np.isin(read.ids, bert.tokenizer.special_ids)  # (L,)
-    mask_vector = as_array(bert.embeddings.token_table)[bert.tokenizer.mask_id]  # (E,)
-    whole = rows.token_embeddings  # (L, E)
-    baseline = np.where(ordinary[:, None], mask_vector, whole)
-    rest = rows.position_embeddings + rows.segment_embeddings
+    ordinary = ~np.isin(read.ids, encoder.tokenizer.special_ids)  # (L,)
+    table = as_array(encoder.embeddings.token_table)
+    whole = table[read.ids]  # (L, E)
+    baseline = np.where(ordinary[:, None], table[encoder.tokenizer.mask_id], whole)
+    segments = read.inputs["token_type_ids"][0]
 
     def logits(vectors):
-        return outputs_of(model, vectors, rest, head, position)
+        return outputs_of(model, vectors, segments, head, position)
 
     ends = as_array(logits(np.stack([whole, baseline])))  # (2, V) or (2, labels)
     place, name = _answer(model, head, ends[0], target)

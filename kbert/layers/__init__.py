@@ -4,6 +4,7 @@ attention.py          the formula, and the layer of heads around it
 kernels/              the same, faster or in less memory, by what each backend does best
 disentangled.py       attention to what a token is and to how far away it stands, apart
 embeddings.py         what a token is, where it stands and which text it is in, added up
+extra_embeddings.py   vectors that are of no token: regions of an image, frames of a sound
 rotary.py             positions as rotations of queries and keys
 feed_forward.py       the two dense layers behind attention; the same with a gate
 encoder.py            one layer of the encoder, normalised after each addition

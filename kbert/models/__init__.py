@@ -30,6 +30,7 @@ stored.py             a file whose floats take 16 bits
 fine_tuning.py        an encoder is frozen below, or begun anew above
 lora.py               small corrections are trained in an encoder's place
 extend.py             more words for a model that is trained already
+extend_inputs.py      vectors of images or sounds, for a model that has read text
 trim.py               only the words that texts use
 export.py             a model -> ONNX, SavedModel
 """

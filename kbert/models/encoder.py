@@ -190,10 +190,10 @@ class Encoder(KbertModel):
             inputs: a dict with `input_ids` and, if wanted, `token_type_ids` (0 first text, 1
                 second) and `attention_mask` (1 token, 0 padding), all (B, L) integers; or
                 `input_ids` alone. In the place of `input_ids` may stand `inputs_embeds` (B, L, E),
-                vectors as the token table has them. Other keys are ignored. An `attention_mask` (B, L, L) says for
-                each position which others it may look at. Where all padding is on the right,
-                `lengths` (B,) may say so: how many tokens each row has, in place of a mask or
-                beside one that says the same. There are kernels that take nothing else.
+                vectors as the token table has them. Other keys are ignored. An `attention_mask`
+                (B, L, L) says for each position which others it may look at. Where all padding is
+                on the right, `lengths` (B,) may say so: how many tokens each row has, in place of a
+                mask or beside one that says the same. There are kernels that take nothing else.
             training: whether to drop.
             output_hidden_states: whether to return every layer's output.
             output_attentions: whether to return what every head did.

@@ -14,7 +14,6 @@ from typing import Any
 import keras
 
 from kbert.errors import KbertError, shown, whole_number
-from kbert.layers.calling import run
 from kbert.layers.initializers import sub_seed
 from kbert.layers.layer_norm import LayerNorm
 from kbert.layers.modern_layer import ModernLayer, TokenEmbeddings

@@ -95,3 +95,16 @@ def test_what_cannot_be_asked(model, small, tokenizer):
     tagger.tokenizer = tokenizer
     with pytest.raises(kbert.KbertError, match="not a BertForTokenClassification"):
         explain.attributions(tagger, "국회")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "own"),
+    [("modernbert", {"local_attention": 4}), ("deberta", {"position_buckets": 4})],
+)
+def test_other_encoders(small, tokenizer, architecture, own):
+    model = kbert.BertForMaskedLM(architecture=architecture, **small, **own)
+    model.tokenizer = tokenizer
+    why = kbert.explain.attributions(model, TEXT, target="축구")
+    blank = tokenizer(TEXT)["input_ids"][0].tolist().index(4)
+    assert why.logit == pytest.approx(logits_of(model, TEXT)[blank, 5], abs=1e-5)
+    assert complete(why) and np.abs(why.scores).max() > 1e-4

@@ -11,6 +11,7 @@ big_bird.py    BigBird: long rows, of which a token sees some blocks
 albert.py      ALBERT: layers that share their weights
 modernbert.py  ModernBERT: an encoder of its own
 deberta_v2.py  DeBERTa-v2 and -v3: likewise
+visual_bert.py VisualBERT: vectors of an image's regions behind the text
 """
 
 from typing import Any
@@ -25,9 +26,13 @@ from kbert.formats.families.electra import ELECTRA
 from kbert.formats.families.family import Family
 from kbert.formats.families.modernbert import MODERNBERT
 from kbert.formats.families.roberta import ROBERTA, XLM_ROBERTA
+from kbert.formats.families.visual_bert import VISUAL_BERT
 
 # In the order in which they are asked for a model that goes out; BERT takes what no other does.
-_ALL = (MODERNBERT, DEBERTA_V2, ALBERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, BIG_BIRD, BERT)
+_ALL = (
+    *(MODERNBERT, DEBERTA_V2, VISUAL_BERT, ALBERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA),
+    *(BIG_BIRD, BERT),
+)
 FAMILIES: dict[str, Family] = {family.model_type: family for family in _ALL}
 
 

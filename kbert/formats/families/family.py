@@ -9,9 +9,11 @@ export cannot drift apart; one counts where the model has the part.
 Source: the modelling and configuration files of transformers.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from kbert.catalog import BY_TASK
 
 Names = str | tuple[str, ...]
 Rows = tuple[tuple[str, Names], ...]
@@ -45,6 +47,7 @@ class Family:
         shared_head: how the names of a dense layer and a norm begin that stand before the words'
             scores and the labels' alike; "" where each head has its own.
         old_names: how names begin in some files, and how they do here.
+        suffixes: how its classes end, by task, where it is not as in `kbert.catalog`.
         replaced_tokens: how the names of a head begin that says which tokens were replaced: where a
             file has it, the encoder was pretrained so.
     """
@@ -67,6 +70,17 @@ class Family:
     shared_head: str = ""
     old_names: tuple[tuple[str, str], ...] = ()
     replaced_tokens: str = ""
+    suffixes: Mapping[str, str] = field(default_factory=dict)
+
+    def class_for(self, task: str) -> str:
+        """Its class in transformers for a task.
+
+        Example:
+            >>> from kbert.formats.families import FAMILIES
+            >>> FAMILIES["visual_bert"].class_for("sequence-classification")
+            'VisualBertForVisualReasoning'
+        """
+        return f"{self.classes}{self.suffixes.get(task, BY_TASK[task].suffix)}"
 
     def encoder_rows(self, arguments: Values) -> Rows:
         """The rows of a whole encoder, its pooler included, without the prefix.

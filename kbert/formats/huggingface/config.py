@@ -38,7 +38,7 @@ def saved_task(config: dict[str, Any], family: Family) -> str:
     names = config.get("architectures")
     name = names[0] if isinstance(names, list) and names else ""
     for entry in CATALOG:
-        if name == f"{family.classes}{entry.suffix}" and entry.task in family.heads:
+        if entry.task in family.heads and name == family.class_for(entry.task):
             return entry.task
     return "encoder"
 
@@ -150,7 +150,7 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
         )
     config: dict[str, Any] = {
         "model_type": family.model_type,
-        "architectures": [f"{family.classes}{entry.suffix}"],
+        "architectures": [family.class_for(task)],
         "dtype": "float32",
     }
     config |= {
@@ -192,6 +192,7 @@ def _check_same(
         "attention_window": None,
         "block_size": None,
         "num_hidden_groups": None,
+        "extra_size": None,
         "layer_norm_eps": 1e-12,
     }
     again = {name: value for name, value in plain.items() if name in arguments}

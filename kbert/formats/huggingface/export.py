@@ -189,7 +189,10 @@ def model_card(model: KbertModel) -> str:
     task = model.task
     entry = BY_TASK[task]
     auto_class = "AutoModel" if task == "encoder" else f"AutoModel{entry.suffix}"
-    config = model.get_config()
+    config, encoder = model.get_config(), encoder_of(model)
+    family = family_for(encoder.architecture, encoder.get_config(), task)
+    if task in family.suffixes:  # which no auto class finds
+        auto_class = family.class_for(task)
     shape = (
         f"{config['num_hidden_layers']} layers, hidden size {config['hidden_size']}, "
         f"{config['num_attention_heads']} heads, {config['vocab_size']:,} tokens, up to "

@@ -39,7 +39,7 @@ from kbert.text.tokenizer import Tokenizer
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms
 _WRAPPERS = ("module.", "model.")  # of DataParallel, and of a training loop's own class
-_LABEL_HEADS = ("classifier.", "pre_classifier.")
+_LABEL_HEADS = ("classifier.", "pre_classifier.", "cls.weight", "cls.bias")
 
 
 def load_huggingface(
