@@ -41,8 +41,8 @@ class _BertWithMaskedLM(BertWithHead):
         self.mlm.build((None, None, config["hidden_size"]))
 
     def _masked_lm_logits(self, inputs, hidden, training):
-        table = self.bert.embeddings.token_table
-        return self.mlm(of_text(hidden, inputs), table, _positions(inputs), training=training)
+        hidden, table = of_text(hidden, inputs), self.bert.embeddings.token_table
+        return self.mlm(hidden, table, _positions(inputs), training=training)
 
     def _masked_lm_spec(self, inputs) -> keras.KerasTensor:
         positions = _positions(inputs)
