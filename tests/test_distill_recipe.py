@@ -55,7 +55,7 @@ def test_a_student_of_a_fine_tuned_teacher(corpus, teacher, tmp_path, monkeypatc
     labelled = kbert.load(tmp_path / "teacher.keras", "sequence-classification", ["법", "말"])
     labelled.save(tmp_path / "classifier.keras")
     lines = [line for line in corpus.read_text("utf-8").splitlines() if line]
-    rows = [f'"{line}",{"법" if i % 2 else "말"}' for i, line in enumerate(lines)]
+    rows = [f'"{line} {i}",{"법" if i % 2 else "말"}' for i, line in enumerate(lines)]
     table = tmp_path / "table.csv"
     table.write_text("\n".join(["글,갈래", *rows]), "utf-8")
     options = ["--teacher", tmp_path / "classifier.keras", "--layers", 1, "--train", table]
@@ -64,6 +64,14 @@ def test_a_student_of_a_fine_tuned_teacher(corpus, teacher, tmp_path, monkeypatc
     student = kbert.load(tmp_path / "run" / "model.keras")
     assert student.labels == ["법", "말"] and len(student.bert.encoder_layers) == 1
     assert "as good" in capsys.readouterr().out
+    lines = (tmp_path / "run" / "heldout.jsonl").read_text("utf-8").splitlines()
+    scores = [json.loads(each)["sources"]["held out"] for each in lines]
+    best = kbert.load(tmp_path / "run" / "best.keras")
+    rest = kbert.read_table(table, text="글", label="갈래").split(0.2, seed=0)[1]
+    again = kbert.evaluate(best, rest.split(0.5, seed=0)[0])
+    assert again["accuracy"] == max(each["accuracy"] for each in scores)
+    for one, two in zip(best.get_weights(), student.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
     expected = (line["soft_loss"] + line["labels_loss"]) / 2
     assert np.isclose(line["loss"], expected, rtol=1e-4)

@@ -8,6 +8,7 @@ from kbert.data.labelled.examples import Examples, as_examples
 from kbert.errors import KbertError
 from kbert.evaluation.predictions import Predictions, predict_examples
 from kbert.models.base import KbertModel
+from kbert.models.in_training import ModelInTraining
 from kbert.pipelines.encode import BATCH_SIZE
 from kbert.tasks.score import score
 
@@ -72,7 +73,8 @@ def evaluate(
     """Scores a model on labelled examples, by the metrics of their set or task.
 
     Args:
-        model: fine-tuned for the task.
+        model: fine-tuned for the task; or one that is there to train such a model, as a
+            `Distillation`, of which the student is asked.
         examples: from `read_task`, which are scored as their set officially is; from `read_table`;
             or (texts, labels), two lists.
         batch_size: the most rows that run together.
@@ -93,6 +95,8 @@ def evaluate(
         >>> sorted(evaluate(model, (["재미있다", "재미없다"], ["긍정", "부정"])))
         ['accuracy', 'macro_f1']
     """
+    if isinstance(model, ModelInTraining):
+        model = model.as_trained()
     examples = as_examples(examples, model)
     if examples.labels is None:
         raise KbertError("to be scored, examples need labels, and these have none")

@@ -10,6 +10,7 @@ import numpy as np
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.errors import KbertError, whole_number
 from kbert.evaluation.evaluate import evaluate
+from kbert.models.in_training import ModelInTraining
 from kbert.pipelines.encode import BATCH_SIZE
 from kbert.tasks.score import best_by
 
@@ -18,7 +19,8 @@ class KeepBest(keras.callbacks.Callback):
     """Scores held-out examples several times while `fit` runs, and ends with the best weights.
 
     The score is the task's own metric, computed on whole answers, which a Keras metric, that sees
-    the tensors of a batch, cannot be. Of equal scores the earlier counts.
+    the tensors of a batch, cannot be. Of equal scores the earlier counts. Of a model that is there
+    to train another, as a `Distillation`, that other is scored.
 
     Args:
         examples: held out: not those that are trained on, and no test set, on which nothing is
@@ -67,7 +69,9 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Looks at examples and model before a step is taken."""
-        self.examples = as_examples(self._given, self.model)
+        model = self.model
+        kept = model.kept if isinstance(model, ModelInTraining) else model
+        self.examples = as_examples(self._given, kept)
         if self.examples.labels is None:
             raise KbertError("to choose the best weights, held-out examples need labels")
         self._total = (self.params["steps"] or 0) * self.params["epochs"]

@@ -14,7 +14,6 @@ from kbert.data.labelled.examples import Examples
 from kbert.data.labelled.sentences import MOST_ALIKE
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
-from kbert.models.siamese import SiameseBert
 from kbert.pipelines.answer import QuestionAnswering
 from kbert.pipelines.choose import MultipleChoice
 from kbert.pipelines.classify import TextClassifier
@@ -113,8 +112,6 @@ def _alike(model: Any, examples: Examples, batch_size: int) -> Predictions:
             "a sentence model is scored on pairs of texts with a number each, from 0 to 5, how "
             "alike they are: those of STS, or read_table(..., problem_type='regression')"
         )
-    if isinstance(model, SiameseBert):
-        model = model.as_trained()
     texts = list(dict.fromkeys([*examples.texts, *examples.pairs]))
     rows = to_rows(tokenizer_of(model), texts, max_length=model.max_length)
 

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -53,6 +54,26 @@ def test_weights_that_were_better_come_back(model):
     fit(model, reviews(), keep, rate=3.0)
     assert keep.history[-1]["macro_f1"] < good
     assert evaluate(model, reviews())["macro_f1"] == pytest.approx(keep.best["macro_f1"])
+
+
+def test_a_student_is_scored_and_kept(model):
+    """In a `Distillation`; the teacher, whose answers it learns, stays what it is."""
+    fit(model, reviews(), KeepBest(reviews(), evaluations=2, say=lambda line: None))
+    taught = evaluate(model, reviews())["macro_f1"]
+    student = kbert.keep_layers(model, 1)
+    both = kbert.Distillation(student, model)
+    assert evaluate(both, reviews()) == evaluate(student, reviews())
+    batches = LabelledBatches(reviews(), student, batch_size=8, epochs=2)
+    keep = KeepBest((reviews().texts, reviews().labels), evaluations=4, say=lambda line: None)
+    # The last steps spoil what was learned: the end is not the best.
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([12], [1e-2, 3.0])
+    both.compile(keras.optimizers.Adam(rate), **objective(both))
+    learned = kbert.DistillationBatches(batches, both)
+    both.fit(learned, shuffle=False, verbose=0, callbacks=[keep])
+    scores = [each["macro_f1"] for each in keep.history]
+    assert len(scores) == 4 and scores[-1] < max(scores)
+    assert evaluate(student, reviews())["macro_f1"] == pytest.approx(max(scores))
+    assert evaluate(model, reviews())["macro_f1"] == taught
 
 
 def test_equal_seeds_repeat_to_the_bit(small, tokenizer):
