@@ -156,7 +156,7 @@ class SelfAttention(keras.layers.Layer):
             (B, L, D); or a tuple of it, the weights (B, N, L, L), and the queries and keys
             (B, L, N, H).
         """
-        query, key, value = self._projected(hidden, training)
+        query, key, value = self.projected(hidden, training)
         if self.rope_theta is not None:
             # Made here, and not handed in: Keras would cast what a layer is called with to 16 bits.
             length = query.shape[1] or ops.shape(query)[1]
@@ -168,7 +168,7 @@ class SelfAttention(keras.layers.Layer):
         """What dropout drops by, to pass to `call`."""
         return self.dropout.draw()
 
-    def _projected(self, hidden, training):
+    def projected(self, hidden, training):
         """(B, L, D) -> queries, keys and values, (B, L, N, H) each."""
         length, heads = hidden.shape[1], self.num_attention_heads
         projected = run(self.query_key_value, hidden, training=training)  # (B, L, 3 N H)

@@ -184,7 +184,7 @@ class DisentangledSelfAttention(SelfAttention):
             relative: what `RelativePositions` gives for L.
         """
         for_weights, for_positions = (None, None) if draw is None else draw
-        query, key, value = self._projected(hidden, training)
+        query, key, value = self.projected(hidden, training)
         query = query / math.sqrt(3)
         rows, places = relative
         rows = run(self.position_dropout, rows, training=training, draw=for_positions)

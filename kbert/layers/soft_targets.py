@@ -1,9 +1,12 @@
 """What a student is told beside the right answer: how probable its teacher finds each one.
 
-Shapes: B batch, L length, D hidden, C classes or words.
+Shapes: B batch, L length, D hidden, C classes or words, N heads, H head size.
 Source: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; Sanh et al. 2019,
-"DistilBERT".
+"DistilBERT"; Wang et al. 2020, "MiniLM: Deep Self-Attention Distillation for Task-Agnostic
+Compression of Pre-Trained Transformers".
 """
+
+import math
 
 from keras import ops
 
@@ -47,3 +50,38 @@ def cosine_distance(one, two):
     one, two = (ops.cast(each, "float32") for each in (one, two))
     squares = ops.sum(ops.square(one), axis=-1) * ops.sum(ops.square(two), axis=-1)
     return 1 - ops.sum(one * two, axis=-1) * ops.rsqrt(ops.maximum(squares, 1e-24))
+
+
+def relation_loss(student, teacher, bias=None):
+    """How far what a student's positions take from each other is from its teacher's.
+
+        R(a, b) = softmax(a b^T / sqrt(H)), a row for each position and head
+        loss = mean over heads of KL(R of the teacher || R of the student)
+
+    Of queries and keys it is attention's weights (MiniLM's equation 4); of values and values their
+    relation (equation 6). Student and teacher may have heads of other sizes, and of other layers'
+    widths, but as many.
+
+    Args:
+        student: a and b, each (B, L, N, H).
+        teacher: the same of the teacher.
+        bias: what is added to the scores where there is padding, (B, 1, 1, L), or None.
+
+    Returns:
+        (B, L) float32, 0 where both are the same.
+
+    Example:
+        >>> a = ops.reshape(ops.array([1.0, 0.0]), (1, 2, 1, 1))  # two positions, one head
+        >>> b = ops.zeros((1, 2, 1, 1))
+        >>> loss = relation_loss((b, b), (a, a))  # of (0.731, 0.269) to (0.5, 0.5), and of equals
+        >>> [round(float(each), 4) for each in loss[0]]
+        [0.1109, 0.0]
+
+    Source: Wang et al. 2020, sections 3.1 and 3.2.
+    """
+    scores = []
+    for one, two in (student, teacher):
+        one, two = (ops.cast(each, "float32") for each in (one, two))
+        each = ops.einsum("bqnh,bknh->bnqk", one / math.sqrt(one.shape[-1]), two)
+        scores.append(each if bias is None else each + bias)  # (B, N, L, L)
+    return ops.mean(soft_target_loss(*scores, temperature=1.0), axis=1)

@@ -16,8 +16,10 @@ import keras
 from keras import ops
 
 from kbert.errors import KbertError, number_from_zero
+from kbert.layers.attention import padding_bias
 from kbert.layers.calling import computed_again
-from kbert.layers.soft_targets import cosine_distance, soft_target_loss
+from kbert.layers.soft_targets import cosine_distance, relation_loss, soft_target_loss
+from kbert.models.bert import Bert
 from kbert.models.encoder import input_ids_shape, of_text
 from kbert.models.in_training import ModelInTraining, check_tokenizers
 from kbert.models.logits import takes_indices
@@ -26,7 +28,7 @@ from kbert.models.pretraining import BertForMaskedLM
 SoftTargets = Literal["masked", "all"]
 # How much each term counts where nobody says it: the command of DistilBERT's authors, whose paper
 # is silent on it; and of their distillation on SQuAD.
-_OF_WORDS = {"soft": 5.0, "mlm": 2.0, "hidden": 1.0}
+_OF_WORDS = {"soft": 5.0, "mlm": 2.0, "hidden": 1.0, "relations": 0.0}
 _OF_LABELS = {"soft": 0.5, "labels": 0.5}
 _POSITIONS_AT_ONCE = 16  # whose words are scored together, where all positions are
 
@@ -34,14 +36,18 @@ _POSITIONS_AT_ONCE = 16  # whose words are scored together, where all positions 
 class Distillation(ModelInTraining):
     """A student in training, with the teacher that it learns from.
 
-    | term     | of                    | is                                                        |
-    |----------|-----------------------|-----------------------------------------------------------|
-    | `soft`   | masked tokens, or all | T^2 KL(softmax(t / T) || softmax(s / T)) of their words   |
-    | `mlm`    | masked tokens         | cross-entropy with what stood there                       |
-    | `hidden` | all tokens            | 1 - cos of the last hidden states                         |
+    | term        | of                    | is                                                     |
+    |-------------|-----------------------|--------------------------------------------------------|
+    | `soft`      | masked tokens, or all | T^2 KL(softmax(t / T) || softmax(s / T)) of their words |
+    | `mlm`       | masked tokens         | cross-entropy with what stood there                    |
+    | `hidden`    | all tokens            | 1 - cos of the last hidden states                      |
+    | `relations` | all tokens            | KL of the last layer's attention, and of its values'   |
 
-    These three are DistilBERT's, for a `BertForMaskedLM`. A classifier or tagger has `soft`, of the
-    labels, and `labels`, the cross-entropy with the right ones: distillation of a task.
+    The first three are DistilBERT's, for a `BertForMaskedLM`; the last is MiniLM's, which stands
+    alone there (`weights={"relations": 1}`; what comes behind the last layer's attention is left
+    as it is, and Keras says so), and for which a student may be narrower than its teacher if it
+    has as many heads. A classifier or tagger has `soft`, of the labels, and
+    `labels`, the cross-entropy with the right ones: distillation of a task.
 
     Batches are `DistillationBatches(batches, model)` around those that the student alone would
     learn from, the losses `kbert.objective(model)`. What is kept is `student`. The teacher drops
@@ -59,7 +65,8 @@ class Distillation(ModelInTraining):
 
     Raises:
         KbertError: if the two are not for one task among these, have other vocabularies, tokenizers
-            or labels, or other widths where hidden states are compared; or there is no such term.
+            or labels, other widths where hidden states are compared, or where relations are another
+            number of heads or an encoder that is no `Bert`; or there is no such term.
 
     Example:
         >>> import numpy as np
@@ -73,7 +80,7 @@ class Distillation(ModelInTraining):
         {'soft': (1, 1), 'mlm': (1, 1, 100), 'hidden': (1, 4)}
 
     Source: Sanh et al. 2019, sections 2 and 3; huggingface/transformers-research-projects,
-        distillation, distiller.py.
+        distillation, distiller.py; Wang et al. 2020, "MiniLM", section 3.
     """
 
     objective = "distillation"
@@ -107,6 +114,8 @@ class Distillation(ModelInTraining):
                 "weights={'soft': 5, 'mlm': 2}, or take a student of the teacher's width, as "
                 "kbert.keep_layers(teacher, 6)"
             )
+        if "relations" in counted:
+            _check_relations(student, teacher)
         super().__init__(name=name, student=student, teacher=teacher)
         self.max_length = min(student.max_length, teacher.max_length)
         self.temperature, self.soft_targets = float(temperature), soft_targets
@@ -138,7 +147,7 @@ class Distillation(ModelInTraining):
         Returns:
             A dict of those terms that count, float32: `mlm` (B, P, V) or `labels` (B, C), or of a
             tagger (B, L, C), logits; `soft` (B, P), with "all" (B, L), of labels (B,) or (B, L),
-            and `hidden` (B, L), losses.
+            `hidden` and `relations` (B, L), losses.
         """
         terms = self._words(inputs, training) if self._of_words else self._labels(inputs, training)
         return {name: terms[name] for name in self.loss_weights}
@@ -159,14 +168,19 @@ class Distillation(ModelInTraining):
                 "distillation of words takes a dict with masked_lm_positions, as "
                 "PretrainingBatches(..., objective='masked-lm') gives"
             )
-        hidden = self.student.bert(inputs, training=training)["last_hidden_state"]  # (B, L, D)
+        related = "relations" in self.loss_weights
+        options = {"output_hidden_states": True} if related else {}
+        outputs = self.student.bert(inputs, training=training, **options)
         with _without_gradients():
-            theirs = self.teacher.bert(inputs, training=False)["last_hidden_state"]  # (B, L, D)
-            theirs = of_text(ops.stop_gradient(theirs), inputs)
-        hidden = of_text(hidden, inputs)
+            of_teacher = self.teacher.bert(inputs, training=False, **options)
+            theirs = of_text(ops.stop_gradient(of_teacher["last_hidden_state"]), inputs)
+        hidden = of_text(outputs["last_hidden_state"], inputs)  # (B, L, D)
         terms: dict[str, Any] = {"mlm": _words_of(self.student, hidden, positions, training)}
         if "hidden" in self.loss_weights:
             terms["hidden"] = cosine_distance(hidden, theirs)
+        if related:
+            before = (each["hidden_states"][-2] for each in (outputs, of_teacher))
+            terms["relations"] = self._relations(*before, inputs.get("attention_mask"), training)
         if self.soft_targets == "all":
             if "soft" in self.loss_weights:
                 terms["soft"] = self._soft_everywhere(hidden, theirs, training)
@@ -175,6 +189,18 @@ class Distillation(ModelInTraining):
                 of_teacher = ops.stop_gradient(_words_of(self.teacher, theirs, positions, False))
             terms["soft"] = soft_target_loss(terms["mlm"], of_teacher, self.temperature)
         return terms
+
+    def _relations(self, hidden, theirs, mask, training):
+        """(B, L), of what comes to the last layers, (B, L, D) each."""
+        own, other = (
+            model.bert.layers_in_order[-1].self_attention for model in (self.student, self.teacher)
+        )
+        queries, keys, values = own.projected(hidden, training)  # (B, L, N, H)
+        with _without_gradients():
+            theirs = [ops.stop_gradient(each) for each in other.projected(theirs, False)]
+        bias = None if mask is None else padding_bias(mask, "float32")
+        attention = relation_loss((queries, keys), theirs[:2], bias)
+        return attention + relation_loss((values, values), (theirs[2], theirs[2]), bias)
 
     def _soft_everywhere(self, hidden, theirs, training):
         """(B, L): a few positions at a time, whose logits are not kept for the backward pass."""
@@ -201,7 +227,8 @@ class Distillation(ModelInTraining):
         if self._of_words:
             positions = inputs["masked_lm_positions"].shape
             soft = rows if self.soft_targets == "all" else positions
-            shapes = {"mlm": (*positions, self.vocab_size), "soft": soft, "hidden": rows}
+            shapes = {"mlm": (*positions, self.vocab_size), "soft": soft}
+            shapes |= {"hidden": rows, "relations": rows}
         else:
             soft = rows if self.task == "token-classification" else rows[:1]
             shapes = {"labels": (*soft, len(self.student.labels)), "soft": soft}
@@ -262,6 +289,24 @@ def _check_pair(student: Any, teacher: Any) -> dict[str, float]:
     return _OF_LABELS
 
 
+def _check_relations(student: Any, teacher: Any) -> None:
+    heads = []
+    for part, model in (("student", student), ("teacher", teacher)):
+        bert, config = model.bert, model.bert.get_config()
+        narrow = config.get("attention_window") or config.get("block_size")
+        if not isinstance(bert, Bert) or narrow or config.get("extra_size"):
+            raise KbertError(
+                f"relations are of a Bert whose tokens see the whole row of text, and the {part}'s "
+                f"{type(bert).__name__} is another: leave the term out"
+            )
+        heads.append(bert.layers_in_order[-1].self_attention.num_attention_heads)
+    if heads[0] != heads[1]:
+        raise KbertError(
+            f"the student's last layer has {heads[0]} heads and the teacher's {heads[1]}, so their "
+            "relations cannot be compared: take a student with as many heads, which may be narrow"
+        )
+
+
 def _check_weights(weights: Any, usual: Mapping[str, float]) -> dict[str, float]:
     if not isinstance(weights, Mapping) or not {*weights} <= {*usual}:
         raise KbertError(
@@ -271,6 +316,6 @@ def _check_weights(weights: Any, usual: Mapping[str, float]) -> dict[str, float]
         name: number_from_zero(f"the weight of {name}", weights.get(name, 0)) for name in usual
     }
     counted = {name: float(number) for name, number in numbers.items() if number}
-    if not {"soft", "hidden"} & {*counted}:
+    if not {"soft", "hidden", "relations"} & {*counted}:
         raise KbertError(f"weights {weights!r:.80} count nothing that is the teacher's")
     return counted

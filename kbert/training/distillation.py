@@ -16,7 +16,7 @@ class DistillationBatches(keras.utils.PyDataset):
     """The batches of a student alone, with what each term of a `Distillation` counts.
 
     Soft targets of masked tokens, and of labels, count where the right answers do; soft targets of
-    all tokens and hidden states at every token, special ones included, and padding not.
+    all tokens, hidden states and relations at every token, special ones included, and padding not.
 
     Args:
         batches: `(x, y, sample_weight)`: `PretrainingBatches(..., objective="masked-lm")`, or
@@ -58,7 +58,7 @@ class DistillationBatches(keras.utils.PyDataset):
         everywhere = np.asarray(of_tokens, np.float32)  # (B, L)
         counted: dict[str, Any] = {}
         for term in self._terms:
-            at_all = term == "hidden" or (term == "soft" and self._everywhere)
+            at_all = term in ("hidden", "relations") or (term == "soft" and self._everywhere)
             counted[term] = everywhere if at_all else weights
         answers = {
             term: y if term in ("mlm", "labels") else np.zeros_like(counted[term])

@@ -33,7 +33,12 @@ _ACCURACIES = {
     "end_accuracy": "end",
 }
 # Losses that are told apart, of a step whose loss is their weighted sum.
-_APART = {"rtd_loss": "RTD loss", "soft_loss": "soft targets", "hidden_loss": "hidden states"}
+_APART = {
+    "rtd_loss": "RTD loss",
+    "soft_loss": "soft targets",
+    "hidden_loss": "hidden states",
+    "relations_loss": "relations",
+}
 _EVERY_SECONDS = 10  # how often a line is shown where there is no terminal
 
 

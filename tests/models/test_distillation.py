@@ -100,6 +100,48 @@ def test_the_three_terms_by_numpy(soft_targets, small, masked):
     assert float(logs["loss"]) == pytest.approx(whole, rel=2e-4)
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # for what is behind attention
+def test_relations_by_numpy(small, masked):
+    """MiniLM's equations 4 and 6, of a teacher that is wider."""
+    student, teacher = (
+        kbert.BertForMaskedLM(**{**small, "hidden_size": size, "seed": size}) for size in (12, 15)
+    )
+    model = compiled(Distillation(student, teacher, weights={"relations": 1}))
+    x, y, weights = DistillationBatches([masked], model)[0]
+    logs = model.test_on_batch(x, y, weights, return_dict=True)
+
+    mask, relations = x["attention_mask"].astype("float64"), []
+    for each in (student, teacher):
+        states = each.bert(x, output_hidden_states=True)["hidden_states"]
+        dense = each.bert.encoder_layers[-1].self_attention.query_key_value
+        projected = number(states[-2]) @ number(dense.kernel) + number(dense.bias)
+        heads = projected.reshape(2, 7, 3, 3, -1).astype("float64")  # (B, L, q k v, N, H)
+        q, k, v = heads.transpose(2, 0, 3, 1, 4)  # (B, N, L, H)
+        for a, b in ((q, k), (v, v)):
+            scores = a @ b.swapaxes(-1, -2) / np.sqrt(a.shape[-1])
+            relations.append(softmax(np.where(mask[:, None, None] > 0, scores, -np.inf)))
+    expected = 0
+    for of_student, of_teacher in zip(relations[:2], relations[2:], strict=True):
+        real = of_teacher > 0
+        ratio = np.where(real, of_teacher, 1) / np.where(real, of_student, 1)
+        apart = (of_teacher * np.log(ratio)).sum(-1).mean(1)  # (B, L)
+        expected += (apart * mask).sum() / mask.sum()
+    assert expected > 1e-3
+    assert float(logs["loss"]) == pytest.approx(expected, rel=1e-4)
+
+    before = [number(weight) for weight in student.weights]
+    model.train_on_batch(x, y, weights)
+    moved = {
+        weight.path
+        for weight, old in zip(student.weights, before, strict=True)
+        if np.abs(number(weight) - old).max() > 0
+    }
+    last = {path for path in moved if "encoder_layer_1" in path}
+    # Of the last layer what makes queries, keys and values, and nothing behind it.
+    assert all("query_key_value" in path for path in last) and len(last) == 2
+    assert any("encoder_layer_0/feed_forward" in path for path in moved)
+
+
 def test_all_positions_in_parts_have_the_gradient_of_all_at_once(small, monkeypatch):
     """Rows of 17 positions are two parts; and then one."""
     import kbert.models.distillation as module
@@ -276,12 +318,18 @@ def test_settings_that_cannot_be(small, inputs):
     for settings, message in (
         ({"temperature": 0}, "temperature is above 0"),
         ({"soft_targets": "none"}, "soft_targets is one of masked, all"),
-        ({"weights": {"labels": 1}}, "weights are of soft, mlm, hidden"),
+        ({"weights": {"labels": 1}}, "weights are of soft, mlm, hidden, relations"),
         ({"weights": {"mlm": 1}}, "count nothing that is the teacher's"),
         ({"weights": {"soft": -1}}, "the weight of soft"),
     ):
         with pytest.raises(KbertError, match=message):
             Distillation(student, teacher, **settings)
+    for other, message in (
+        (teacher_of(small, num_attention_heads=2), "has 3 heads and the teacher's 2"),
+        (teacher_of(small, attention_window=4), "see the whole row of text, and the teacher's"),
+    ):
+        with pytest.raises(KbertError, match=message):
+            Distillation(student, other, weights={"relations": 1})
     model = Distillation(student, teacher)
     with pytest.raises(KbertError, match="takes a dict with masked_lm_positions"):
         model(inputs["input_ids"])
