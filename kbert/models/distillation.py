@@ -38,7 +38,7 @@ class Distillation(ModelInTraining):
 
     | term        | of                    | is                                                     |
     |-------------|-----------------------|--------------------------------------------------------|
-    | `soft`      | masked tokens, or all | T^2 KL(softmax(t / T) || softmax(s / T)) of their words |
+    | `soft`      | masked tokens, or all | T^2 KL(softmax(t/T) || softmax(s/T)) of their words    |
     | `mlm`       | masked tokens         | cross-entropy with what stood there                    |
     | `hidden`    | all tokens            | 1 - cos of the last hidden states                      |
     | `relations` | all tokens            | KL of the last layer's attention, and of its values'   |
