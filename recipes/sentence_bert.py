@@ -9,8 +9,8 @@ end; where it has none that is public (KLUE-STS), a tenth of its training set ch
 set is asked.
 
 The folder gets model.keras, the best seed's, scores.json, and a folder for each seed. The same
-command with --out goes on where a run was ended: what stands there as a file, nli.keras after inference and
-best.keras after similarity, is not learned again.
+command with --out goes on where a run was ended: what stands there already, nli.keras after
+inference and best.keras after similarity, is not learned again.
 
 Source: Reimers and Gurevych 2019, sections 3 and 3.1: one epoch of NLI and some of STS, in batches
 of 16, at 2e-5, after 10% of warm-up; Gao et al. 2021, section 4, for --objective in-batch.
