@@ -46,6 +46,7 @@ from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 
 NLI, STS = ("klue-nli", "kornli"), ("korsts", "klue-sts")
+SMALL_MODEL, SMALL_RATE = "kbert-mini-ko", 2e-4
 INFERRED, BEST = "nli.keras", "best.keras"
 
 
@@ -231,7 +232,7 @@ def named_folder(*names: str) -> Callable[[str], tuple[str, str]]:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Makes a sentence model: first NLI, then STS.")
     add = parser.add_argument
-    add("--model", required=True, help="as kbert.load takes it: klue/bert-base, a .keras file")
+    add("--model", default=SMALL_MODEL, help=f"as kbert.load takes it; default {SMALL_MODEL}")
     for name, sets, required in (("--nli", NLI, False), ("--sts", STS, True)):
         add(
             name,
@@ -247,7 +248,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--batch-size", type=int, default=64, help="pairs of a step, of in-batch")
     add("--epochs", type=int, default=4, help="of STS")
     add("--max-length", type=int, help="in tokens, special tokens included")
-    add("--learning-rate", type=float, default=2e-5)
+    add("--learning-rate", type=float, help=f"else 2e-5, and {SMALL_RATE} for {SMALL_MODEL}")
     add("--limit", type=int, help="learn from so many pairs of each set only")
     add("--evaluations", type=int, default=16, help="how often the held-out pairs are asked")
     add("--seed", type=int, default=0)
@@ -256,6 +257,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--out", help="a folder; default runs/sentence-bert")
     add("--overwrite", action="store_true", help="replace a former run in --out")
     arguments = parser.parse_args()
+    if arguments.learning_rate is None:
+        arguments.learning_rate = SMALL_RATE if arguments.model == SMALL_MODEL else 2e-5
     arguments.out = arguments.out or str(next_folder("runs/sentence-bert"))
     return arguments
 
