@@ -53,7 +53,7 @@ fast-backend:
 .venv-test/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/python -m pip install -q torch==2.13.0
-	.venv-test/bin/python -m pip install -q -e ".[jax,tensorflow,konlpy,morphemes,data,ray,demo,viz,tensorboard,onnx,keras-hub,tensorflow-text,test]"
+	.venv-test/bin/python -m pip install -q -e ".[jax,tensorflow,konlpy,morphemes,data,ray,demo,viz,tensorboard,onnx,keras-hub,tensorflow-text,search,test]"
 	touch $@
 
 # 200 runs killed on each backend, and continued: hours.

@@ -63,6 +63,7 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "CrossEncoder": "pipelines.cross_encoder",
     "WordVectors": "pipelines.word_vectors",
     "SentenceIndex": "search.index",
+    "ApproximateIndex": "search.approximate",
 }
 _ROOMS = ("explain",)  # public as modules: kbert.explain.attention(...)
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
@@ -131,6 +132,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.pipelines.sentence_encoder import SentenceEncoder as SentenceEncoder
     from kbert.pipelines.tag import TokenClassifier as TokenClassifier
     from kbert.pipelines.word_vectors import WordVectors as WordVectors
+    from kbert.search.approximate import ApproximateIndex as ApproximateIndex
     from kbert.search.index import SentenceIndex as SentenceIndex
     from kbert.sizes import SIZES as SIZES
     from kbert.tasks.read import read_task as read_task

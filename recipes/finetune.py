@@ -1,12 +1,13 @@
 """Fine-tunes a model on labelled Korean text, from file to `.keras`, in six steps.
 
-    python recipes/finetune.py --train reviews.csv --text 리뷰 --label 감정 --model klue/bert-base
+    python recipes/finetune.py --train reviews.csv --text 리뷰 --label 감정
     python recipes/finetune.py --task klue-ner --data klue/ --model klue/bert-base --seeds 3
 
 A table of one's own (CSV, TSV, Excel, jsonl, Parquet) with labels, entities, answers or choices;
-or an official set by its name with its official settings. Where there is no --dev, a tenth of the
-training text is held out. The weights that were best on what is held out are kept, by the metric of
-the set; --test is asked once, at the end, of each seed's best weights.
+or an official set by its name with its official settings. The model is kbert-mini-ko, which comes
+with kbert, where --model names none. Where there is no --dev, a tenth of the training text is held
+out. The weights that were best on what is held out are kept, by the metric of the set; --test is
+asked once, at the end, of each seed's best weights.
 
 The folder gets model.keras, report.html, predictions.csv and scores.json, and for each seed a
 folder with log.jsonl, heldout.jsonl and curves.png. The same command goes on where a run was ended.

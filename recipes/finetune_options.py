@@ -22,6 +22,8 @@ USUAL = {
 }
 ANSWERS_LENGTH = 384  # Devlin et al. 2018, code: rows of SQuAD
 LORA_RATE = 5e-4  # Hu et al. 2021, table 9: RoBERTa-base, most sets
+SMALL_MODEL = "kbert-mini-ko"  # comes with kbert
+SMALL_RATE = 3e-4  # of benchmarks/results.py; what a set says is of models of base size
 # What a run that goes on must have in common with the one that began, beside its examples.
 FIXED = (
     "model task batch_size epochs max_length learning_rate warmup_share weight_decay balanced "
@@ -58,7 +60,11 @@ def parse_arguments() -> argparse.Namespace:
     add("--data", help="the folder of its files")
 
     add = parser.add_argument_group("the model").add_argument
-    add("--model", required=True, help="as kbert.load takes it: klue/bert-base, a .keras file")
+    add(
+        "--model",
+        default=SMALL_MODEL,
+        help=f"as kbert.load takes it: klue/bert-base, a .keras file; default {SMALL_MODEL}",
+    )
     add("--freeze", type=int, help="leave the embeddings and so many layers as they are")
     add("--reinitialize", type=int, help="begin so many of the top layers anew")
     add("--lora", type=int, metavar="RANK", help="train corrections of this rank, and the head")
@@ -70,7 +76,11 @@ def parse_arguments() -> argparse.Namespace:
     add("--epochs", type=int)
     add("--batch-size", type=int, help="rows of a step")
     add("--max-length", type=int, help="in tokens, special tokens included")
-    add("--learning-rate", type=float, help="with --lora 5e-4, if none is given")
+    add(
+        "--learning-rate",
+        type=float,
+        help=f"else {SMALL_RATE} for {SMALL_MODEL}, {LORA_RATE} with --lora",
+    )
     add("--warmup-share", type=float, help="share of the steps in which the rate rises")
     add("--weight-decay", type=float)
     add("--layerwise-decay", type=float, help="each layer's rate is this times that of the next")
@@ -131,6 +141,7 @@ def _fill_in(arguments: argparse.Namespace) -> None:
         **(of_set.batches if of_set else {}),
         **(of_set.optimizer if of_set else {}),
         **({"max_length": ANSWERS_LENGTH} if arguments.answer else {}),
+        **({"learning_rate": SMALL_RATE} if arguments.model == SMALL_MODEL else {}),
         **({"learning_rate": LORA_RATE} if arguments.lora else {}),
     }
     for name in USUAL:

@@ -8,7 +8,9 @@ has a test set (KorSTS), its dev set chooses the best weights and the test set i
 end; where it has none that is public (KLUE-STS), a tenth of its training set chooses, and its dev
 set is asked.
 
-The folder gets model.keras, the best seed's, scores.json, and a folder for each seed.
+The folder gets model.keras, the best seed's, scores.json, and a folder for each seed. The same
+command with --out goes on where a run was ended: what stands there already, nli.keras after
+inference and best.keras after similarity, is not learned again.
 
 Source: Reimers and Gurevych 2019, sections 3 and 3.1: one epoch of NLI and some of STS, in batches
 of 16, at 2e-5, after 10% of warm-up; Gao et al. 2021, section 4, for --objective in-batch.
@@ -29,19 +31,30 @@ from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.files.atomic_files import write_json
 from kbert.runs.console import command, console, run
 from kbert.runs.malloc import keep_freed_memory
-from kbert.runs.run_folder import check_folder, claim_folder, locked_folder, next_folder
+from kbert.runs.run_folder import (
+    check_folder,
+    claim_folder,
+    locked_folder,
+    next_folder,
+    read_settings,
+    write_settings,
+)
 from kbert.tasks.read import read_task
 from kbert.tasks.sets import SETS
+from kbert.training.checkpoint import check_same
 from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 
 NLI, STS = ("klue-nli", "kornli"), ("korsts", "klue-sts")
+SMALL_MODEL, SMALL_RATE = "kbert-mini-ko", 2e-4
+INFERRED, BEST = "nli.keras", "best.keras"
 
 
 def main() -> None:
     keep_freed_memory()
     arguments, screen = parse_arguments(), console()
-    check_folder(arguments.out, arguments.overwrite)
+    begun = Path(arguments.out, "settings.json").exists()
+    check_folder(arguments.out, arguments.overwrite or begun)
     with locked_folder(arguments.out) as folder:
         # 1. The examples: inference, similarity, what chooses, and what is asked at the end.
         nli = [read_task(*each, "train") for each in arguments.nli]
@@ -55,46 +68,65 @@ def main() -> None:
         for each in (*nli, *learned):
             screen.print(f"{each.set_name}: {len(each):,} examples to learn from")
         load(arguments, arguments.seed)  # what cannot be leaves no folder behind
-        claim_folder(folder, arguments.overwrite)
+        begin(arguments, [*nli, *learned], folder)
 
         results = []
         for seed in range(arguments.seed, arguments.seed + arguments.seeds):
-            model = load(arguments, seed)
-            # 2. Inference: one epoch.
-            if nli:
-                on_inference(arguments, model, merged(nli), seed, screen)
-            # 3. Similarity: the cosine of two vectors; the weights that are best on what chooses.
-            best = on_similarity(arguments, model, merged(learned), merged(chosen_by), seed, screen)
-            # 4. What was held out to the end, for each set by itself.
+            place = folder / f"seed-{seed}"
+            place.mkdir(exist_ok=True)
+            if not (place / BEST).exists():
+                # 2. Inference: one epoch.
+                if nli and not (place / INFERRED).exists():
+                    on_inference(arguments, merged(nli), seed, place, screen)
+                # 3. Similarity: the cosine of two vectors; the best weights on what chooses.
+                on_similarity(arguments, merged(learned), merged(chosen_by), seed, place, screen)
+            # 4. What was held out to the end, for each set by itself; asked of the file.
+            model = kbert.load(place / BEST)
+            best = evaluate(model, merged(chosen_by))["spearman"]
             found = {each.set_name or "": evaluate(model, each) for each in asked}
             for name, scores in found.items():
                 screen.print(f"seed {seed}, {name}: {scores}")
-            (folder / f"seed-{seed}").mkdir()
-            model.save(folder / f"seed-{seed}" / "best.keras")
             results.append((best, seed, found))
         finish(arguments, results, folder, screen)
 
 
+def begin(arguments: argparse.Namespace, sets: list[Examples], folder: Path) -> None:
+    """Makes the folder the run's, or sees that the run in it was begun with the same settings."""
+    settings = vars(arguments).copy()
+    for name in ("out", "overwrite", "verbose", "seed", "seeds"):
+        del settings[name]
+    settings["examples"] = [each.fingerprint for each in sets]
+    former = None if arguments.overwrite else read_settings(folder)
+    if former is None:
+        claim_folder(folder, arguments.overwrite)
+        write_settings(folder, settings)
+    else:
+        check_same(former, settings, f"the run in {folder}")
+
+
 def on_inference(
-    arguments: argparse.Namespace, model: SentenceBert, nli: Examples, seed: int, screen: Console
+    arguments: argparse.Namespace, nli: Examples, seed: int, place: Path, screen: Console
 ) -> None:
-    is_softmax = arguments.objective == "softmax"
+    model, is_softmax = load(arguments, seed), arguments.objective == "softmax"
     siamese = SiameseBert(model, arguments.objective, nli.label_names if is_softmax else None)
     size = 16 if is_softmax else arguments.batch_size
     batches = LabelledBatches(nli, siamese, size, seed=seed, max_length=arguments.max_length)
     screen.print(f"seed {seed}: {batches.steps:,} steps of inference, {arguments.objective}")
     train(arguments, siamese, batches, [])
+    model.save(place / INFERRED)
 
 
 def on_similarity(
     arguments: argparse.Namespace,
-    model: SentenceBert,
     learned: Examples,
     chosen_by: Examples,
     seed: int,
+    place: Path,
     screen: Console,
-) -> float:
-    """The best score on what is held out."""
+) -> None:
+    inferred = place / INFERRED
+    model = kbert.load(inferred, seed=seed) if inferred.exists() else load(arguments, seed)
+    assert isinstance(model, SentenceBert)
     siamese = SiameseBert(model, "cosine")
     batches = LabelledBatches(
         learned, siamese, 16, arguments.epochs, seed, max_length=arguments.max_length
@@ -102,7 +134,7 @@ def on_similarity(
     screen.print(f"seed {seed}: {batches.steps:,} steps of similarity")
     keep = KeepBest(chosen_by, evaluations=arguments.evaluations, say=screen.print)
     train(arguments, siamese, batches, [keep])
-    return keep.best["spearman"]
+    model.save(place / BEST)
 
 
 def train(
@@ -124,7 +156,7 @@ def finish(
     # 5. The seed that was best on what was held out, and the scores of all beside the published.
     _, seed, found = max(results, key=lambda each: each[0])
     path = folder / "model.keras"
-    kbert.load(folder / f"seed-{seed}" / "best.keras").save(path)
+    kbert.load(folder / f"seed-{seed}" / BEST).save(path)
     scores = {
         name: {score: [each[name][score] for _, _, each in results] for score in found[name]}
         for name in found
@@ -200,7 +232,7 @@ def named_folder(*names: str) -> Callable[[str], tuple[str, str]]:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Makes a sentence model: first NLI, then STS.")
     add = parser.add_argument
-    add("--model", required=True, help="as kbert.load takes it: klue/bert-base, a .keras file")
+    add("--model", default=SMALL_MODEL, help=f"as kbert.load takes it; default {SMALL_MODEL}")
     for name, sets, required in (("--nli", NLI, False), ("--sts", STS, True)):
         add(
             name,
@@ -216,7 +248,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--batch-size", type=int, default=64, help="pairs of a step, of in-batch")
     add("--epochs", type=int, default=4, help="of STS")
     add("--max-length", type=int, help="in tokens, special tokens included")
-    add("--learning-rate", type=float, default=2e-5)
+    add("--learning-rate", type=float, help=f"else 2e-5, and {SMALL_RATE} for {SMALL_MODEL}")
     add("--limit", type=int, help="learn from so many pairs of each set only")
     add("--evaluations", type=int, default=16, help="how often the held-out pairs are asked")
     add("--seed", type=int, default=0)
@@ -225,6 +257,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--out", help="a folder; default runs/sentence-bert")
     add("--overwrite", action="store_true", help="replace a former run in --out")
     arguments = parser.parse_args()
+    if arguments.learning_rate is None:
+        arguments.learning_rate = SMALL_RATE if arguments.model == SMALL_MODEL else 2e-5
     arguments.out = arguments.out or str(next_folder("runs/sentence-bert"))
     return arguments
 

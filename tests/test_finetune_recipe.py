@@ -120,6 +120,21 @@ def test_what_is_wrong_is_told_in_a_sentence(tmp_path, pretrained):
     assert done.returncode != 0 and "Traceback" not in said and "no column '별점'" in said
 
 
+@pytest.mark.parametrize(
+    ("given", "model", "rate"),
+    [
+        ([], "kbert-mini-ko", 3e-4),
+        (["--lora", 4], "kbert-mini-ko", 5e-4),
+        (["--learning-rate", 1e-4], "kbert-mini-ko", 1e-4),
+        (["--model", "klue/bert-base"], "klue/bert-base", 5e-5),
+    ],
+)
+def test_the_model_and_the_rate_where_none_is_given(tmp_path, monkeypatch, given, model, rate):
+    table = ["--train", "r.csv", "--text", "리뷰", "--label", "감정", "--out", tmp_path / "out"]
+    arguments = loaded_recipe(monkeypatch, "finetune.py", *table, *given).parse_arguments()
+    assert (arguments.model, arguments.learning_rate) == (model, rate)
+
+
 TEXTS = ["국회는 법률을 의결한다", "국민의 축구 경기", "정말 재미있다", "우리는 너"]
 
 

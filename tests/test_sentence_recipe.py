@@ -85,17 +85,25 @@ def test_inference_then_similarity_then_scores_of_two_seeds(place, tmp_path, mon
     )
 
 
-def test_in_batch_and_a_few(place, tmp_path, monkeypatch, capsys):
+def test_in_batch_a_few_and_a_run_that_was_ended(place, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
-    recipe_main(
-        monkeypatch,
-        "sentence_bert.py",
-        *("--model", place / "start.keras", "--out", out, "--epochs", 1, "--limit", 16),
-        *("--nli", f"klue-nli={place}", "--sts", f"klue-sts={place}", "--verbose", 0),
-        *("--objective", "in-batch", "--evaluations", 1),
-    )
+    command = ["--model", place / "start.keras", "--out", out, "--epochs", 1, "--limit", 16]
+    command += ["--nli", f"klue-nli={place}", "--sts", f"klue-sts={place}", "--verbose", 0]
+    command += ["--objective", "in-batch", "--evaluations", 1]
+    recipe_main(monkeypatch, "sentence_bert.py", *command)
     assert "inference, in-batch" in capsys.readouterr().out
-    assert (out / "model.keras").exists()
+    whole = kbert.load(out / "model.keras").get_weights()
+
+    for name in ("model.keras", "scores.json", "seed-0/best.keras"):  # as if ended in step 3
+        (out / name).unlink()
+    recipe_main(monkeypatch, "sentence_bert.py", *command)
+    shown = capsys.readouterr().out
+    assert "steps of inference" not in shown and "steps of similarity" in shown
+    for one, other in zip(whole, kbert.load(out / "model.keras").get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+    with pytest.raises(kbert.KbertError, match="was begun with epochs 1, and this is 3"):
+        recipe_main(monkeypatch, "sentence_bert.py", *command, "--epochs", 3)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kbert.data.labelled.batches import check_fit
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.errors import KbertError, whole_number
 from kbert.evaluation.evaluate import evaluate
@@ -36,8 +37,8 @@ class KeepBest(keras.callbacks.Callback):
         best: that of them whose weights the model has when `fit` has ended.
 
     Raises:
-        KbertError: if the examples are a test set or have no labels; while `fit` runs, if the loss
-            is no number, or there is no such score.
+        KbertError: if the examples are a test set; when `fit` begins, if they have no labels or are
+            of another task, or there is no such score; while it runs, if the loss is no number.
 
     Example:
         >>> model.fit(batches, shuffle=False, callbacks=[KeepBest(dev)])  # doctest: +SKIP
@@ -72,8 +73,13 @@ class KeepBest(keras.callbacks.Callback):
         model = self.model
         kept = model.kept if isinstance(model, ModelInTraining) else model
         self.examples = as_examples(self._given, kept)
+        check_fit(self.examples, kept)
         if self.examples.labels is None:
             raise KbertError("to choose the best weights, held-out examples need labels")
+        if self.metric is not None:
+            scores = evaluate(self.model, self.examples[:2], self.batch_size)
+            if self.metric not in scores:
+                raise KbertError(f"metric is one of {', '.join(scores)}, not {self.metric!r}")
         self._total = (self.params["steps"] or 0) * self.params["epochs"]
         self._step, self._weights = 0, None
         self.history, self.best = [], {}
@@ -102,8 +108,6 @@ class KeepBest(keras.callbacks.Callback):
             )
         scores = evaluate(self.model, self.examples, self.batch_size)
         metric = self.metric or best_by(self.examples)
-        if metric not in scores:
-            raise KbertError(f"metric is one of {', '.join(scores)}, not {metric!r}")
         self.history.append({"step": self._step, **scores})
         # A correlation is no number where all answers are the same; any number is better.
         better = (

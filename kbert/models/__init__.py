@@ -3,6 +3,7 @@
 Importing this room makes the classes known to `keras.models.load_model`.
 
 base.py               KbertModel: saving, the format's version
+watched_model.py      fit, predict and the others, which look at what they are given
 encoder.py            what a head may ask of an encoder, whichever it is
 bert.py               BERT's encoder, and that of the families which have its layer
 modern_bert.py        ModernBERT's: rotary positions, layers that see a window
@@ -22,7 +23,7 @@ keep_layers.py        a model of some of another's layers
 in_training.py        what models around a model, to train it, have in common
 arguments.py          what an encoder's arguments can be
 inputs.py             a look at a model's inputs before a backend meets them
-watched_data.py       the same for the data of `fit`, `evaluate` and `predict`
+watched_data.py       the same for the data of `fit`, `evaluate` and `predict`, as it comes
 logits.py             which losses fit a head
 fingerprint.py        a few digits that tell a model from any other
 frozen.py             which layers are not trained, as a file remembers it and weights allow

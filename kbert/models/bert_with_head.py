@@ -6,10 +6,11 @@ from typing import Any
 from kbert.errors import KbertError
 from kbert.layers.heads import LabelHead, TokenTransform
 from kbert.layers.initializers import sub_seed
-from kbert.models.base import DETAILS, KbertModel
+from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_class, of_text
 from kbert.models.logits import check_losses, takes_indices
 from kbert.models.watched_data import LabelLimits
+from kbert.models.watched_model import DETAILS
 from kbert.text.tokenizer import Tokenizer
 
 MOST_LABEL_CHARACTERS = 100  # a file with a longer one would not be opened again

@@ -17,6 +17,7 @@ from kbert.models.fingerprint import fingerprint
 from kbert.models.sentence import SentenceBert
 from kbert.pipelines.encode import BATCH_SIZE, Row, predict, text_list, to_rows, tokenizer_of
 from kbert.pipelines.windows import to_windows
+from kbert.search.approximate import ApproximateIndex
 from kbert.search.index import SentenceIndex
 from kbert.search.nearest import nearest
 from kbert.search.precisions import Precision, checked, checked_precision, in_precision, unit
@@ -123,12 +124,12 @@ class SentenceEncoder:
         top_k: int = 10,
         batch_size: int = BATCH_SIZE,
     ) -> Any:
-        """The texts of a corpus that are most like a query, by cosine; exact.
+        """The texts of a corpus that are most like a query, by cosine.
 
         Args:
             queries: a text, or a list of Q texts.
-            corpus: a `SentenceIndex`; a list of texts, which are encoded now; or (N, E) vectors in
-                any precision.
+            corpus: a `SentenceIndex`, asked exactly, or an `ApproximateIndex`; a list of texts,
+                which are encoded now; or (N, E) vectors in any precision.
             top_k: how many are wanted; where there are fewer, all of them come.
             batch_size: the most texts that run together.
 
@@ -142,12 +143,13 @@ class SentenceEncoder:
                 of another dimension.
         """
         one = isinstance(queries, str)
-        if isinstance(corpus, SentenceIndex):
-            self._check_same_model(corpus)
+        index = corpus.index if isinstance(corpus, ApproximateIndex) else corpus
+        if isinstance(index, SentenceIndex):
+            self._check_same_model(index)
         asked = self._vectors(text_list("queries", queries), batch_size)
         texts, ids = None, None
-        if isinstance(corpus, SentenceIndex):
-            texts, ids = corpus.texts, corpus.ids
+        if isinstance(corpus, SentenceIndex | ApproximateIndex):
+            texts, ids = index.texts, index.ids
             scores, indices = corpus.search(asked, top_k)
         elif _are_texts(corpus):
             texts = text_list("corpus", corpus)

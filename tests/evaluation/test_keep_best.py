@@ -113,8 +113,11 @@ def test_what_one_cannot_choose_by_is_refused(model):
         ((reviews(),), {"evaluations": 0}, "evaluations must be"),
         ((reviews(),), {"patience": 0}, "patience must be"),
     ):
+        before = model.get_weights()
         with pytest.raises(KbertError, match=what):
             fit(model, reviews(16), KeepBest(*arguments, say=lambda line: None, **settings), 1)
+        for one, other in zip(before, model.get_weights(), strict=True):  # no step was taken
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(model):

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kbert import Bert, KbertError, SentenceBert, SentenceEncoder, SentenceIndex
+from kbert import (
+    ApproximateIndex,
+    Bert,
+    KbertError,
+    SentenceBert,
+    SentenceEncoder,
+    SentenceIndex,
+)
 from kbert.models.fingerprint import fingerprint
 from kbert.pipelines import sentence_encoder
 
@@ -137,6 +144,13 @@ def test_search_in_texts_vectors_and_an_index(model, encoder, tmp_path):
     hit = encoder.search(queries[0], index)[0]
     assert (hit["text"], hit["id"]) == (TEXTS[best], ids[best])
     assert encoder.search([], TEXTS) == [] and encoder.search("나", []) == []
+
+
+def test_search_by_a_graph_gives_the_same_hits(encoder, tmp_path):
+    pytest.importorskip("faiss")
+    index = SentenceIndex.build(tmp_path / "a", TEXTS, encoder, ids=list("abcdef"))
+    queries = ["국민의 법률", "너"]
+    assert encoder.search(queries, ApproximateIndex(index)) == encoder.search(queries, index)
 
 
 def test_rank_orders_all(encoder):
