@@ -72,8 +72,8 @@ class Bert(Encoder):
             `num_attention_heads`; None means that all have those.
         intermediate_sizes: the width of each layer's feed-forward network, where
             `kbert.prune_neurons` left them unequal; None means `intermediate_size`.
-        extra_size: F, if rows may have vectors of F numbers behind their L tokens (VisualBERT); None
-            means that they may not. Inputs are then also `extra_embeddings` (B, K, F) and, if
+        extra_size: F, if rows may have vectors of F numbers behind their L tokens (VisualBERT);
+            None means that they may not. Inputs are then also `extra_embeddings` (B, K, F) and, if
             wanted, `extra_mask` (B, K), 0 for those that do not count, and `extra_positions`
             (B, K), rows of a position table of their own; without it all have the first, so that
             their order tells nothing. What the encoder gives has L + K in the place of L.
