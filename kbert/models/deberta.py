@@ -190,7 +190,7 @@ class Deberta(Encoder):
         """(B, L, D) of the ids."""
         return run(self.embeddings, inputs["input_ids"], training=training)
 
-    def _options_of_layers(self, hidden, training) -> list[dict[str, Any]]:
+    def _options_of_layers(self, inputs, hidden, training) -> list[dict[str, Any]]:
         relative = run(self.relative_positions, hidden, longest=self.max_length, training=training)
         return [{"relative": relative}] * len(self.encoder_layers)
 

@@ -3,8 +3,9 @@
 Queries go in blocks of C >= w, so that all keys of a block's windows are in it and in the two
 beside it: (B, L) rows of attention over L keys become (B n, C) rows over 3 C.
 
-Shapes: B batch, L length, N heads, H head size, w window, C queries of a block, n blocks.
-Source: Beltagy et al. 2020, "Longformer", section 3.1, its window without global tokens.
+Shapes: B batch, L length, N heads, H head size, w window, C queries of a block, n blocks, K keys of
+one, G keys that all see.
+Source: Beltagy et al. 2020, "Longformer", section 3.1.
 """
 
 from keras import ops
@@ -68,6 +69,30 @@ def local_blocks(query, key, value, bias, window: int, padded: float):
     repeats = ops.shape(query)[0] // count if bias is None else 1
     of_both = ops.tile(of_both, (repeats, 1, 1, 1))
     return query, key, value, ops.reshape(of_both, (-1, 1, size, 3 * size))
+
+
+def with_more_keys(key, value, bias, more, blocks: int = 1):
+    """Adds keys that all queries of a row see, also where the row is cut into blocks.
+
+    Args:
+        key: (B n, K, N, H).
+        value: (B n, K, N, H).
+        bias: (B n, 1, C, K).
+        more: keys and values (B, G, N, H), and their bias (B, 1, 1 or C, G).
+        blocks: n.
+
+    Returns:
+        The first three with K + G keys.
+    """
+    more_keys, more_values, more_bias = (
+        each if blocks == 1 else ops.repeat(each, blocks, axis=0) for each in more
+    )
+    more_bias = more_bias + ops.zeros_like(bias[..., :1])  # (B n, 1, C, G)
+    return (
+        ops.concatenate([key, more_keys], axis=1),
+        ops.concatenate([value, more_values], axis=1),
+        ops.concatenate([bias, more_bias], axis=3),
+    )
 
 
 def filled(rows, size: int, filler: float = 0.0, around: int = 0):
