@@ -19,6 +19,7 @@ from kbert.layers.attention import PADDED, SelfAttention, attention, attention_r
 from kbert.layers.calling import run
 from kbert.layers.dense import Dense
 from kbert.layers.dropout import Dropout
+from kbert.layers.heads import gather_positions
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.kernels.dispatch import dropping
 from kbert.layers.kernels.windows import with_more_keys
@@ -119,7 +120,7 @@ class GlobalSelfAttention(SelfAttention):
             hidden, bias, is_at, training, global_draw, return_weights
         )
         which = ops.argmax(ops.cast(is_at, "int32"), axis=1)  # (B, L) of the global ones
-        of_global = ops.take_along_axis(seeing_all, which[:, :, None, None], axis=1)
+        of_global = _at(seeing_all, which)
         context = ops.where(is_global[:, :, None, None], of_global, local)  # (B, L, N, H)
         output = self._merged(context, training)
         if not return_weights:
@@ -138,12 +139,12 @@ class GlobalSelfAttention(SelfAttention):
         Those of global tokens mean nothing. A global key within a window counts once.
         """
         query, key, value = projected
-        places = ops.argmax(ops.cast(is_at, "int32"), axis=2)[:, :, None, None]  # (B, G, 1, 1)
+        places = ops.argmax(ops.cast(is_at, "int32"), axis=2)  # (B, G)
         is_there = ops.any(is_at, axis=2)[:, None, None]  # (B, 1, 1, G)
-        of_more = ops.einsum("bxql,bgl->bxqg", bias, ops.cast(is_at, bias.dtype))
+        of_more = ops.take_along_axis(bias, places[:, None, None], axis=3)  # (B, 1, 1 or L, G)
         more = (
-            ops.take_along_axis(key, places, axis=1),  # (B, G, N, H)
-            ops.take_along_axis(value, places, axis=1),
+            _at(key, places),  # (B, G, N, H)
+            _at(value, places),
             ops.where(is_there, of_more, PADDED),
         )
         bias = ops.where(ops.any(is_at, axis=1)[:, None, None], PADDED, bias)
@@ -162,7 +163,7 @@ class GlobalSelfAttention(SelfAttention):
     def _global(self, hidden, bias, is_at, training, draw, return_weights):
         """What the global tokens take from all, (B, G, N, H), and weights (B, N, G, L)."""
         places = ops.argmax(ops.cast(is_at, "int32"), axis=2)  # (B, G); 0 where there is none
-        rows = ops.take_along_axis(hidden, places[:, :, None], axis=1)  # (B, G, D)
+        rows = gather_positions(hidden, places)  # (B, G, D)
         shape = (-1, places.shape[1] or ops.shape(places)[1], self.num_attention_heads)
         query = run(self.global_query, rows, training=training)
         query = ops.reshape(query, (*shape, self.head_size))  # (B, G, N, H)
@@ -175,3 +176,11 @@ class GlobalSelfAttention(SelfAttention):
         if not return_weights:
             return attention(query, key, value, bias, dropout=dropout, draw=draw), None
         return attention_reference(query, key, value, bias, dropping(dropout, draw))
+
+
+def _at(vectors, places):
+    """(B, L, N, H), (B, G) -> (B, G, N, H). Heads are one axis in between: so nothing is kept."""
+    length, heads, size = vectors.shape[1:]
+    rows = ops.reshape(vectors, (-1, length or ops.shape(vectors)[1], heads * size))
+    count = places.shape[1] or ops.shape(places)[1]
+    return ops.reshape(gather_positions(rows, places), (-1, count, heads, size))

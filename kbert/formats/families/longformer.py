@@ -15,12 +15,12 @@ from kbert.formats.families.family import Rows, Values
 from kbert.formats.families.roberta import ROBERTA
 
 _LAYER: Rows = (
-    *LAYER,
     ("self_attention.global_query", "attention.self.query_global"),
     (
         "self_attention.global_key_value",
         ("attention.self.key_global", "attention.self.value_global"),
     ),
+    *LAYER,
 )
 
 
