@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 from keras import ops
+from keras.backend import backend
 
 from kbert.layers.calling import run
 from kbert.layers.dense import Dense
@@ -264,7 +265,10 @@ def attention(
             return block_sparse(attend, query, key, value, bias, blocks, PADDED)
         bias, lengths = blocked(bias, query, blocks), None
     if window is not None:
-        if length and per_key and 3 * block_size(window) < length:
+        # TensorFlow's `fit` and `predict` leave L free once there were two: then it is in blocks.
+        is_long = 3 * block_size(window) < length if length else backend() == "tensorflow"
+        if per_key and is_long:
+            length = length or ops.shape(query)[1]
             query, *keys = local_blocks(query, key, value, bias, window, PADDED)
             if more is not None:
                 keys = with_more_keys(*keys, more, blocks=-(-length // block_size(window)))
