@@ -11,10 +11,12 @@ from typing import Any
 
 from drawing import Bar, bars, empty, marked, note, percent, section
 from models import Models
+from reasons import reasons
 from serve import answers, examples, gr, main, read, refuse, textbox
 from texts import TEXTS, Language, say
 
 import kbert
+from kbert.models.base import KbertModel
 
 MOST_LABELS = 10
 MOST_CONTEXT = 3000
@@ -105,10 +107,10 @@ def _classify(classifier: kbert.TextClassifier, language: Language) -> None:
         return draw_labels(classifier(text, pair if pair.strip() else None), language)
 
     boxes = [
-        textbox("text", language, REVIEWS[0][0]),
-        textbox("pair_text", language, lines=1),
+        textbox("text", language, REVIEWS[0][0], render=False),
+        textbox("pair_text", language, lines=1, render=False),
     ]
-    _ask("classify", language, boxes, answer, REVIEWS)
+    _ask("classify", language, boxes, answer, REVIEWS, classifier.model)
 
 
 def _tag(tagger: kbert.TokenClassifier, language: Language) -> None:
@@ -118,7 +120,8 @@ def _tag(tagger: kbert.TokenClassifier, language: Language) -> None:
             refuse("empty_text", language)
         return draw_names(text, tagger(text), tagger.model.labels, language)
 
-    _ask("tag", language, [textbox("text", language, NAMES[0][0])], answer, NAMES)
+    box = textbox("text", language, NAMES[0][0], render=False)
+    _ask("tag", language, [box], answer, NAMES)
 
 
 def _answer(reader: kbert.QuestionAnswering, language: Language) -> None:
@@ -129,8 +132,8 @@ def _answer(reader: kbert.QuestionAnswering, language: Language) -> None:
         return draw_answers(context, reader(question, context, top_k=3))
 
     boxes = [
-        textbox("question", language, QUESTIONS[0][0], lines=1),
-        textbox("context", language, QUESTIONS[0][1], lines=6, max_length=MOST_CONTEXT),
+        textbox("question", language, QUESTIONS[0][0], lines=1, render=False),
+        textbox("context", language, QUESTIONS[0][1], 6, max_length=MOST_CONTEXT, render=False),
     ]
     _ask("answer", language, boxes, answer, QUESTIONS)
 
@@ -141,12 +144,20 @@ def _ask(
     boxes: list[gr.Textbox],
     answer: Callable[..., str],
     samples: list[list[str]],
+    model: KbertModel | None = None,
 ) -> None:
-    """A button, the examples, and where the answer comes."""
-    button = gr.Button(say(f"{name}_button", language), variant="primary")
-    box = gr.Column()
-    answered = gr.HTML(empty(say("empty_answer", language)))
-    with box:
+    """The boxes, a button, the examples, and beside them where the answer comes."""
+    with gr.Row(equal_height=False):
+        with gr.Column():
+            for box in boxes:
+                box.render()
+            button = gr.Button(say(f"{name}_button", language), variant="primary")
+            below = gr.Column()
+        with gr.Column():
+            answered = gr.HTML(empty(say("empty_answer", language)))
+            if model is not None:
+                reasons(name, model, language, boxes)
+    with below:
         examples(language, samples, boxes, answer, boxes, [answered])
     answers(name, language, answer, boxes, [answered], [button.click, boxes[0].submit])
 

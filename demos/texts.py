@@ -23,7 +23,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "examples": ("보기", "Examples"),
     "more": ("자세히 정하기", "More settings"),
-    "empty_answer": ("여기에 답이 나옵니다.", "The answer comes here."),
+    "empty_answer": (
+        "보기를 하나 고르거나, 글을 적고 단추를 눌러 보세요. 답이 여기에 나옵니다.",
+        "Choose an example, or write a text and press the button. The answer comes here.",
+    ),
     "done": ("답이 나왔습니다.", "The answer is there."),
     # What is refused
     "notice": ("알림", "Notice"),
@@ -125,6 +128,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "next_sentence_button": ("이어지는지 보기", "Does it follow?"),
     "is_next": ("이어짐", "follows"),
     "is_random": ("이어지지 않음", "does not follow"),
+    "ranked": ("이어질 확률", "How likely each follows"),
     "ranked_note": (
         "한 문장씩 따로 본 확률이라 모두 더해도 100%가 되지 않습니다.",
         "Each is judged alone: the probabilities do not add up to 100%.",
@@ -177,6 +181,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "How a text gets into the model: the pieces it is cut into, what pretraining hides of it, "
         "and the three embeddings that are added.",
     ),
+    "tokens_pair_info": (
+        "적으면 맨 아래 그림에서 첫째 글 뒤에 이어집니다.",
+        "It follows the first text in the last picture.",
+    ),
     "tokens_button": ("들여다보기", "Look inside"),
     "pieces_count": (
         "토큰 {count}개 · 어휘 {size:,}개 · 모르는 말 {unknown}개",
@@ -208,6 +216,34 @@ TEXTS: dict[str, tuple[str, str]] = {
     "mask_morpheme": ("형태소", "morpheme"),
     "epoch": ("에폭 (바꾸면 다른 자리를 가립니다)", "Epoch (another hides other places)"),
     "inputs": ("모델에 들어가는 것", "What goes into the model"),
+    # 낱말의 벡터
+    "contexts": ("낱말의 벡터", "Word vectors"),
+    "contexts_note": (
+        "BERT는 낱말마다 벡터를 만드는데, 같은 낱말이라도 문장이 다르면 벡터가 달라집니다. 층을 "
+        "지날수록 어떻게 달라지는지도 볼 수 있습니다.",
+        "BERT makes a vector for each word, and in another sentence the same word has another one. "
+        "See also how they change from layer to layer.",
+    ),
+    "contextual": ("문장마다 다른 벡터", "In each sentence"),
+    "through_layers": ("층을 지나며", "Through the layers"),
+    "word": ("낱말", "Word"),
+    "word_sentences": ("그 낱말이 든 문장 (한 줄에 하나)", "Sentences with it (one a line)"),
+    "after_layer": ("몇 층을 지난 벡터인가 (0은 임베딩)", "After which layer (0: embeddings)"),
+    "layers_button": ("층 따라가기", "Follow the layers"),
+    "too_few_lines": (
+        "견주려면 문장이 둘 이상 있어야 합니다. 한 줄에 하나씩 적어 주세요.",
+        "There is nothing to compare: write two sentences or more, one a line.",
+    ),
+    "word_not_there": (
+        "{number}번째 문장에 그 낱말이 없습니다.",
+        "Sentence {number} does not have the word.",
+    ),
+    # 답의 까닭
+    "reasons": ("어떤 낱말이 이 답을 만들었나", "Which words made this answer"),
+    "reasons_note": (
+        "낱말마다 이 답을 얼마나 거들었는지 적분 그래디언트로 잽니다. 몇 초 걸립니다.",
+        "What each word did for the answer, by integrated gradients. It takes some seconds.",
+    ),
     # 문장 유사도와 검색
     "sentences": ("문장 유사도와 검색", "Similarity and search"),
     "sentences_note": (
@@ -237,6 +273,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "and it is not uploaded.",
     ),
     "choose_file": ("CSV 파일 고르기", "Choose a CSV file"),
+    "bad_file": (
+        "읽을 수 없는 파일입니다. 60 KB 이하의 CSV 파일을 골라 주세요.",
+        "This file cannot be read: choose a CSV file of 60 KB at most.",
+    ),
     "query": ("물어볼 말", "What do you want to know?"),
     "search_button": ("찾기", "Search"),
     "bad_csv": (

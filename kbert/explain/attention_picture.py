@@ -131,13 +131,13 @@ def picture(seen: Weights, language: Language) -> Part:
     cut = f"<p>{words['cut'].format(count=drawn)}</p>" if drawn < len(seen.pieces) else ""
     body = (
         f'{cut}<div class=attention data-shape="{escape(shape)}" data-weights="{data}">'
-        f"<div class=controls>{controls}</div>"
+        f"<div class=controls>{controls}</div><div class=beside><div>"
         f"{_lines('eojeol', eojeols, by_eojeol.mean(axis=(0, 1)))}"
         f"{_lines('piece', pieces, weights.mean(axis=(0, 1)))}"
-        f"<h3>{words['heads']}</h3><p class=note>{words['heads_note']}</p>"
+        f"</div><div><h3>{words['heads']}</h3><p class=note>{words['heads_note']}</p>"
         f'<div class=heads style="grid-template-columns:repeat({heads},minmax(0,1fr));'
         f'max-width:{min(40, 5 * heads)}rem">'
-        f"{buttons}</div></div>{_quarters(seen, language)}<script>{_SCRIPT}</script>"
+        f"{buttons}</div></div></div></div>{_quarters(seen, language)}<script>{_SCRIPT}</script>"
     )
     return Part(words["attention"], words["attention_note"], body)
 

@@ -165,7 +165,10 @@ def _picture(view: NeuronView, language: Language) -> Part:
             f"<td>{swatch(view.weighted[i], of_context)}</td></tr>"
         )
     names = ("k", "q × k", "q · k", f"÷ √{len(view.query)}", "softmax", "v", words["weighted"])
-    head = "<th></th>" + "".join(f"<th>{name}</th>" for name in names)
+    head = "<th></th>" + "".join(
+        f"<th{' class=number' if name[0] in 'q÷' and name != names[1] else ''}>{name}</th>"
+        for name in names
+    )
     largest = float(np.abs(view.output).max())
     sums = (
         ("context", view.context, of_context),

@@ -108,7 +108,7 @@ def served(script: str, *model_files: Path):
 def bars(html: str) -> list[tuple[str, str, str]]:
     """The bars of an answer: name, number and the line below, as a reader sees them."""
     found = re.findall(
-        r"<li><b>(.*?)</b>.*?<em>(.*?)</em>(?:<small>(.*?)</small>)?</li>", html, re.DOTALL
+        r"<li[^>]*><b>(.*?)</b>.*?<em>(.*?)</em>(?:<small>(.*?)</small>)?</li>", html, re.DOTALL
     )
     return [(unescape(name), unescape(number), unescape(line)) for name, number, line in found]
 
