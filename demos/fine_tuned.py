@@ -20,11 +20,12 @@ from kbert.models.base import KbertModel
 
 MOST_LABELS = 10
 MOST_CONTEXT = 3000
-COMMANDS = {
-    "classify": "--train reviews.csv --text 리뷰 --label 감정",
-    "tag": "--task klue-ner --data klue/",
-    "answer": "--task klue-mrc --data klue/",
+COMMANDS = {  # the first works at once, with what comes with kbert
+    "classify": "--train docs/reviews.csv --text 리뷰 --label 감정 --model kbert-mini-ko",
+    "tag": "--task klue-ner --data klue/ --model klue/bert-base",
+    "answer": "--task klue-mrc --data klue/ --model klue/bert-base",
 }
+OPENED = "python demos/app.py --model kbert-mini-ko --model runs/finetune/model.keras"
 REVIEWS = [
     ["배우들 연기가 훌륭하고 이야기도 재미있었어요.", ""],
     ["두 시간이 아까웠다. 지루하고 뻔하다.", ""],
@@ -93,8 +94,9 @@ def build(models: Models, language: Language) -> None:
             with gr.Tab(say(name, language), id=name):
                 pipeline = models.first(make)
                 if pipeline is None:
-                    command = f"python recipes/finetune.py {COMMANDS[name]} --model klue/bert-base"
-                    gr.HTML(note(say("no_head", language)) + f"<pre>{command}</pre>")
+                    told = note(say("no_head", language)) + note(say(f"no_{name}", language))
+                    command = f"python recipes/finetune.py {COMMANDS[name]}\n{OPENED}"
+                    gr.HTML(f"{told}<pre>{command}</pre>")
                 else:
                     fill(pipeline, language)
 

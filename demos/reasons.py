@@ -46,4 +46,6 @@ def reasons(name: str, model: KbertModel, language: Language, boxes: list[Any]) 
     gr.HTML(f'<p class="kbert-note">{say("reasons_note", language)}</p>')
     button = gr.Button(say("reasons", language), variant="secondary")
     picture = gr.HTML()
+    for box in boxes:  # reasons of another text are none of this one's
+        box.change(None, None, picture, js="() => ''", api_visibility="private")
     answers(f"{name}_reasons", language, why, boxes, [picture], [button.click])

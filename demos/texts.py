@@ -284,7 +284,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The CSV cannot be read: write one question,answer a line.",
     ),
     # 분류·개체명·질의응답
-    "fine_tuned": ("분류·개체명·질의응답", "Labels, names, answers"),
+    "fine_tuned": ("분류·개체명·질의응답", "Fine-tuned models"),
     "fine_tuned_note": (
         "사전 학습한 BERT에 작은 층 하나를 얹어 미세 조정한 모델들입니다.",
         "BERTs with one small layer on top, fine-tuned for a task.",
@@ -301,9 +301,24 @@ TEXTS: dict[str, tuple[str, str]] = {
     "score": ("점수", "score"),
     "pair_text": ("둘째 글 (두 글을 보는 모델만)", "Second text (of models of pairs only)"),
     "no_head": (
-        "아직 이 일을 배운 모델이 없습니다. 아래처럼 미세 조정하고, 그 모델을 `--model`로 함께 "
-        "주면 이 탭이 열립니다.",
-        "No model here has learnt this yet. Fine-tune one as below, and pass it with `--model`.",
+        "아직 이 일을 배운 모델이 없습니다. 아래 첫 줄로 미세 조정하고, 그 모델을 둘째 줄처럼 "
+        "함께 주면 이 탭이 열립니다.",
+        "No model here has learnt this yet. Fine-tune one with the first line below, and pass it "
+        "as in the second.",
+    ),
+    "no_classify": (
+        "`docs/reviews.csv`는 리뷰 40개짜리 보기입니다. 잘 맞히게 하려면 자기 CSV로 수천 줄쯤 "
+        "학습시키세요.",
+        "`docs/reviews.csv` is an example of 40 reviews. For good answers train with a CSV of your "
+        "own, of some thousand rows.",
+    ),
+    "no_tag": (
+        "KLUE의 개체명 데이터를 `klue/` 폴더에 내려받아 씁니다.",
+        "It takes KLUE's names, downloaded to the folder `klue/`.",
+    ),
+    "no_answer": (
+        "KLUE의 질의응답 데이터를 `klue/` 폴더에 내려받아 씁니다.",
+        "It takes KLUE's questions, downloaded to the folder `klue/`.",
     ),
     # 개체의 이름
     "entity_PS": ("사람", "person"),

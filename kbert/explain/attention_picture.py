@@ -56,7 +56,8 @@ for (const view of document.querySelectorAll(".kbert-explain .attention:not([dat
       const most = Math.max(...seen, 1e-9);
       svg.querySelectorAll("line").forEach((line, k) => {
         const row = Math.floor(k / side);
-        line.setAttribute("opacity", from == null || row == from ? weights[k] / most : 0);
+        const share = weights[k] / most;  // of all words' lines, only the strong ones
+        line.setAttribute("opacity", from == null ? share * share : row == from ? share : 0);
       });
       svg.querySelectorAll(".left").forEach((word, i) =>
         word.classList.toggle("chosen", i === from));

@@ -184,7 +184,7 @@ def _picture(view: NeuronView, language: Language) -> Part:
     where = words["where"].format(layer=view.layer, head=view.head)
     body = (
         f"<p><b>{escape(view.pieces[view.token])}</b> · {where} · √{len(view.query)} = {root:.2f}"
-        f"</p><p>q {swatch(view.query, of_query)}</p>"
+        f"</p><p>q &nbsp;{swatch(view.query, of_query)}</p>"
         f"<div class=wide><table class=steps><tr>{head}</tr>{''.join(rows)}</table></div>"
         f"<h3>{words['sums']}</h3><div class=wide><table class=steps>{told}</table></div>"
     )

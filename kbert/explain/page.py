@@ -84,7 +84,7 @@ _STYLE = """
   & select { font: inherit; color: inherit; background: none; border: 1px solid var(--soft);
     border-radius: .4rem; padding: .2rem .4rem; }
   & option { background: Canvas; color: CanvasText; }
-  & .beside { display: flex; flex-wrap: wrap; gap: 0 2.5rem; align-items: flex-start; }
+  & .beside { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; align-items: flex-start; }
   & .beside > * { flex: 1 1 17rem; min-width: 0; } & .beside h3:first-child { margin-top: .5rem; }
   & .lines { display: block; width: 100%; max-width: 28rem; touch-action: manipulation; }
   & .lines text { font-size: 13px; fill: currentColor; } & .lines .word { cursor: pointer; }

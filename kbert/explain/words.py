@@ -76,7 +76,7 @@ WORDS: dict[str, dict[str, str]] = {
         "inputs": "What goes into the model",
         "inputs_note": "For each token three vectors are added: which token it is, which text "
         "it is in (segment), and where it stands (position). A cell is a number of the vector: "
-        "blue above 0, orange below, the darker the larger.",
+        "blue above 0, orange below, the stronger the larger.",
         "token": "token",
         "segment": "segment",
         "position": "position",
@@ -125,7 +125,7 @@ WORDS: dict[str, dict[str, str]] = {
         "all words hidden {baseline:.2f}.",
         "attention": "Which words a word looks at",
         "attention_note": "How much a word on the left takes from one on the right: the "
-        "darker, the more. Point at a word or click it, and only what it looks at is left.",
+        "stronger, the more. Point at a word or click it, and only what it looks at is left.",
         "layer_label": "Layer",
         "head_label": "Head",
         "all": "mean of all",

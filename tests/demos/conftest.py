@@ -18,7 +18,7 @@ import kbert
 DEMOS = Path(__file__).parents[2] / "demos"
 MODULES = [path.stem for path in DEMOS.glob("*.py")]
 SCRIPTS = ("fill_mask", "next_sentence", "attention", "neurons", "tokens", "sentences")
-SCRIPTS += ("fine_tuned",)
+SCRIPTS += ("contexts", "fine_tuned")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국민", "국회", "국가", "은", "는", "의"]
 WORDS += ["##은", "##는", "##의", "법률", "앞에", "평등하다", "."]
 
