@@ -288,7 +288,7 @@ def test_similarity_and_search_order_by_cosine(model_file):
     def vectors(texts):
         return sentences.unit(np.array([at[text] for text in texts], float))
 
-    asked = {text: row for text, row in sentences.QUERIES[2:4]}
+    asked = dict(sentences.QUERIES[2:4])
     rows = sentences.rows_of(sentences.FAQ)
 
     def knows_two(texts):  # and takes all others for the first question
