@@ -112,7 +112,7 @@ class GlobalSelfAttention(SelfAttention):
         is_global = ops.any(is_at, axis=1)  # (B, L)
         if bias is None:
             bias = ops.zeros_like(is_global[:, None, None], dtype=hidden.dtype)
-        query, key, value = self._projected(hidden, training)
+        query, key, value = self.projected(hidden, training)
         local, weights = self._local(
             (query, key, value), bias, is_at, training, local_draw, return_weights
         )
