@@ -8,6 +8,7 @@ tab is a file that runs alone, too. The page is Korean, and English at /en.
 """
 
 import attention
+import contexts
 import fill_mask
 import fine_tuned
 import neurons
@@ -22,6 +23,7 @@ TABS = (
     ("attention", attention.build),
     ("neurons", neurons.build),
     ("tokens", tokens.build),
+    ("contexts", contexts.build),
     ("sentences", sentences.build),
     ("fine_tuned", fine_tuned.build),
 )

@@ -10,13 +10,16 @@ _NOTHING_ELSE = (
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">"
     "<style>body { padding: 0 !important; margin: 0 !important; }</style>"
 )
-# At once, too: browsers put off what observes a frame that is not in sight.
+# By the clock, too: browsers put off what observes a frame that is not in sight.
 _TELL_HEIGHT = """<script>
 const tell = () => parent.postMessage(
   { height: Math.ceil(document.documentElement.getBoundingClientRect().height) }, "*");
-addEventListener("load", tell);
+addEventListener("load", () => [0, 100, 500, 2000].forEach(wait => setTimeout(tell, wait)));
 new ResizeObserver(tell).observe(document.documentElement);
 </script>"""
+
+
+LONG_NAME = 12  # characters; longer ones stand above their bars
 
 
 class Bar(NamedTuple):
@@ -30,9 +33,10 @@ class Bar(NamedTuple):
 
 def bars(rows: Sequence[Bar], title: str = "", below: str = "") -> str:
     """Bars, one below the other."""
+    wide = " class=wide" if any(len(row.name) > LONG_NAME for row in rows) else ""
     drawn = "".join(
-        f'<li><b>{escape(row.name)}</b><span class="track"><i style="width:{_width(row.share)}">'
-        f"</i></span><em>{escape(row.number)}</em>"
+        f'<li{wide}><b>{escape(row.name)}</b><span class="track">'
+        f'<i style="width:{_width(row.share)}"></i></span><em>{escape(row.number)}</em>'
         + (f"<small>{escape(row.line)}</small>" if row.line else "")
         + "</li>"
         for row in rows

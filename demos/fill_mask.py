@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from drawing import Bar, bars, empty, note, percent
 from models import Models
+from reasons import reasons
 from serve import answers, examples, gr, main, read, refuse, textbox
 from texts import Language, say
 
@@ -24,19 +25,24 @@ TOP = 5
 # What the model at hand answers well is shown, of these: a text, and words that fill it well.
 CANDIDATES = (
     ("대한민국의 수도는 [MASK]이다.", ("서울",)),
-    ("그는 대학교를 [MASK]하고 회사에 들어갔다.", ("졸업",)),
-    ("겨울이 지나고 따뜻한 [MASK]이 왔다.", ("봄",)),
-    ("영화를 보러 [MASK]에 갔다.", ("극장", "영화관", "서울", "미국")),
-    ("그는 올림픽에서 금메달을 [MASK]했다.", ("획득", "수상", "차지")),
     ("세종대왕은 [MASK]의 왕이다.", ("조선",)),
-    ("이 노래는 많은 [MASK]을 받았다.", ("사랑", "인기", "관심", "상", "호평")),
-    ("학생들은 [MASK]에서 공부한다.", ("학교", "대학", "도서관")),
-    ("국회는 [MASK]을 의결한다.", ("법률안", "예산안", "법률", "안건")),
+    ("겨울이 지나고 따뜻한 [MASK]이 왔다.", ("봄",)),
+    ("그는 대학교를 [MASK]하고 회사에 들어갔다.", ("졸업",)),
+    ("지구는 [MASK] 주위를 돈다.", ("태양",)),
+    ("그는 미국의 야구 [MASK]이다.", ("선수",)),
+    ("이 팀은 결승전에서 [MASK]를 거두었다.", ("승리", "우승")),
+    ("선수들은 경기에 [MASK]했다.", ("참가", "출전", "참여")),
+    ("그는 선거에서 대통령으로 [MASK]되었다.", ("선출", "당선")),
+    ("이 영화는 2010년에 [MASK]되었다.", ("제작", "개봉", "공개")),
+    ("제1차 세계 [MASK]은 1914년에 시작되었다.", ("대전",)),
+    ("그는 올림픽에서 금메달을 [MASK]했다.", ("획득", "차지")),
+    ("함수는 값을 [MASK]합니다.", ("반환",)),
+    ("국회는 [MASK]을 의결한다.", ("법률안", "예산안", "예산", "법률")),
     ("모든 [MASK] 법 앞에 평등하다.", ("국민은", "국민", "사람은")),
     ("이 법은 공포한 [MASK] 시행한다.", ("날부터", "날")),
     ("대통령은 법률이 정하는 [MASK]에 의하여 국군을 통수한다.", ("바",)),
 )
-TWO_BLANKS = "대통령은 [MASK] 정하는 바에 [MASK] 국군을 통수한다."
+TWO_BLANKS = "이 영화는 [MASK]년에 [MASK]되었다."
 
 
 class Filled(NamedTuple):
@@ -82,13 +88,15 @@ class Filler:
         return Filled(
             [found] if one else found,
             together,
-            self._looked_at(asked),
+            self._looked_at(asked, "continuation" if whole else glued),
             unknown_words(self.tokenizer, [asked], TOP),
         )
 
-    def _looked_at(self, text: str) -> list[list[tuple[str, float]]]:
+    def _looked_at(
+        self, text: str, glued: Literal["continuation", "word"]
+    ) -> list[list[tuple[str, float]]]:
         """Of each blank the words that it looked at; special tokens and its own are left out."""
-        seen = kbert.explain.attention(self.model, text)
+        seen = kbert.explain.attention(self.model, text, glued_to_mask=glued)
         special = {*self.tokenizer.special_tokens.values()} - {self.mask}
         weights = seen.weights.mean(axis=(0, 1))  # (L, L)
         found = []
@@ -109,10 +117,10 @@ def good_examples(fill: Filler, most: int = 4) -> list[str]:
     scored = []
     for place, (text, wanted) in enumerate(CANDIDATES):
         try:
-            words = [answer["token_str"] for answer in fill(text).blanks[0]]
+            found = fill(text).blanks[0]
         except kbert.KbertError:  # too long for the model
             continue
-        ranks = [words.index(word) for word in wanted if word in words]
+        ranks = [rank for rank, answer in enumerate(found) if answer["token_str"] in wanted]
         scored.append((min(ranks, default=TOP), place, text))
     return [text for _, _, text in sorted(scored)[:most]]
 
@@ -204,6 +212,7 @@ def build(models: Models, language: Language) -> None:
             box = gr.Column()
         with gr.Column():
             shown_answer = gr.HTML(empty(say("empty_answer", language)))
+            reasons("fill_mask", fill.model, language, [text])
     inputs, outputs = [text, unit, agree, glued], [shown_answer]
     with box:
         samples = [[each] for each in [*shown, TWO_BLANKS]]

@@ -11,18 +11,21 @@ from typing import Any
 
 from drawing import Bar, bars, empty, marked, note, percent, section
 from models import Models
+from reasons import reasons
 from serve import answers, examples, gr, main, read, refuse, textbox
 from texts import TEXTS, Language, say
 
 import kbert
+from kbert.models.base import KbertModel
 
 MOST_LABELS = 10
 MOST_CONTEXT = 3000
-COMMANDS = {
-    "classify": "--train reviews.csv --text 리뷰 --label 감정",
-    "tag": "--task klue-ner --data klue/",
-    "answer": "--task klue-mrc --data klue/",
+COMMANDS = {  # the first works at once, with what comes with kbert
+    "classify": "--train docs/reviews.csv --text 리뷰 --label 감정 --model kbert-mini-ko",
+    "tag": "--task klue-ner --data klue/ --model klue/bert-base",
+    "answer": "--task klue-mrc --data klue/ --model klue/bert-base",
 }
+OPENED = "python demos/app.py --model kbert-mini-ko --model runs/finetune/model.keras"
 REVIEWS = [
     ["배우들 연기가 훌륭하고 이야기도 재미있었어요.", ""],
     ["두 시간이 아까웠다. 지루하고 뻔하다.", ""],
@@ -91,8 +94,9 @@ def build(models: Models, language: Language) -> None:
             with gr.Tab(say(name, language), id=name):
                 pipeline = models.first(make)
                 if pipeline is None:
-                    command = f"python recipes/finetune.py {COMMANDS[name]} --model klue/bert-base"
-                    gr.HTML(note(say("no_head", language)) + f"<pre>{command}</pre>")
+                    told = note(say("no_head", language)) + note(say(f"no_{name}", language))
+                    command = f"python recipes/finetune.py {COMMANDS[name]}\n{OPENED}"
+                    gr.HTML(f"{told}<pre>{command}</pre>")
                 else:
                     fill(pipeline, language)
 
@@ -105,10 +109,10 @@ def _classify(classifier: kbert.TextClassifier, language: Language) -> None:
         return draw_labels(classifier(text, pair if pair.strip() else None), language)
 
     boxes = [
-        textbox("text", language, REVIEWS[0][0]),
-        textbox("pair_text", language, lines=1),
+        textbox("text", language, REVIEWS[0][0], render=False),
+        textbox("pair_text", language, lines=1, render=False),
     ]
-    _ask("classify", language, boxes, answer, REVIEWS)
+    _ask("classify", language, boxes, answer, REVIEWS, classifier.model)
 
 
 def _tag(tagger: kbert.TokenClassifier, language: Language) -> None:
@@ -118,7 +122,8 @@ def _tag(tagger: kbert.TokenClassifier, language: Language) -> None:
             refuse("empty_text", language)
         return draw_names(text, tagger(text), tagger.model.labels, language)
 
-    _ask("tag", language, [textbox("text", language, NAMES[0][0])], answer, NAMES)
+    box = textbox("text", language, NAMES[0][0], render=False)
+    _ask("tag", language, [box], answer, NAMES)
 
 
 def _answer(reader: kbert.QuestionAnswering, language: Language) -> None:
@@ -129,8 +134,8 @@ def _answer(reader: kbert.QuestionAnswering, language: Language) -> None:
         return draw_answers(context, reader(question, context, top_k=3))
 
     boxes = [
-        textbox("question", language, QUESTIONS[0][0], lines=1),
-        textbox("context", language, QUESTIONS[0][1], lines=6, max_length=MOST_CONTEXT),
+        textbox("question", language, QUESTIONS[0][0], lines=1, render=False),
+        textbox("context", language, QUESTIONS[0][1], 6, max_length=MOST_CONTEXT, render=False),
     ]
     _ask("answer", language, boxes, answer, QUESTIONS)
 
@@ -141,12 +146,20 @@ def _ask(
     boxes: list[gr.Textbox],
     answer: Callable[..., str],
     samples: list[list[str]],
+    model: KbertModel | None = None,
 ) -> None:
-    """A button, the examples, and where the answer comes."""
-    button = gr.Button(say(f"{name}_button", language), variant="primary")
-    box = gr.Column()
-    answered = gr.HTML(empty(say("empty_answer", language)))
-    with box:
+    """The boxes, a button, the examples, and beside them where the answer comes."""
+    with gr.Row(equal_height=False):
+        with gr.Column():
+            for box in boxes:
+                box.render()
+            button = gr.Button(say(f"{name}_button", language), variant="primary")
+            below = gr.Column()
+        with gr.Column():
+            answered = gr.HTML(empty(say("empty_answer", language)))
+            if model is not None:
+                reasons(name, model, language, boxes)
+    with below:
         examples(language, samples, boxes, answer, boxes, [answered])
     answers(name, language, answer, boxes, [answered], [button.click, boxes[0].submit])
 

@@ -6,8 +6,10 @@
 Without --model it takes the model that comes with kbert, or else the newest runs/quickstart*.
 """
 
+from functools import cache
 from typing import Any
 
+import numpy as np
 from drawing import empty, framed, note
 from models import Models
 from serve import answers, examples, gr, main, read, refuse, textbox
@@ -15,6 +17,7 @@ from texts import Language, say
 
 import kbert
 from kbert.explain.read_text import bert_of
+from kbert.models.base import KbertModel
 
 MOST_CHARACTERS = 200  # every token is a row of the picture
 EXAMPLES = [["길 아래에서 온 개가 나에게 달려와서 [MASK]"], ["대한민국의 수도는 서울이다."]]
@@ -32,6 +35,22 @@ def place_of(chosen: object, there: list[str]) -> int:
         return there.index(chosen)
     blanks = [i for i, name in enumerate(there) if "mask" in name.lower()]
     return blanks[0] if blanks else min(1, len(there) - 1)
+
+
+@cache  # for both languages
+def head_of_interest(model: KbertModel, text: str, place: int) -> tuple[int, int]:
+    """The layer and head whose token at `place` looks most at several words.
+
+    Many heads look at one token alone, at [CLS], [SEP], the token itself or the one before.
+    """
+    try:
+        seen = kbert.explain.attention(model, text)
+    except kbert.KbertError:  # layers with unequal heads
+        return 0, 0
+    taken = np.delete(seen.weights[:, :, place], [0, place, -1], axis=-1)  # (layers, heads, L - 3)
+    several = taken.sum(-1) - taken.max(-1, initial=0)
+    layer, head = np.unravel_index(several.argmax(), several.shape)
+    return int(layer), int(head)
 
 
 def build(models: Models, language: Language) -> None:
@@ -59,18 +78,21 @@ def build(models: Models, language: Language) -> None:
         return picture, gr.Dropdown(choices=there, value=there[place])
 
     start = places(model.tokenizer, EXAMPLES[0][0])
+    place = place_of(None, start)
+    asked = EXAMPLES[0][0].replace("[MASK]", model.tokenizer.mask_token)
+    first = head_of_interest(model, asked, place)
     text = textbox("text", language, EXAMPLES[0][0], max_length=MOST_CHARACTERS)
     with gr.Row():
         token = gr.Dropdown(
             start,
-            value=start[place_of(None, start)],
+            value=start[place],
             allow_custom_value=True,  # the choices change with the text
             label=say("token", language),
             min_width=200,
         )
         layer, head = (
-            gr.Dropdown([*range(count)], value=0, label=say(key, language), min_width=200)
-            for key, count in (("layer", len(layers)), ("head", heads))
+            gr.Dropdown([*range(count)], value=value, label=say(key, language), min_width=200)
+            for key, count, value in (("layer", len(layers), first[0]), ("head", heads, first[1]))
         )
     button = gr.Button(say("neurons_button", language), variant="primary")
     box = gr.Column()

@@ -19,6 +19,9 @@ import kbert
 MOST_LINES = 10
 # What the model at hand gets right is shown, of these: a text, and what follows it first.
 CANDIDATES = (
+    ("이 영화는 정말 재미있었다.", "배우들의 연기가 좋았다.",
+     "설치가 끝나면 서버를 다시 시작하세요."),
+    ("오늘은 비가 많이 왔다.", "그래서 우산을 쓰고 나갔다.", "피고인의 항소를 기각한다."),
     ("나는 어제 서점에 가서 책을 한 권 샀다.", "그 책은 아주 재미있어서 밤늦게까지 읽었다.",
      "이 지역의 연평균 기온은 섭씨 12도이다."),
     ("그는 1995년 서울에서 태어났다.", "2014년 대학교에 입학하여 경제학을 공부했다.",
@@ -60,7 +63,7 @@ def draw(ranked: list[dict[str, Any]], language: Language) -> str:
         named = (("is_next", share), ("is_random", 1 - share))
         return bars([Bar(say(name, language), each, percent(each)) for name, each in named])
     rows = [Bar(each["text"], each["next"], percent(each["next"])) for each in ranked]
-    return bars(rows, say("is_next", language), say("ranked_note", language))
+    return bars(rows, say("ranked", language), say("ranked_note", language))
 
 
 def build(models: Models, language: Language) -> None:

@@ -13,6 +13,12 @@
       }
   });
 
+  window.kbertShow = id => {
+    const answer = document.getElementById(id);
+    if (answer?.getBoundingClientRect().top > 0.7 * innerHeight)
+      answer.scrollIntoView({ behavior: "smooth", block: "start" });
+  };
+
   // What Gradio itself says of errors is English.
   const instead = [
     [/^Error$/, said.notice], [/currently busy|queue is full/i, said.busy],

@@ -21,7 +21,7 @@ from serve import build_page, launch
 from texts import LANGUAGES, Language, say
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-WIDE, PHONE = (1200, 900), (390, 844)
+WIDE, PHONE = (1280, 900), (390, 844)
 DOCS = Path(__file__).parents[1] / "docs"
 # What the README shows: tab, size, whether dark.
 SHOWN = (
@@ -54,10 +54,23 @@ def click_example(panel: Any) -> None:
     shown.first.click()
     panel.locator(".kbert-answer:visible, iframe.kbert-explain:visible").first.wait_for()
     panel.locator("iframe.kbert-explain:not([data-drawn])").first.wait_for(state="detached")
-    for frame in panel.locator("iframe.kbert-explain:visible").all():
-        frame.scroll_into_view_if_needed()  # what was never in sight is not painted
-        panel.page.wait_for_timeout(300)
-    panel.page.evaluate("scrollTo(0, 0)")
+
+
+def picture_of(view: Any, whole: bool) -> Image.Image:
+    """What is in the window or, with `whole`, the page down to its end.
+
+    Frames that were never in sight are not painted, so the window is made as high as the page.
+    """
+    width, height = view.viewport_size["width"], view.viewport_size["height"]
+    for _ in range(2 * whole):  # twice, since frames find their own height once they are seen
+        view.wait_for_timeout(800)
+        bottom = "Math.ceil(document.querySelector('main').getBoundingClientRect().bottom)"
+        high = max(height, view.evaluate(f"{bottom} + scrollY"))
+        view.set_viewport_size({"width": width, "height": high})
+    view.mouse.move(0, 0)
+    view.evaluate("scrollTo(0, 0)")
+    view.wait_for_timeout(500)
+    return Image.open(io.BytesIO(view.screenshot())).convert("RGB")
 
 
 def main() -> None:
@@ -78,7 +91,6 @@ def main() -> None:
         for dark in (False, True)
         for size in (WIDE, PHONE)
         for name, _ in TABS
-        if language == "ko" or not dark
     ]
     shown = [(name, size, dark, LANGUAGES[0]) for name, size, dark in SHOWN]
     with sync_playwright() as playwright:
@@ -100,8 +112,7 @@ def main() -> None:
                 file += f"-{language}-{width}{'-dark' if dark else ''}"
             folder = arguments.all or DOCS
             folder.mkdir(parents=True, exist_ok=True)
-            picture = view.screenshot(full_page=arguments.all is not None)
-            small = Image.open(io.BytesIO(picture)).convert("RGB").quantize(96)
+            small = picture_of(view, whole=arguments.all is not None).quantize(96)
             small.save(folder / f"{file}.png", optimize=True)
             context.close()
         browser.close()

@@ -9,7 +9,7 @@ Without --model it takes the model that comes with kbert, or else the newest run
 import csv
 import io
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from drawing import Bar, bars, empty, note
@@ -34,7 +34,17 @@ FAQ = """\
 주차할 수 있나요?,지하 주차장을 두 시간까지 무료로 쓸 수 있습니다.
 컴퓨터를 쓸 수 있나요?,2층 디지털 자료실의 컴퓨터를 하루 두 시간까지 쓸 수 있습니다.
 """
-QUERIES = [["대출한 책의 반납 기한이 궁금해요"], ["차를 가져가도 되나요?"], ["휴관일이 언제예요?"]]
+# What the model at hand finds is shown, of these: what is asked, and the row that answers it.
+QUERIES = (
+    ("대출한 책의 반납 기한이 궁금해요", 1),
+    ("휴관일이 언제예요?", 3),
+    ("차를 가져가도 되나요?", 6),
+    ("쉬는 날이 언제예요?", 3),
+    ("문은 몇 시에 열어요?", 2),
+    ("책은 언제까지 돌려줘야 해요?", 1),
+    ("가입하려면 무엇이 필요한가요?", 5),
+    ("컴퓨터를 써도 되나요?", 7),
+)
 SIMILAR = [
     [
         "나는 어제 영화를 보았다.",
@@ -43,6 +53,10 @@ SIMILAR = [
     [
         "대통령은 국가의 원수이다.",
         "국가를 대표하는 사람은 대통령이다.\n강아지는 산책을 좋아한다.\n총리는 대통령을 보좌한다.",
+    ],
+    [
+        "날씨가 참 좋다.",
+        "함수는 값을 반환한다.\n오늘은 날씨가 맑다.\n그는 축구 선수이다.",
     ],
 ]
 # What all sentences have in common is taken out of the vectors of a model that has not learnt to
@@ -93,6 +107,14 @@ def nearest(vectors: Vectors, query: str, texts: list[str]) -> list[tuple[int, f
     return [(int(i), float(cosines[i])) for i in np.argsort(-cosines, kind="stable")]
 
 
+@cache  # for both languages
+def good_queries(vectors: Vectors, most: int = 4) -> list[list[str]]:
+    """What of `QUERIES` finds the row that answers it; where nothing does, the first."""
+    questions = [question for question, _ in rows_of(FAQ)]
+    found = [[text] for text, row in QUERIES if nearest(vectors, text, questions)[0][0] == row]
+    return (found or [[text] for text, _ in QUERIES])[:most]
+
+
 def draw(rows: list[tuple[str, float, str]], language: Language) -> str:
     """Texts with their cosines."""
     drawn = [Bar(text, cosine, f"{cosine:.2f}", line) for text, cosine, line in rows]
@@ -128,6 +150,7 @@ def build(models: Models, language: Language) -> None:
         found = nearest(vectors, query, [question for question, _ in rows])[:TOP]
         return draw([(rows[i][0], cosine, rows[i][1]) for i, cosine in found], language)
 
+    queries = good_queries(vectors)
     gr.HTML(note(say("sentences_note", language)) + told)
     with gr.Tabs(overflow_behavior="wrap"):
         with gr.Tab(say("similarity", language)), gr.Row(equal_height=False):
@@ -145,7 +168,7 @@ def build(models: Models, language: Language) -> None:
             answers("similarity", language, compare, inputs, [compared], triggers)
         with gr.Tab(say("search", language)), gr.Row(equal_height=False):
             with gr.Column():
-                query = textbox("query", language, QUERIES[0][0], lines=1)
+                query = textbox("query", language, queries[0][0], lines=1)
                 button = gr.Button(say("search_button", language), variant="primary")
                 box = gr.Column()
                 table = textbox(
@@ -162,7 +185,7 @@ def build(models: Models, language: Language) -> None:
                 answered = gr.HTML(empty(say("empty_answer", language)))
             inputs = [query, table]
             with box:
-                examples(language, QUERIES, [query], search, inputs, [answered])
+                examples(language, queries, [query], search, inputs, [answered])
             triggers = [button.click, query.submit]
             answers("search", language, search, inputs, [answered], triggers)
 
@@ -170,13 +193,18 @@ def build(models: Models, language: Language) -> None:
 def file_chooser(language: Language, into: gr.Textbox) -> None:
     """A file that the browser reads into a text box; the server never has it."""
     chooser = gr.HTML(
-        f'<label class="kbert-file">{say("choose_file", language)} '
-        '<input type="file" accept=".csv,.tsv,.txt,text/csv"></label>',
+        f'<label class="kbert-file" data-refused="{say("bad_file", language)}">'
+        f'{say("choose_file", language)}<input type="file" accept=".csv,.tsv,.txt,text/csv">'
+        "<span></span></label>",
         js_on_load="""
             element.addEventListener("change", async event => {
-              const file = event.target.files[0];
-              if (!file || file.size > 100000) return;
-              const bytes = await file.arrayBuffer();
+              const file = event.target.files[0], label = element.querySelector("label");
+              if (!file) return;
+              event.target.value = "";  // so that the same file can be chosen again
+              const bytes = file.size > 60000 ? null : await file.arrayBuffer();
+              const refused = !bytes || new Uint8Array(bytes).includes(0);  // no text
+              label.querySelector("span").textContent = refused ? label.dataset.refused : file.name;
+              if (refused) return;
               let text;
               try { text = new TextDecoder("utf-8", { fatal: true }).decode(bytes); }
               catch { text = new TextDecoder("euc-kr").decode(bytes); }  // as Excel writes it

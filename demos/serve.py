@@ -184,6 +184,11 @@ def theme() -> gr.themes.Base:
         input_background_fill="#fcfbfa",
         input_background_fill_dark="#191a1c",
         input_border_width="1px",
+        checkbox_label_background_fill="transparent",
+        checkbox_label_background_fill_dark="transparent",
+        checkbox_label_background_fill_hover="transparent",
+        checkbox_label_background_fill_hover_dark="transparent",
+        checkbox_label_border_width="1px",
     )
 
 
@@ -221,7 +226,7 @@ def answers(
     triggers: list[Any],
 ) -> None:
     """Has a tab's function answer; all of them take turns, since the model is one."""
-    gr.on(
+    asked = gr.on(
         triggers,
         answer,
         inputs,
@@ -231,6 +236,13 @@ def answers(
         concurrency_limit=1,
         show_progress="minimal",
     )
+    _show(asked, outputs[0])
+
+
+def _show(asked: Any, output: gr.HTML) -> None:
+    """On a phone the answer comes below what is in sight: the page moves there."""
+    output.elem_id = f"answer-{output._id}"
+    asked.success(None, js=f"() => kbertShow('{output.elem_id}')", api_visibility="private")
 
 
 def examples(
@@ -255,7 +267,7 @@ def examples(
     chosen = samples if len(into) > 1 else [sample[0] for sample in samples]
     fill = f"index => ({json.dumps(chosen)})[index]"  # in the browser
     filled = dataset.click(None, dataset, into, js=fill, api_visibility="private")
-    filled.then(
+    asked = filled.then(
         answer,
         inputs,
         outputs,
@@ -265,3 +277,4 @@ def examples(
         concurrency_limit=1,
         show_progress="minimal",
     )
+    _show(asked, outputs[0])

@@ -23,7 +23,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "examples": ("보기", "Examples"),
     "more": ("자세히 정하기", "More settings"),
-    "empty_answer": ("여기에 답이 나옵니다.", "The answer comes here."),
+    "empty_answer": (
+        "보기를 하나 고르거나, 글을 적고 단추를 눌러 보세요. 답이 여기에 나옵니다.",
+        "Choose an example, or write a text and press the button. The answer comes here.",
+    ),
     "done": ("답이 나왔습니다.", "The answer is there."),
     # What is refused
     "notice": ("알림", "Notice"),
@@ -125,6 +128,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "next_sentence_button": ("이어지는지 보기", "Does it follow?"),
     "is_next": ("이어짐", "follows"),
     "is_random": ("이어지지 않음", "does not follow"),
+    "ranked": ("이어질 확률", "How likely each follows"),
     "ranked_note": (
         "한 문장씩 따로 본 확률이라 모두 더해도 100%가 되지 않습니다.",
         "Each is judged alone: the probabilities do not add up to 100%.",
@@ -157,7 +161,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "neurons": ("뉴런 보기", "Neuron view"),
     "neurons_note": (
         "헤드 하나가 낱말 하나에서 하는 계산을 처음부터 끝까지 따라갑니다. "
-        "쿼리와 키를 곱해 더하고, √(헤드 크기)로 나누고, 소프트맥스를 거쳐 값을 섞습니다.",
+        "쿼리와 키를 곱해 더하고, √(헤드 크기)로 나누고, 소프트맥스를 거쳐 밸류를 섞습니다.",
         "All that one head does at one token, step by step: query times key, added up, divided by "
         "the root of the head size, softmax, and the values mixed.",
     ),
@@ -176,6 +180,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "자리를 가리는지, 임베딩 셋이 어떻게 더해지는지.",
         "How a text gets into the model: the pieces it is cut into, what pretraining hides of it, "
         "and the three embeddings that are added.",
+    ),
+    "tokens_pair_info": (
+        "적으면 맨 아래 그림에서 첫째 글 뒤에 이어집니다.",
+        "It follows the first text in the last picture.",
     ),
     "tokens_button": ("들여다보기", "Look inside"),
     "pieces_count": (
@@ -208,6 +216,34 @@ TEXTS: dict[str, tuple[str, str]] = {
     "mask_morpheme": ("형태소", "morpheme"),
     "epoch": ("에폭 (바꾸면 다른 자리를 가립니다)", "Epoch (another hides other places)"),
     "inputs": ("모델에 들어가는 것", "What goes into the model"),
+    # 낱말의 벡터
+    "contexts": ("낱말의 벡터", "Word vectors"),
+    "contexts_note": (
+        "BERT는 낱말마다 벡터를 만드는데, 같은 낱말이라도 문장이 다르면 벡터가 달라집니다. 층을 "
+        "지날수록 어떻게 달라지는지도 볼 수 있습니다.",
+        "BERT makes a vector for each word, and in another sentence the same word has another one. "
+        "See also how they change from layer to layer.",
+    ),
+    "contextual": ("문장마다 다른 벡터", "In each sentence"),
+    "through_layers": ("층을 지나며", "Through the layers"),
+    "word": ("낱말", "Word"),
+    "word_sentences": ("그 낱말이 든 문장 (한 줄에 하나)", "Sentences with it (one a line)"),
+    "after_layer": ("몇 층을 지난 벡터인가 (0은 임베딩)", "After which layer (0: embeddings)"),
+    "layers_button": ("층 따라가기", "Follow the layers"),
+    "too_few_lines": (
+        "견주려면 문장이 둘 이상 있어야 합니다. 한 줄에 하나씩 적어 주세요.",
+        "There is nothing to compare: write two sentences or more, one a line.",
+    ),
+    "word_not_there": (
+        "{number}번째 문장에 그 낱말이 없습니다.",
+        "Sentence {number} does not have the word.",
+    ),
+    # 답의 까닭
+    "reasons": ("어떤 낱말이 이 답을 만들었나", "Which words made this answer"),
+    "reasons_note": (
+        "낱말마다 이 답을 얼마나 거들었는지 적분 그래디언트로 잽니다. 몇 초 걸립니다.",
+        "What each word did for the answer, by integrated gradients. It takes some seconds.",
+    ),
     # 문장 유사도와 검색
     "sentences": ("문장 유사도와 검색", "Similarity and search"),
     "sentences_note": (
@@ -237,6 +273,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "and it is not uploaded.",
     ),
     "choose_file": ("CSV 파일 고르기", "Choose a CSV file"),
+    "bad_file": (
+        "읽을 수 없는 파일입니다. 60 KB 이하의 CSV 파일을 골라 주세요.",
+        "This file cannot be read: choose a CSV file of 60 KB at most.",
+    ),
     "query": ("물어볼 말", "What do you want to know?"),
     "search_button": ("찾기", "Search"),
     "bad_csv": (
@@ -244,7 +284,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The CSV cannot be read: write one question,answer a line.",
     ),
     # 분류·개체명·질의응답
-    "fine_tuned": ("분류·개체명·질의응답", "Labels, names, answers"),
+    "fine_tuned": ("분류·개체명·질의응답", "Fine-tuned models"),
     "fine_tuned_note": (
         "사전 학습한 BERT에 작은 층 하나를 얹어 미세 조정한 모델들입니다.",
         "BERTs with one small layer on top, fine-tuned for a task.",
@@ -261,9 +301,24 @@ TEXTS: dict[str, tuple[str, str]] = {
     "score": ("점수", "score"),
     "pair_text": ("둘째 글 (두 글을 보는 모델만)", "Second text (of models of pairs only)"),
     "no_head": (
-        "아직 이 일을 배운 모델이 없습니다. 아래처럼 미세 조정하고, 그 모델을 `--model`로 함께 "
-        "주면 이 탭이 열립니다.",
-        "No model here has learnt this yet. Fine-tune one as below, and pass it with `--model`.",
+        "아직 이 일을 배운 모델이 없습니다. 아래 첫 줄로 미세 조정하고, 그 모델을 둘째 줄처럼 "
+        "함께 주면 이 탭이 열립니다.",
+        "No model here has learnt this yet. Fine-tune one with the first line below, and pass it "
+        "as in the second.",
+    ),
+    "no_classify": (
+        "`docs/reviews.csv`는 리뷰 40개짜리 보기입니다. 잘 맞히게 하려면 자기 CSV로 수천 줄쯤 "
+        "학습시키세요.",
+        "`docs/reviews.csv` is an example of 40 reviews. For good answers train with a CSV of your "
+        "own, of some thousand rows.",
+    ),
+    "no_tag": (
+        "KLUE의 개체명 데이터를 `klue/` 폴더에 내려받아 씁니다.",
+        "It takes KLUE's names, downloaded to the folder `klue/`.",
+    ),
+    "no_answer": (
+        "KLUE의 질의응답 데이터를 `klue/` 폴더에 내려받아 씁니다.",
+        "It takes KLUE's questions, downloaded to the folder `klue/`.",
     ),
     # 개체의 이름
     "entity_PS": ("사람", "person"),

@@ -19,9 +19,10 @@ from kbert.text.korean.morphemes import Morphemes
 MOST_CHARACTERS = 200
 EPOCHS = 20
 EXAMPLES = [
-    ["국회의원은 국민의 보통선거에 의하여 선출된다."],
-    ["아버지가 방에 들어가신다."],
-    ["나는 오늘 아침 떡볶이를 먹었다ㅋㅋ"],
+    ["아버지가 방에 들어가신다.", ""],
+    ["국회의원은 국민의 보통선거에 의하여 선출된다.", ""],
+    ["나는 어제 책을 샀다.", "그 책은 재미있다."],
+    ["나는 오늘 아침 떡볶이를 먹었다ㅋㅋ", ""],
 ]
 
 
@@ -80,11 +81,11 @@ def build(models: Models, language: Language) -> None:
     if beside is None:
         beside, name, told = letters_of(tokenizer), "letters_vocabulary", "letters_note"
 
-    def answer(text: str | None, unit: str, epoch: float) -> tuple[str, str, str]:
-        text = read(text, language, MOST_CHARACTERS).strip()
+    def answer(text: str | None, pair: str | None, unit: str, epoch: float) -> tuple[str, str, str]:
+        text, pair = (read(each, language, MOST_CHARACTERS).strip() for each in (text, pair))
         if not text:
             refuse("empty_text", language)
-        if len(tokenizer.tokenize(text)) + 2 > model.max_length:
+        if len(tokenizer.tokenize(text)) + len(tokenizer.tokenize(pair)) + 3 > model.max_length:
             refuse("too_long_for_model", language, longest=model.max_length)
         own = say("own_vocabulary", language)
         parts = [draw(pieces(tokenizer, text), tokenizer, own, "", language)]
@@ -102,18 +103,25 @@ def build(models: Models, language: Language) -> None:
         return (
             f'<div class="beside">{"".join(parts)}</div>',
             framed(masked.html(language), say("masking", language)),
-            inputs_of(text),
+            inputs_of(text, pair or None),
         )
 
-    def inputs_of(text: str) -> str:
+    def inputs_of(text: str, pair: str | None) -> str:
         try:
-            added = kbert.explain.input_rows(model, text)
+            added = kbert.explain.input_rows(model, text, pair)
         except kbert.KbertError:  # an encoder without BERT's three tables
             return ""
         return framed(added.html(language), say("inputs", language))
 
     gr.HTML(note(say("tokens_note", language)))
     text = textbox("text", language, EXAMPLES[0][0], max_length=MOST_CHARACTERS)
+    pair = textbox(
+        "second_text",
+        language,
+        lines=1,
+        max_length=MOST_CHARACTERS,
+        info=say("tokens_pair_info", language),
+    )
     button = gr.Button(say("tokens_button", language), variant="primary")
     box = gr.Column()
     cut = gr.HTML(empty(say("empty_answer", language)))
@@ -127,9 +135,9 @@ def build(models: Models, language: Language) -> None:
         )
         epoch = gr.Slider(1, EPOCHS, 1, step=1, label=say("epoch", language), min_width=280)
     masked, added = gr.HTML(), gr.HTML()
-    inputs, outputs = [text, unit, epoch], [cut, masked, added]
+    inputs, outputs = [text, pair, unit, epoch], [cut, masked, added]
     with box:
-        examples(language, EXAMPLES, [text], answer, inputs, outputs)
+        examples(language, EXAMPLES, [text, pair], answer, inputs, outputs)
     triggers = [button.click, text.submit, unit.input, epoch.release]
     answers("tokens", language, answer, inputs, outputs, triggers)
 

@@ -46,6 +46,7 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "Distillation": "models.distillation",
     "DistillationBatches": "training.distillation",
     "keep_layers": "models.keep_layers",
+    "lengthen": "models.lengthen",
     "freeze": "models.fine_tuning",
     "reinitialize_top": "models.fine_tuning",
     "add_lora": "models.lora",
@@ -107,6 +108,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.fine_tuning import freeze as freeze
     from kbert.models.fine_tuning import reinitialize_top as reinitialize_top
     from kbert.models.keep_layers import keep_layers as keep_layers
+    from kbert.models.lengthen import lengthen as lengthen
     from kbert.models.lora import add_lora as add_lora
     from kbert.models.lora import merge_lora as merge_lora
     from kbert.models.modern_bert import ModernBert as ModernBert

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # BERT 강의 따라 하기
 #
-# BERT 강의를 들으면서 나오는 순서대로 실행해 보는 노트북입니다. 토큰, 임베딩, 어텐션, 마스크 언어 모델, 다음 문장 예측, 파인튜닝,
+# BERT 강의를 들으면서 나오는 순서대로 실행해 보는 노트북입니다. 토큰, 임베딩, 어텐션, 마스크 언어 모델, 다음 문장 예측, 미세 조정,
 # Sentence-BERT를 `klue/bert-base`로 하나씩 확인합니다. 그림은 마우스나 손가락으로 만질 수 있습니다.
 #
 # 개념마다 코드의 어느 줄인지는 [docs/ko/lecture.md](../docs/ko/lecture.md)에, 강의에서 흔히 틀리는 곳은
@@ -33,7 +33,7 @@ import kbert
 
 MODEL = "klue/bert-base"
 
-model = kbert.load(MODEL, task="pretraining")  # 사전학습의 두 헤드까지
+model = kbert.load(MODEL, task="pretraining")  # 사전 학습의 두 헤드까지
 tokenizer = model.tokenizer
 print(f"어휘 {len(tokenizer):,}개, 파라미터 {model.count_params():,}개")
 
@@ -156,7 +156,7 @@ kbert.explain.contextual(model, "배", sentences)
 # %% [markdown]
 # ## 5. 마스크 언어 모델
 #
-# 사전학습의 첫째 과제입니다. 토큰의 15%를 맞히게 하는데, 그 가운데 80%는 `[MASK]`로, 10%는 무작위 토큰으로, 10%는 원래대로 보여 줍니다.
+# 사전 학습의 첫째 과제입니다. 토큰의 15%를 맞히게 하는데, 그 가운데 80%는 `[MASK]`로, 10%는 무작위 토큰으로, 10%는 원래대로 보여 줍니다.
 # 여기서는 잘 보이도록 비율을 높였습니다. `seed`를 바꾸면 다른 곳이 가려집니다.
 
 # %%
@@ -195,7 +195,7 @@ kbert.explain.attributions(model, "축구는 정말 재미있는 [MASK]다.")
 # %% [markdown]
 # ## 6. 다음 문장 예측
 #
-# 사전학습의 둘째 과제입니다. 라벨 **0이 이어진다**는 뜻이고 1이 무작위 문장이라는 뜻입니다. 이 판정은 다음 문장 헤드가 합니다. 마스크 언어
+# 사전 학습의 둘째 과제입니다. 레이블 **0이 이어진다**는 뜻이고 1이 무작위 문장이라는 뜻입니다. 이 판정은 다음 문장 헤드가 합니다. 마스크 언어
 # 모델의 출력으로는 할 수 없습니다.
 
 # %%
@@ -207,15 +207,15 @@ seconds = [
 next_sentence = kbert.NextSentence(model)
 for second in seconds:
     judged = next_sentence(first, second)
-    print(f"라벨 {judged['label']}, 이어질 확률 {judged['next']:.5f}  {second}")
+    print(f"레이블 {judged['label']}, 이어질 확률 {judged['next']:.5f}  {second}")
 
 # %% [markdown]
 # 무작위 문장은 다른 문서에서 오므로 이 과제는 주제만 보아도 풀립니다. 그래서 RoBERTa는 이 과제를 뺐습니다.
 
 # %% [markdown]
-# ## 7. 파인튜닝
+# ## 7. 미세 조정
 #
-# 사전학습한 인코더 위에 작은 헤드를 얹고, 레이블이 붙은 글로 전체를 조금 더 학습합니다. 여기서는 문장 열두 개로 합니다. 무엇이 새로
+# 사전 학습한 인코더 위에 작은 헤드를 얹고, 레이블이 붙은 글로 전체를 조금 더 학습합니다. 여기서는 문장 열두 개로 합니다. 무엇이 새로
 # 만들어졌는지는 `load_report`가 알려 줍니다.
 
 # %%
@@ -259,7 +259,7 @@ kbert.explain.attributions(classifier, "이야기는 엉성한데 음악이 정�
 # %% [markdown]
 # ## 8. 문장 벡터와 Sentence-BERT
 #
-# 문장 하나를 벡터 하나로 바꾸면 비슷한 문장을 찾을 수 있습니다. 벡터는 마지막 층에서 모든 토큰의 평균을 낸 것입니다. 사전학습만 한 BERT의
+# 문장 하나를 벡터 하나로 바꾸면 비슷한 문장을 찾을 수 있습니다. 벡터는 마지막 층에서 모든 토큰의 평균을 낸 것입니다. 사전 학습만 한 BERT의
 # 평균은 코사인이 대체로 다 높아서 별로 쓸모가 없습니다.
 
 # %%
@@ -316,6 +316,6 @@ draw("조금 학습한 뒤의 코사인 유사도")
 # ## 다음에 볼 것
 #
 # - BERT의 한계와 그에 답한 연구: [docs/ko/limits.md](../docs/ko/limits.md)
-# - 파인튜닝의 모든 과제: [docs/ko/finetuning.md](../docs/ko/finetuning.md)
+# - 미세 조정의 모든 과제: [docs/ko/finetuning.md](../docs/ko/finetuning.md)
 # - 문장 벡터를 학습하는 여러 방법: [docs/ko/sentence-vectors.md](../docs/ko/sentence-vectors.md)
 # - TensorFlow의 `TFBert*`나 KoBERT로 짠 코드가 있다면: [from_tfbert_and_kobert.ipynb](from_tfbert_and_kobert.ipynb)

@@ -108,7 +108,7 @@ judged = kbert.NextSentence(model)("축구는 정말 재미있는 스포츠다."
 print(judged, "이어짐" if judged["label"] == 0 else "이어지지 않음")
 
 # %% [markdown]
-# ## 4. 분류 모델 파인튜닝
+# ## 4. 분류 모델 미세 조정
 #
 # ```python
 # model = TFBertForSequenceClassification.from_pretrained("klue/bert-base", num_labels=2, from_pt=True)

@@ -14,6 +14,13 @@ from kbert import Tokenizer
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(sys.prefix) / "jax-cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
+# A test's program is large beside what it computes. XLA takes two and a half times as long to compile
+# it with LLVM's passes and its own fusions as without. Whoever sets these options is left alone:
+# with XLA_FLAGS= all runs as XLA does by itself; what test_killed_runs.py starts always does.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
+
 WORDS = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] 축구 는 ##는 정말 재미있 다 ##다 . 국회 ##에 ##에게 에게 국민 "
     "##의 경기 법률 ##을 의결 한다 ##한다 나 너 우리 는다"

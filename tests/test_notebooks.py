@@ -30,7 +30,7 @@ NAMES = [path.stem for path in sources()]
 
 # What a notebook prints, and how many pictures and figures it shows.
 SHOWN = {
-    "bert_lecture": ("라벨 ", 7, 3),
+    "bert_lecture": ("레이블 ", 7, 3),
     "from_tfbert_and_kobert": ("expects probabilities", 0, 0),
     "my_csv": ("학습 32 개, 평가 8 개", 1, 2),
 }

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import kbert
-from kbert import BertForMaskedLM
-from tests.recipe_runs import recipe_main, run
+from kbert import BertForMaskedLM, KbertError
+from tests.recipe_runs import loaded_recipe, recipe_main, run
 
 WORDS = "국회 법률 축구 경기 나라 사람 비 눈".split()
 
@@ -110,13 +110,33 @@ def test_in_batch_a_few_and_a_run_that_was_ended(place, tmp_path, monkeypatch, c
     ("changed", "message"),
     [
         (["--nli", "klue-nli"], "'klue-nli' is no klue-nli=FOLDER or kornli=FOLDER"),
-        (["--pooling", "sum"], "pooling is one of"),
         (["--nli", "korsts=."], "'korsts=.' is no klue-nli=FOLDER"),
+    ],
+)
+@pytest.mark.once
+def test_a_command_line_that_cannot_be(monkeypatch, capsys, changed, message):
+    arguments = ["--model", "start.keras", "--sts", "klue-sts=.", *changed]
+    with pytest.raises(SystemExit):
+        loaded_recipe(monkeypatch, "sentence_bert.py", *arguments).parse_arguments()
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (["--pooling", "sum"], "pooling is one of"),
         (["--sts", "klue-sts=nowhere"], "nowhere is neither a folder nor a file"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_sentence(place, tmp_path, changed, message):
+def test_what_cannot_be_leaves_no_folder(place, tmp_path, monkeypatch, changed, message):
     arguments = ["--model", place / "start.keras", "--sts", f"klue-sts={place}", *changed]
-    done = run("sentence_bert.py", *arguments, "--out", tmp_path / "out", CWD=str(place))
+    with pytest.raises(KbertError, match=message):
+        recipe_main(monkeypatch, "sentence_bert.py", *arguments, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_wrong_is_told_in_a_sentence(place, tmp_path):
+    arguments = ["--model", place / "none.keras", "--sts", f"klue-sts={place}"]
+    done = run("sentence_bert.py", *arguments, "--out", tmp_path / "out")
     said = done.stderr.decode()
-    assert done.returncode != 0 and "Traceback" not in said and message in said, said
+    assert done.returncode != 0 and "Traceback" not in said and "none.keras: no such file" in said

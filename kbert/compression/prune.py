@@ -61,6 +61,8 @@ def prune_heads(model: KbertModel, heads: Chosen) -> KbertModel:
         projections = [(attend.query_key_value, 3)]
         if hasattr(attend, "position_query_key"):  # of distances, in DeBERTa
             projections.append((attend.position_query_key, 2))
+        if hasattr(attend, "global_query"):  # of global tokens, in Longformer
+            projections += [(attend.global_query, 1), (attend.global_key_value, 2)]
         for dense, parts in projections:
             width = counts[place] * size
             _cut(values, dense, np.concatenate([kept + part * width for part in range(parts)]), -1)

@@ -56,7 +56,8 @@ for (const view of document.querySelectorAll(".kbert-explain .attention:not([dat
       const most = Math.max(...seen, 1e-9);
       svg.querySelectorAll("line").forEach((line, k) => {
         const row = Math.floor(k / side);
-        line.setAttribute("opacity", from == null || row == from ? weights[k] / most : 0);
+        const share = weights[k] / most;  // of all words' lines, only the strong ones
+        line.setAttribute("opacity", from == null ? share * share : row == from ? share : 0);
       });
       svg.querySelectorAll(".left").forEach((word, i) =>
         word.classList.toggle("chosen", i === from));
@@ -131,13 +132,13 @@ def picture(seen: Weights, language: Language) -> Part:
     cut = f"<p>{words['cut'].format(count=drawn)}</p>" if drawn < len(seen.pieces) else ""
     body = (
         f'{cut}<div class=attention data-shape="{escape(shape)}" data-weights="{data}">'
-        f"<div class=controls>{controls}</div>"
+        f"<div class=controls>{controls}</div><div class=beside><div>"
         f"{_lines('eojeol', eojeols, by_eojeol.mean(axis=(0, 1)))}"
         f"{_lines('piece', pieces, weights.mean(axis=(0, 1)))}"
-        f"<h3>{words['heads']}</h3><p class=note>{words['heads_note']}</p>"
+        f"</div><div><h3>{words['heads']}</h3><p class=note>{words['heads_note']}</p>"
         f'<div class=heads style="grid-template-columns:repeat({heads},minmax(0,1fr));'
         f'max-width:{min(40, 5 * heads)}rem">'
-        f"{buttons}</div></div>{_quarters(seen, language)}<script>{_SCRIPT}</script>"
+        f"{buttons}</div></div></div></div>{_quarters(seen, language)}<script>{_SCRIPT}</script>"
     )
     return Part(words["attention"], words["attention_note"], body)
 

@@ -13,7 +13,7 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.explain.attention_picture import picture
 from kbert.explain.page import Language, checked, save_page, whole_page
-from kbert.explain.read_text import as_array, encoder_of, find_place, read_for
+from kbert.explain.read_text import GluedToMask, as_array, encoder_of, find_place, read_for
 from kbert.models.base import KbertModel
 
 
@@ -101,7 +101,12 @@ class Attention:
 
 
 def attention(
-    model: KbertModel, text: str, pair: str | None = None, *, pad_to_length: int | None = None
+    model: KbertModel,
+    text: str,
+    pair: str | None = None,
+    *,
+    pad_to_length: int | None = None,
+    glued_to_mask: GluedToMask = "word",
 ) -> Attention:
     """The attention weights of every layer and head.
 
@@ -110,6 +115,7 @@ def attention(
         text: the text.
         pair: a second text, or None.
         pad_to_length: how long the row is to be, to see padding too; None adds none.
+        glued_to_mask: how to read what follows a [MASK] without a space; see `FillMask`.
 
     Raises:
         KbertError: if the model has no tokenizer or no Bert, the text is too long for it, or
@@ -127,7 +133,7 @@ def attention(
 
     Source: Vaswani et al. 2017, section 3.2.
     """
-    read = read_for(model, text, pair, pad_to_length)
+    read = read_for(model, text, pair, pad_to_length, glued_to_mask)
     layers = encoder_of(model)(read.inputs, output_attentions=True)["attentions"]
     heads = [layer.shape[1] for layer in layers]
     if len(set(heads)) > 1:

@@ -238,9 +238,10 @@ def _layers_picture(seen: Layers, language: Language) -> Part:
     words = WORDS[checked(language)]
     count = len(seen.vectors)
     names = [words["embeddings"], *(words["layer"].format(layer=i) for i in range(1, count))]
-    head = "".join(f"<th>{name}</th>" for name in names)
+    head = "".join(f"<th>{name}</th>" for name in names[1:])
 
     def table(cells: np.ndarray) -> str:
+        cells = cells[1:]  # embeddings beside themselves are 1
         low = min(float(cells.min()), 0.0)
         rows = "".join(
             f"<tr><th>{escape(piece)}</th>"
@@ -250,11 +251,14 @@ def _layers_picture(seen: Layers, language: Language) -> Part:
         )
         return f"<div class=wide><table class=matrix><tr><th></th>{head}</tr>{rows}</table></div>"
 
-    alike = "".join(f"<td {tint(max(float(c), 0))}>{c:.2f}</td>" for c in seen.alike)
+    alike = "".join(
+        f"<tr><th>{name}</th><td class=diverging><span class=alone "
+        f'style="--share:{max(float(c), 0):.3f}"></span></td><td>{c:.2f}</td></tr>'
+        for name, c in zip(names, seen.alike, strict=True)
+    )
     body = (
-        f"<h3>{words['to_first']}</h3>{table(seen.to_first)}"
-        f"<h3>{words['to_before']}</h3>{table(seen.to_before)}"
-        f"<h3>{words['alike']}</h3><div class=wide><table class=matrix><tr>{head}</tr>"
-        f"<tr>{alike}</tr></table></div>"
+        f"<div class=beside><div><h3>{words['to_first']}</h3>{table(seen.to_first)}</div>"
+        f"<div><h3>{words['to_before']}</h3>{table(seen.to_before)}</div></div>"
+        f"<h3>{words['alike']}</h3><table class=bars>{alike}</table>"
     )
     return Part(words["layers"], words["layers_note"], body)

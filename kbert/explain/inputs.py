@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kbert.explain.page import WORDS, Language, Part, checked, save_page, swatch, whole_page
-from kbert.explain.read_text import as_array, bert_of, read_for
+from kbert.explain.read_text import GluedToMask, as_array, bert_of, read_for
 from kbert.models.base import KbertModel
 
 
@@ -54,7 +54,12 @@ class InputRows:
 
 
 def input_rows(
-    model: KbertModel, text: str, pair: str | None = None, *, pad_to_length: int | None = None
+    model: KbertModel,
+    text: str,
+    pair: str | None = None,
+    *,
+    pad_to_length: int | None = None,
+    glued_to_mask: GluedToMask = "word",
 ) -> InputRows:
     """Shows what a text becomes before the first layer.
 
@@ -65,6 +70,7 @@ def input_rows(
         text: the text.
         pair: a second text, or None.
         pad_to_length: how long the row is to be, to see padding too; None adds none.
+        glued_to_mask: how to read what follows a [MASK] without a space; see `FillMask`.
 
     Raises:
         KbertError: if the model has no tokenizer or no Bert, or the text is too long for it.
@@ -81,7 +87,8 @@ def input_rows(
 
     Source: Devlin et al. 2018, figure 2.
     """
-    read, layer = read_for(model, text, pair, pad_to_length), bert_of(model).embeddings
+    read = read_for(model, text, pair, pad_to_length, glued_to_mask)
+    layer = bert_of(model).embeddings
     segments = read.inputs["token_type_ids"][0]
     positions = layer.position_offset + np.arange(len(read.ids))
     token = as_array(layer.token_table)[read.ids]  # (L, E)

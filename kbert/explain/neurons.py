@@ -165,7 +165,10 @@ def _picture(view: NeuronView, language: Language) -> Part:
             f"<td>{swatch(view.weighted[i], of_context)}</td></tr>"
         )
     names = ("k", "q × k", "q · k", f"÷ √{len(view.query)}", "softmax", "v", words["weighted"])
-    head = "<th></th>" + "".join(f"<th>{name}</th>" for name in names)
+    head = "<th></th>" + "".join(
+        f"<th{' class=number' if name[0] in 'q÷' and name != names[1] else ''}>{name}</th>"
+        for name in names
+    )
     largest = float(np.abs(view.output).max())
     sums = (
         ("context", view.context, of_context),
@@ -181,7 +184,7 @@ def _picture(view: NeuronView, language: Language) -> Part:
     where = words["where"].format(layer=view.layer, head=view.head)
     body = (
         f"<p><b>{escape(view.pieces[view.token])}</b> · {where} · √{len(view.query)} = {root:.2f}"
-        f"</p><p>q {swatch(view.query, of_query)}</p>"
+        f"</p><p>q &nbsp;{swatch(view.query, of_query)}</p>"
         f"<div class=wide><table class=steps><tr>{head}</tr>{''.join(rows)}</table></div>"
         f"<h3>{words['sums']}</h3><div class=wide><table class=steps>{told}</table></div>"
     )

@@ -26,9 +26,9 @@ _STYLE = """
   line-height: 1.55; word-break: keep-all; overflow-wrap: anywhere; max-width: 60rem;
   font-family: "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic",
     system-ui, sans-serif;
-  & h2 { font-size: 1.25rem; margin: .2rem 0 .3rem; }
+  & h2 { font-size: 1.2rem; margin: .2rem 0 .3rem; }
   & h3 { font-size: 1rem; margin: 1.6rem 0 .3rem; }
-  & p { margin: .2rem 0 .8rem; } & .note, & small { opacity: .75; }
+  & p { margin: .2rem 0 .8rem; text-wrap: pretty; } & .note, & small { opacity: .75; }
   & .wide { overflow-x: auto; }
   & table { border-collapse: collapse; font-size: .85rem; color: inherit; background: none; }
   & tr { background: none; }
@@ -41,6 +41,7 @@ _STYLE = """
   & .column { border: 1px solid var(--soft); border-radius: .6rem; padding: .5rem .6rem;
     text-align: center; font-size: .85rem; }
   & .column b { display: block; font-size: 1rem; } & .column small { margin-right: .35rem; }
+  & sub { line-height: 0; }
   & .column i { font-style: normal; opacity: .6; line-height: 1.2; display: block; }
   & .column img { display: block; margin: .15rem auto 0; width: 5.5rem; }
   & .faded { opacity: .45; }
@@ -58,7 +59,9 @@ _STYLE = """
   & .chip.kept { background: rgba(30, 160, 100, .32); }
   & .legend .chip { font-size: .8rem; }
   & .steps td, & .steps th { white-space: nowrap; }
-  @media (max-width: 600px) { & .steps td img { width: 4rem; } }
+  & .steps .number { text-align: right; }
+  @media (max-width: 600px) { & .steps { font-size: .75rem; } & .steps td img { width: 2.2rem; }
+    & .steps td, & .steps th { padding: .2rem .15rem; } & .steps .bar { width: 2.2rem; } }
   & .steps tr { border-top: 1px solid var(--soft); }
   & .steps .here th { text-decoration: underline; text-underline-offset: .25em; }
   & .bar { display: inline-block; width: 3.2rem; text-align: left; border-radius: 3px;
@@ -76,8 +79,13 @@ _STYLE = """
     margin-left: 50%; background: rgba(var(--blue), .6); border-radius: 2px; }
   & .diverging .against { margin-left: calc(50% - 50% * var(--share));
     background: rgba(var(--orange), .65); }
+  & .diverging .alone { width: calc(100% * var(--share)); margin-left: 0; }
   & .controls { display: flex; flex-wrap: wrap; gap: .8rem; font-size: .9rem; margin: .6rem 0; }
-  & select { font: inherit; background: Canvas; color: CanvasText; }
+  & select { font: inherit; color: inherit; background: none; border: 1px solid var(--soft);
+    border-radius: .4rem; padding: .2rem .4rem; }
+  & option { background: Canvas; color: CanvasText; }
+  & .beside { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; align-items: flex-start; }
+  & .beside > * { flex: 1 1 17rem; min-width: 0; } & .beside h3:first-child { margin-top: .5rem; }
   & .lines { display: block; width: 100%; max-width: 28rem; touch-action: manipulation; }
   & .lines text { font-size: 13px; fill: currentColor; } & .lines .word { cursor: pointer; }
   & .lines .left { text-anchor: end; } & .lines .chosen { font-weight: 700; }

@@ -4,6 +4,7 @@ Shapes: L length.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from keras import ops
@@ -13,6 +14,8 @@ from kbert.models.base import KbertModel
 from kbert.models.bert import Bert
 from kbert.models.encoder import Encoder
 from kbert.text.tokenizer import Tokenizer
+
+GluedToMask = Literal["word", "continuation"]  # as `FillMask` and `Tokenizer` take it
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,7 @@ def read_text(
     *,
     max_length: int | None = None,
     pad_to_length: int | None = None,
+    glued_to_mask: GluedToMask = "word",
 ) -> ReadText:
     """Reads a text.
 
@@ -70,6 +74,7 @@ def read_text(
         max_length=max_length,
         truncation="never",
         pad_to_length=pad_to_length,
+        glued_to_mask=glued_to_mask,
         return_offsets=True,
         return_eojeol_ids=True,
     )
@@ -130,7 +135,11 @@ def bert_of(model: KbertModel) -> Bert:
 
 
 def read_for(
-    model: KbertModel, text: str, pair: str | None = None, pad_to_length: int | None = None
+    model: KbertModel,
+    text: str,
+    pair: str | None = None,
+    pad_to_length: int | None = None,
+    glued_to_mask: GluedToMask = "word",
 ) -> ReadText:
     """Reads a text with a model's own tokenizer.
 
@@ -144,7 +153,12 @@ def read_for(
             'model.tokenizer = kbert.Tokenizer.from_file("vocab.txt")'
         )
     return read_text(
-        bert.tokenizer, text, pair, max_length=bert.max_length, pad_to_length=pad_to_length
+        bert.tokenizer,
+        text,
+        pair,
+        max_length=bert.max_length,
+        pad_to_length=pad_to_length,
+        glued_to_mask=glued_to_mask,
     )
 
 

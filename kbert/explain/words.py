@@ -25,7 +25,7 @@ WORDS: dict[str, dict[str, str]] = {
         "seen": "맞히지 않는 토큰",
         "neurons": "뉴런 보기: 어텐션 가중치가 나오기까지",
         "neurons_note": "한 토큰의 쿼리 q를 모든 토큰의 키 k와 곱해 더하고(q·k), 헤드 크기의 "
-        "제곱근으로 나눈 뒤 소프트맥스를 취하면 가중치가 됩니다. 가중치로 값 v를 섞은 것이 이 "
+        "제곱근으로 나눈 뒤 소프트맥스를 취하면 가중치가 됩니다. 가중치로 밸류 v를 섞은 것이 이 "
         "헤드의 결과입니다. 파랑은 양수, 주황은 음수입니다.",
         "where": "층 {layer}, 헤드 {head} (0부터 셉니다)",
         "weighted": "가중치 × v",
@@ -54,7 +54,7 @@ WORDS: dict[str, dict[str, str]] = {
         "answer": "답:",
         "attributions_sum": "모두 더하면 {sum:+.2f}입니다. 답의 로짓은 {logit:.2f}, 낱말을 "
         "모두 가리면 {baseline:.2f}입니다.",
-        "attention": "어텐션 보기",
+        "attention": "낱말이 보는 낱말",
         "attention_note": "왼쪽 낱말이 오른쪽 낱말을 보는 정도입니다. 진할수록 많이 봅니다. "
         "낱말에 마우스를 올리거나 누르면 그 낱말이 보는 것만 남습니다.",
         "layer_label": "층",
@@ -63,8 +63,9 @@ WORDS: dict[str, dict[str, str]] = {
         "eojeol": "어절",
         "piece": "토큰",
         "heads": "모든 층과 헤드",
-        "heads_note": "작은 그림 하나가 헤드 하나입니다. 줄은 보는 토큰, 칸은 보이는 "
-        "토큰입니다. 누르면 위 그림이 바뀝니다. 위에서부터 0층, 왼쪽부터 0번 헤드입니다.",
+        "heads_note": "작은 그림 하나가 헤드 하나입니다. 가로줄이 보는 토큰, 세로줄이 그 "
+        "토큰이 보는 대상입니다. 누르면 그 헤드의 선이 나옵니다. 위에서부터 0층, 왼쪽부터 0번 "
+        "헤드입니다.",
         "quarters": "두 글 사이",
         "quarters_note": "한 글의 토큰이 어느 글에 몇 %를 쓰는지의 평균입니다.",
         "first": "첫째 글",
@@ -75,7 +76,7 @@ WORDS: dict[str, dict[str, str]] = {
         "inputs": "What goes into the model",
         "inputs_note": "For each token three vectors are added: which token it is, which text "
         "it is in (segment), and where it stands (position). A cell is a number of the vector: "
-        "blue above 0, orange below, the darker the larger.",
+        "blue above 0, orange below, the stronger the larger.",
         "token": "token",
         "segment": "segment",
         "position": "position",
@@ -122,9 +123,9 @@ WORDS: dict[str, dict[str, str]] = {
         "answer": "Answer:",
         "attributions_sum": "Together {sum:+.2f}. The answer's logit is {logit:.2f}, and with "
         "all words hidden {baseline:.2f}.",
-        "attention": "Attention",
+        "attention": "Which words a word looks at",
         "attention_note": "How much a word on the left takes from one on the right: the "
-        "darker, the more. Point at a word or click it, and only what it looks at is left.",
+        "stronger, the more. Point at a word or click it, and only what it looks at is left.",
         "layer_label": "Layer",
         "head_label": "Head",
         "all": "mean of all",
@@ -132,7 +133,7 @@ WORDS: dict[str, dict[str, str]] = {
         "piece": "tokens",
         "heads": "Every layer and head",
         "heads_note": "Each small picture is a head: a row is the token that looks, a column "
-        "what is looked at. Click one to see it above. Layer 0 is on top, head 0 on the left.",
+        "what is looked at. Click one to see its lines. Layer 0 is on top, head 0 on the left.",
         "quarters": "Between the two texts",
         "quarters_note": "Which share a text's tokens give to each text, in the mean.",
         "first": "first text",

@@ -2,6 +2,7 @@
 
 attention.py          the formula, and the layer of heads around it
 kernels/              the same, faster or in less memory, by what each backend does best
+global_attention.py   a window for each token, and tokens that see all
 disentangled.py       attention to what a token is and to how far away it stands, apart
 embeddings.py         what a token is, where it stands and which text it is in, added up
 extra_embeddings.py   vectors that are of no token: regions of an image, frames of a sound

@@ -9,9 +9,11 @@ Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 
 import math
 from functools import partial
+from typing import Any
 
 import keras
 from keras import ops
+from keras.backend import backend
 
 from kbert.layers.calling import run
 from kbert.layers.dense import Dense
@@ -19,7 +21,13 @@ from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.kernels.block_sparse import Blocks, block_bias, block_sparse
 from kbert.layers.kernels.dispatch import attention_by_kernel, dropping
-from kbert.layers.kernels.windows import band_bias, block_size, joined, local_blocks
+from kbert.layers.kernels.windows import (
+    band_bias,
+    block_size,
+    joined,
+    local_blocks,
+    with_more_keys,
+)
 from kbert.layers.rotary import rotated, rotation
 
 # Added to the score of a padded key. Beside any real score its exp() is exactly 0, in float32,
@@ -202,11 +210,15 @@ class SelfAttention(keras.layers.Layer):
                 dropout=dropout,
                 draw=draw,
             )
-        length, heads, head_size = query.shape[1:]
-        shape = (-1, length or ops.shape(query)[1], heads * head_size)
-        merged = ops.reshape(context, shape)  # (B, L, N H)
-        output = run(self.output_projection, merged, training=training)
+        output = self._merged(context, training)
         return (output, weights, query, key) if return_weights else output
+
+    def _merged(self, context, training):
+        """(B, L, N, H) -> (B, L, D)."""
+        length, heads, head_size = context.shape[1:]
+        shape = (-1, length or ops.shape(context)[1], heads * head_size)
+        merged = ops.reshape(context, shape)  # (B, L, N H)
+        return run(self.output_projection, merged, training=training)
 
 
 def attention(
@@ -218,6 +230,7 @@ def attention(
     lengths=None,
     window: int | None = None,
     blocks: Blocks | None = None,
+    more: tuple[Any, Any, Any] | None = None,
     dropout: Dropout | None = None,
     draw=None,
 ):
@@ -234,6 +247,8 @@ def attention(
         lengths: (B,) how many tokens each row has, if that is all that `bias` says; or None.
         window: how many positions a position sees on either side of its own; None means all.
         blocks: which blocks of keys it sees, in place of a window; None means all.
+        more: keys and values (B, G, N, H) that it sees beside its window, and their bias
+            (B, 1, 1 or L, G), or None.
         dropout: drops weights, unless None.
         draw: a draw of `dropout`.
 
@@ -250,10 +265,17 @@ def attention(
             return block_sparse(attend, query, key, value, bias, blocks, PADDED)
         bias, lengths = blocked(bias, query, blocks), None
     if window is not None:
-        if length and per_key and 3 * block_size(window) < length:
-            parts = local_blocks(query, key, value, bias, window, PADDED)
-            return joined(attention(*parts, dropout=dropout, draw=draw), length)
+        # TensorFlow's `fit` and `predict` leave L free once there were two: then it is in blocks.
+        is_long = 3 * block_size(window) < length if length else backend() == "tensorflow"
+        if per_key and is_long:
+            length = length or ops.shape(query)[1]
+            query, *keys = local_blocks(query, key, value, bias, window, PADDED)
+            if more is not None:
+                keys = with_more_keys(*keys, more, blocks=-(-length // block_size(window)))
+            return joined(attention(query, *keys, dropout=dropout, draw=draw), length)
         bias, lengths = windowed(bias, query, window), None
+        if more is not None:
+            key, value, bias = with_more_keys(key, value, bias, more)
     context = attention_by_kernel(query, key, value, bias, lengths, dropout, draw)
     if context is None:
         context, _ = attention_reference(query, key, value, bias, dropping(dropout, draw))

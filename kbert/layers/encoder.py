@@ -16,6 +16,7 @@ from kbert.layers.attention import SelfAttention
 from kbert.layers.calling import computed_again, run
 from kbert.layers.dropout import Dropout
 from kbert.layers.feed_forward import FeedForward
+from kbert.layers.global_attention import GlobalSelfAttention
 from kbert.layers.initializers import sub_seed
 from kbert.layers.layer_norm import LayerNorm
 
@@ -34,6 +35,8 @@ class EncoderLayer(keras.layers.Layer):
         seed: seed of the starting weights and of dropout.
         hidden_act: the activation within the feed-forward network.
         attention_window: how many positions each sees on either side of its own; None means all.
+        global_attention: whether some tokens see all, with projections of their own; then `call`
+            takes `global_positions`.
         block_size: how many tokens a block has where attention is BigBird's; None means it is not.
         num_random_blocks: as for `SelfAttention`.
         head_size: as for `SelfAttention`.
@@ -60,6 +63,7 @@ class EncoderLayer(keras.layers.Layer):
         seed: int = 0,
         hidden_act: str = "gelu",
         attention_window: int | None = None,
+        global_attention: bool = False,
         block_size: int | None = None,
         num_random_blocks: int = 3,
         head_size: int | None = None,
@@ -75,18 +79,24 @@ class EncoderLayer(keras.layers.Layer):
         def drop(name: str) -> Dropout:
             return Dropout(dropout, seed=sub_seed(seed, name), dtype=policy, name=name)
 
-        self.self_attention = self_attention or SelfAttention(
+        named = {"head_size": head_size, "dtype": policy, "name": "self_attention"}
+        for_attention = (
             num_attention_heads,
             attention_dropout,
             initializer_range,
             sub_seed(seed, "self_attention"),
-            attention_window,
-            block_size,
-            num_random_blocks,
-            head_size=head_size,
-            dtype=policy,
-            name="self_attention",
         )
+        if self_attention is not None:
+            self.self_attention = self_attention
+        elif global_attention:
+            assert attention_window is not None
+            self.self_attention = GlobalSelfAttention(
+                *for_attention, window=attention_window, **named
+            )
+        else:
+            self.self_attention = SelfAttention(
+                *for_attention, attention_window, block_size, num_random_blocks, **named
+            )
         self.attention_dropout = drop("attention_dropout")
         self.attention_norm = norm("attention_norm")
         self.feed_forward = FeedForward(

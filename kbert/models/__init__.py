@@ -20,6 +20,7 @@ siamese.py            that model on pairs of texts, to learn from them
 electra.py            which tokens were replaced; a generator that replaces them
 distillation.py       a student, and the teacher that it learns from
 keep_layers.py        a model of some of another's layers
+lengthen.py           a model that reads longer rows
 in_training.py        what models around a model, to train it, have in common
 arguments.py          what an encoder's arguments can be
 inputs.py             a look at a model's inputs before a backend meets them

@@ -21,12 +21,7 @@ _LEAST = {  # whole numbers
     "num_random_blocks": 0,
     "seed": 0,
 }
-_LEAST_IF_THERE = {  # or None
-    "attention_window": 1,
-    "block_size": 1,
-    "num_hidden_groups": 1,
-    "extra_size": 1,
-}
+_LEAST_IF_THERE = {"block_size": 1, "num_hidden_groups": 1, "extra_size": 1}  # or None
 _ENDS = {  # numbers from 0
     "hidden_dropout_prob": 1,
     "attention_probs_dropout_prob": 1,
@@ -34,7 +29,7 @@ _ENDS = {  # numbers from 0
     "layer_norm_eps": 1.0,
 }
 _ACTIVATIONS = ("hidden_act", "pooler_activation")
-_FLAGS = ("add_pooling_layer", "remat")
+_FLAGS = ("add_pooling_layer", "global_attention", "remat")
 _LISTS = ("heads_per_layer", "intermediate_sizes")  # of whole numbers from 1, or None
 _END_OF_SEEDS = 2**63
 
@@ -55,6 +50,7 @@ def checked(arguments: dict[str, Any]) -> dict[str, Any]:
     rules: dict[str, Callable[[str, Any], Any]] = {
         **dict.fromkeys(_LEAST, _whole),
         **dict.fromkeys(_LEAST_IF_THERE, _whole_or_none),
+        "attention_window": _windows,
         **dict.fromkeys(_ENDS, _number),
         **dict.fromkeys(_ACTIVATIONS, _activation),
         **dict.fromkeys(_FLAGS, _flag),
@@ -84,6 +80,13 @@ def _whole_or_none(name: str, value: Any) -> int | None:
     if value is None:
         return None
     return whole_number(f"{name}, if it is not None,", value, _LEAST_IF_THERE[name])
+
+
+def _windows(name: str, value: Any) -> int | list[int] | None:
+    """None, a number, or one for each layer."""
+    if isinstance(value, list | tuple):
+        return _whole_each(name, value)
+    return None if value is None else whole_number(f"{name}, if it is not None,", value, 1)
 
 
 def _whole_each(name: str, value: Any) -> list[int] | None:

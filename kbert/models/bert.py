@@ -52,7 +52,11 @@ class Bert(Encoder):
             family the id of padding + 1.
         attention_window: how many positions each position sees on either side of its own, for
             rows so long that all of them would cost too much; None means all. What is further
-            away is reached through the layers, one window a layer.
+            away is reached through the layers, one window a layer. A list has one for each layer.
+        global_attention: whether there are tokens that see all, and that all see beside their
+            windows, with projections of their own (Longformer). Which they are, the input
+            `global_positions` says; without it they are none, or [CLS] under a head that looks at
+            the pooled row. It takes an `attention_window`.
         block_size: how many tokens a block has where attention is BigBird's, at a cost that grows
             with L: a token sees its block and the two beside it, and the first and the last, whose
             tokens see all. None means that it is not.
@@ -118,7 +122,8 @@ class Bert(Encoder):
         hidden_act: str = "gelu",
         embedding_size: int | None = None,
         position_offset: int = 0,
-        attention_window: int | None = None,
+        attention_window: int | Sequence[int] | None = None,
+        global_attention: bool = False,
         block_size: int | None = None,
         num_random_blocks: int = 3,
         num_hidden_groups: int | None = None,
@@ -155,6 +160,18 @@ class Bert(Encoder):
                 "extra vectors are seen by all tokens: extra_size goes without attention_window "
                 "and block_size"
             )
+        if global_attention and attention_window is None:
+            raise KbertError("global_attention takes an attention_window, of which there is none")
+        windows = arguments["attention_window"]
+        if not isinstance(windows, list):
+            windows = [windows] * (groups * inner_group_num)
+        if len(windows) != groups * inner_group_num:
+            raise KbertError(
+                f"attention_window is a number, or one for each of {groups * inner_group_num} "
+                f"layers, not {windows!r:.80}"
+            )
+        if len(set(windows)) == 1:
+            arguments["attention_window"] = windows[0]
         if position_offset >= max_position_embeddings:
             raise KbertError(
                 f"position_offset {position_offset} leaves no row of the "
@@ -196,7 +213,8 @@ class Bert(Encoder):
                 initializer_range=initializer_range,
                 seed=sub_seed(seed, f"encoder_layer_{index}"),
                 hidden_act=hidden_act,
-                attention_window=attention_window,
+                attention_window=windows[index],
+                global_attention=global_attention,
                 block_size=block_size,
                 num_random_blocks=num_random_blocks,
                 head_size=hidden_size // num_attention_heads,
@@ -270,10 +288,22 @@ class Bert(Encoder):
             axis=1,
         )
 
+    def _options_of_layers(self, inputs, hidden, training) -> list[dict[str, Any]]:
+        places = inputs.get("global_positions")
+        if not self._arguments["global_attention"]:
+            return super()._options_of_layers(inputs, hidden, training)
+        if places is None and self.cls_is_global:
+            given = inputs.get("inputs_embeds")
+            rows = inputs["input_ids"] if given is None else given[..., 0]
+            places = ops.zeros_like(rows[:, :1], dtype="int32")
+        return [{"global_positions": places}] * len(self.layers_in_order)
+
     def _config(self) -> dict[str, Any]:
         config = super()._config()
         if config["extra_size"] is None:
             del config["extra_size"]
+        if not config["global_attention"]:
+            del config["global_attention"]
         if config["num_hidden_groups"] is None:
             del config["num_hidden_groups"], config["inner_group_num"]
         if config["block_size"] is None:

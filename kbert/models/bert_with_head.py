@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
 from kbert.layers.heads import LabelHead, TokenTransform
 from kbert.layers.initializers import sub_seed
@@ -44,6 +45,7 @@ class BertWithHead(KbertModel):
         self.bert = encoder_class(architecture)(**bert_arguments, dtype=self.dtype_policy.name)
         self.vocab_size, self.max_length = self.bert.vocab_size, self.bert.max_length
         self.num_segments = self.bert.num_segments
+        self.bert.cls_is_global = BY_TASK[self.task].is_pooled
         self._head_arguments: dict[str, Any] = {}
         self.transform: TokenTransform | None = None  # of a head on tokens
 

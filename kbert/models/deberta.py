@@ -186,7 +186,7 @@ class Deberta(Encoder):
             )
         self.build((None, None))
 
-    def _options_of_layers(self, hidden, training) -> list[dict[str, Any]]:
+    def _options_of_layers(self, inputs, hidden, training) -> list[dict[str, Any]]:
         relative = run(self.relative_positions, hidden, longest=self.max_length, training=training)
         return [{"relative": relative}] * len(self.encoder_layers)
 

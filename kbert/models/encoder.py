@@ -51,6 +51,8 @@ class Encoder(KbertModel):
     Attributes:
         architecture: its name in `kbert.catalog.ENCODERS`.
         has_biases: whether dense layers and norms of this architecture have biases; heads follow.
+        cls_is_global: whether, with `global_attention`, [CLS] is a global token unless the inputs
+            say which are; set by heads that look at nothing else.
         token_heads_transform: whether a head on tokens begins with a dense layer and a norm.
         vocab_size: V.
         hidden_size: D.
@@ -69,6 +71,7 @@ class Encoder(KbertModel):
 
     architecture: str
     has_biases = True
+    cls_is_global = False
     token_heads_transform = False
     embeddings: Any
     encoder_layers: list[Any]
@@ -173,8 +176,17 @@ class Encoder(KbertModel):
             "extra_size, or by kbert.extend_inputs(model, extra_size)"
         )
 
-    def _options_of_layers(self, hidden, training) -> list[dict[str, Any]]:
-        """What each of `layers_in_order` is called with beside what all layers are."""
+    def _options_of_layers(self, inputs, hidden, training) -> list[dict[str, Any]]:
+        """What each of `layers_in_order` is called with beside what all layers are.
+
+        Raises:
+            KbertError: if the inputs have what no layer takes.
+        """
+        if inputs.get("global_positions") is not None:
+            raise KbertError(
+                f"global_positions are for a Bert with global_attention=True, and this "
+                f"{type(self).__name__} has none"
+            )
         return [{}] * len(self.layers_in_order)
 
     def call(
@@ -194,6 +206,8 @@ class Encoder(KbertModel):
                 (B, L, L) says for each position which others it may look at. Where all padding is
                 on the right, `lengths` (B,) may say so: how many tokens each row has, in place of a
                 mask or beside one that says the same. There are kernels that take nothing else.
+                `global_positions` (B, G) are for a `Bert` of `global_attention`: which tokens of
+                each row see all and are seen by all, each once, and -1 where there are fewer.
             training: whether to drop.
             output_hidden_states: whether to return every layer's output.
             output_attentions: whether to return what every head did.
@@ -219,7 +233,8 @@ class Encoder(KbertModel):
         hidden = self._embed(inputs, tokens, training)
         hidden_states, attentions, queries, keys = [], [], [], []
         layers = self.layers_in_order
-        for layer, options in zip(layers, self._options_of_layers(hidden, training), strict=True):
+        of_layers = self._options_of_layers(inputs, hidden, training)
+        for layer, options in zip(layers, of_layers, strict=True):
             if output_hidden_states:
                 hidden_states.append(hidden)
             if self.remat and training and not output_attentions:

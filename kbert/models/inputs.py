@@ -1,7 +1,7 @@
 """What a model is called with: in every usual form a dict, looked at before a backend meets it.
 
-Shapes: B batch, C choices, L length, P masked positions, W words, E embedding, K extra vectors, F
-numbers of each.
+Shapes: B batch, C choices, L length, P masked positions, G global tokens, W words, E embedding, K
+extra vectors, F numbers of each.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ _OF_EXTRA = ("extra_mask", "extra_positions")
 INPUTS = (
     *("input_ids", "token_type_ids", "attention_mask", "lengths", "masked_lm_positions"),
     "masked_lm_ids",
+    "global_positions",
     *WORDS,
     *VECTORS,
     *_OF_EXTRA,
@@ -157,6 +158,7 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
         ("lengths", 0, length + 1, "lengths of a row's text"),
         ("masked_lm_positions", 0, length, "positions in a row"),
         ("masked_lm_ids", 0, vocab_size, "ids of the vocabulary"),
+        ("global_positions", -1, length, "positions in a row, and -1 for none,"),
         ("first_pieces", 0, length, "positions in a row"),
         ("last_pieces", 0, length, "positions in a row"),
         ("heads", 0, 1 + words[-1] if words else None, "numbers of the root and the words"),
@@ -184,6 +186,7 @@ def check_inputs(inputs: Any, limits: Limits) -> None:
             f"masked_lm_positions is ({len(rows)}, masked positions) with input_ids {shape}, "
             f"not {positions.shape}"
         )
+    _check_global(given.get("global_positions"), shape)
     replaced = given.get("masked_lm_ids")
     if (
         isinstance(replaced, np.ndarray)
@@ -247,3 +250,21 @@ def _check_extra(given: Mapping[str, Any], rows: int, max_length: int) -> None:
             raise KbertError(f"extra_positions are whole numbers from 0 to {max_length - 1}")
     if isinstance(extra, np.ndarray) and len(extra) != rows:
         raise KbertError(f"extra_embeddings are of {len(extra)} rows, and the texts of {rows}")
+
+
+def _check_global(places: Any, shape: tuple[int, ...]) -> None:
+    """Raises KbertError if positions of global tokens, by numpy, are not (B, G), each once."""
+    if not isinstance(places, np.ndarray):
+        return
+    if places.ndim != 2 or len(places) != shape[0] or not places.size:
+        raise KbertError(
+            f"global_positions is ({shape[0]}, 1 or more) with input_ids {shape}, not "
+            f"{places.shape}"
+        )
+    ordered = np.sort(places, axis=1)
+    twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+    if twice.any():
+        raise KbertError(
+            f"global_positions names position {ordered[:, 1:][twice][0]} twice in a row of the "
+            "batch; fill up with -1"
+        )

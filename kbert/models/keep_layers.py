@@ -13,7 +13,8 @@ from kbert.models.encoder import Encoder, encoder_of
 from kbert.models.lora import check_no_adapters
 
 Model = TypeVar("Model", bound=KbertModel)
-_OF_LAYERS = ("layer_types", "heads_per_layer", "intermediate_sizes")  # arguments that are lists
+# Arguments that are lists, or may be.
+_OF_LAYERS = ("layer_types", "heads_per_layer", "intermediate_sizes", "attention_window")
 
 
 def keep_layers(model: Model, layers: int | Sequence[int]) -> Model:
@@ -57,7 +58,7 @@ def keep_layers(model: Model, layers: int | Sequence[int]) -> Model:
             f"{chosen} begin with another"
         )
     for name in _OF_LAYERS:
-        if config.get(name) is not None:
+        if isinstance(config.get(name), list):
             changes[name] = [config[name][index] for index in chosen]
     arguments = {name: each for name, each in model.get_config().items() if name != "frozen"}
     with starting_at_zero(heads=True):

@@ -20,6 +20,7 @@ from kbert.models.base import KbertModel
 from kbert.models.question_answering import BertForQuestionAnswering
 from kbert.pipelines.encode import (
     BATCH_SIZE,
+    GLOBAL,
     largest,
     log_softmax,
     predict,
@@ -112,6 +113,10 @@ class QuestionAnswering:
         whole_number("max_answer_length", max_answer_length, 1)
         cut = [self._cut(question, max_question_length) for question in asked]
         windows = to_windows(self.tokenizer, cut, texts, self.model.max_length)
+        if self.model.bert.get_config().get("global_attention"):
+            for window in windows:  # [CLS] and the question
+                end = np.argmax(window.row["input_ids"] == self.tokenizer.sep_id)
+                window.row[GLOBAL] = np.arange(end)
 
         def answer(outputs: dict[str, np.ndarray], indices: list[int]) -> list[Any]:
             return [

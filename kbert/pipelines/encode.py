@@ -24,6 +24,7 @@ Row = dict[str, np.ndarray]  # a text as the model's inputs: input_ids (L,), ...
 BATCH_SIZE = 64
 ROW_TOKENS = 64  # a batch of `batch_size` rows may hold this many tokens for each
 POSITIONS = "masked_lm_positions"
+GLOBAL = "global_positions"
 OF_WORDS = ("first_pieces", "last_pieces", "words")  # as long as the row has words
 TEXTS_AT_A_TIME = 256  # how many are padded to one length while they become rows
 BATCHES_WITH_BAR = 4  # with fewer, there is nothing to wait for
@@ -201,14 +202,18 @@ def power_of_two(count: int) -> int:
 def pad(rows: list[Row], size: int, length: int, positions: int, pad_id: int) -> Row:
     """Rows as arrays, padded on the right: (B, L), of masked positions (B, P), of words (B, W).
 
-    Rows that are missing to B repeat the first. W is rounded up, as lengths are.
+    Rows that are missing to B repeat the first. W, and how many global tokens there are, are
+    rounded up, as lengths are.
     """
     rows = rows + rows[:1] * (size - len(rows))
-    words = round_length(max(len(row.get("words", ())) for row in rows) or 1)
+    words, of_all = (
+        round_length(max(len(row.get(name, ())) for row in rows) or 1) for name in ("words", GLOBAL)
+    )
+    widths = {POSITIONS: positions, GLOBAL: of_all, **dict.fromkeys(OF_WORDS, words)}
     batch: Row = {"attention_mask": np.zeros((size, length), np.int32)}
     for name in rows[0]:
-        width = {POSITIONS: positions, **dict.fromkeys(OF_WORDS, words)}.get(name, length)
-        fill = pad_id if name == "input_ids" else 0
+        width = widths.get(name, length)
+        fill = {"input_ids": pad_id, GLOBAL: -1}.get(name, 0)
         batch[name] = np.full((size, width), fill, np.int32)
     for i, row in enumerate(rows):
         batch["attention_mask"][i, : len(row["input_ids"])] = 1

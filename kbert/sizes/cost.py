@@ -15,7 +15,7 @@ In DeBERTa a token has two products with 2 L distances more, 8 L D in a layer; a
 layer projects the R rows of distances that it needs, 4 R D^2.
 
 K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`); in
-ModernBERT that is a layer's own. In BigBird it is five blocks, and for two blocks of queries all.
+ModernBERT and Longformer that is a layer's own. In BigBird it is five blocks, and for two blocks of queries all.
 
 The backward pass takes two products for each one of the forward pass: one for the weights, one
 for what came in. So a training step is three forward passes. What remat computes again does not
@@ -136,7 +136,8 @@ def cost(
     precision: Precision = "float32",
     weights: Weights = "float32",
     remat: bool = False,
-    attention_window: int | None = None,
+    attention_window: int | Sequence[int] | None = None,
+    global_attention: bool = False,
     block_size: int | None = None,
     num_random_blocks: int = 3,
     embedding_size: int | None = None,
@@ -172,8 +173,10 @@ def cost(
             a byte or half of one for each weight, and 4 for each scale (`kbert.quantize`). Training
             is counted with floats.
         remat: whether each layer keeps its input only, and is computed again in the backward pass.
-        attention_window: how many positions each sees on either side of its own; None means all.
-            What fills up the last block, where L is no multiple of it, is not counted.
+        attention_window: how many positions each sees on either side of its own, or that for each
+            layer; None means all. What fills up the last block, where L is no multiple of it, is not counted.
+        global_attention: whether it is Longformer's: then [CLS] is counted as a token that sees
+            all, and that all see.
         block_size: how many tokens a block has where attention is BigBird's; None means it is not.
         num_random_blocks: rows of up to 5 + twice as many blocks see all.
         embedding_size: E; None means D.
@@ -217,7 +220,6 @@ def cost(
         ("max_position_embeddings", max_position_embeddings, 1),
         ("type_vocab_size", type_vocab_size, 0),
         ("masked", masked, 0),
-        ("attention_window", 1 if attention_window is None else attention_window, 1),
         ("block_size", 1 if block_size is None else block_size, 1),
         ("num_random_blocks", num_random_blocks, 0),
         ("embedding_size", e, 1),
@@ -244,7 +246,8 @@ def cost(
         raise KbertError(f"weights are one of {', '.join(get_args(Weights))}, not {weights!r:.80}")
 
     wide = 3 if modern else 2  # I, in the matrices of a feed-forward network
-    tables_flops, batch_flops = 0, 0  # of a token; of all rows together
+    # Beside the layers: of a token, of a row, of all rows together.
+    tables_flops, row_flops, batch_flops = 0, 0, 0
     has_projection = architecture == "bert" and (e != d or num_hidden_groups is not None)
     taken_again = 0  # weights, by layers that share them
     if modern:
@@ -259,22 +262,27 @@ def cost(
         in_use = rows_of(length, position_buckets, longest)
         batch_flops = 4 * int(in_use[-1] - in_use[0] + 1) * d * d * num_hidden_layers
     else:
-        windows = [attention_window] * (num_hidden_layers * inner_group_num)
+        windows = _windows(attention_window, num_hidden_layers * inner_group_num)
         tables = (v + max_position_embeddings + type_vocab_size) * e + 2 * e
         tables += (e * d + d) if has_projection else 0
         layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
         heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
         own_layers = groups * inner_group_num
+        if global_attention:  # for all tokens K and V, and of one of them Q
+            layer += 3 * (d * d + d)
+            tables_flops += 4 * d * d * len(windows)
+            row_flops = (2 * d * d + 4 * length * d) * len(windows)
         parameters = tables + own_layers * layer + heads
         taken_again = (len(windows) - own_layers) * layer
-        tables_flops = 2 * e * d if has_projection else 0
-    keys = [_keys(window, length) for window in windows]
+        tables_flops += 2 * e * d if has_projection else 0
+    keys: list[float] = [_keys(window, length) for window in windows]
     if architecture == "bert" and block_size is not None:
         keys = [_keys_of_blocks(block_size, num_random_blocks, length)] * len(keys)
 
-    layers_flops = sum(2 * (4 * d * d + wide * d * i) + 4 * k * d for k in keys)  # of a token
+    more = 1 if global_attention and architecture == "bert" else 0  # keys
+    layers_flops = sum(2 * (4 * d * d + wide * d * i) + 4 * (k + more) * d for k in keys)
     heads_flops = masked * 2 * (d * e + e * v) + 2 * d * d + 4 * d  # of a row
-    of_row = round(length * (tables_flops + layers_flops)) + heads_flops
+    of_row = round(length * (tables_flops + layers_flops)) + row_flops + heads_flops
     forward = batch_flops + batch_size * of_row
 
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
@@ -284,6 +292,7 @@ def cost(
     if weights != "float32":
         layer = [(3 * d, d), (d, d), ((wide - 1) * i, d), (d, i)]
         layer += [(2 * d, d)] if by_distance and not share_att_key else []
+        layer += [(d, d), (2 * d, d)] if more else []
         layers = groups * inner_group_num if architecture == "bert" else num_hidden_layers
         matrices = [(v, e), *([(d, e)] if has_projection else []), *(layer * layers)]
         stored = sum(
@@ -297,17 +306,20 @@ def cost(
         kept.append(_kept_by_layer(d, i, b, hidden_dropout_prob > 0, modern))
         if by_distance:
             kept[-1] += b * n * k  # the bias
+        kept[-1] += 2 * b * d if more else 0  # keys and values for global tokens
         if k < length:  # in three blocks, or in five
             blocks = 4 if block_size is None else 8
             kept[-1] += b * (2 if modern else blocks) * d  # keys and values, beside all of them
         if attention_probs_dropout_prob > 0 and k <= _WEIGHTS_KEPT:
-            kept[-1] += n * k * (4 + 1 + b)  # weights, which are dropped, what is left
+            kept[-1] += n * (k + more) * (4 + 1 + b)  # weights, which are dropped, what is left
             # The formula keeps divided queries where a kernel keeps its context; a ModernBERT's
             # turned queries stand nowhere else.
             kept[-1] -= b * d if modern else 0
         else:
             of_bias = b * k if k < length and block_size is None else 0
             kept[-1] += 4 * n + of_bias  # logarithms of sums; the bias of each query
+            # The kernel's context, in which that of global tokens is not yet.
+            kept[-1] += b * d if more else 0
     layers = len(kept) * b * d + max(kept) if remat else sum(kept)
     kept_by_embeddings = 4 * e + (e if hidden_dropout_prob > 0 else 0)
     kept_by_embeddings += b * e if has_projection else 0
@@ -343,6 +355,16 @@ def _bytes_of_whole(rows: int, size: int, weights: str) -> int:
         return rows * (size + 4)
     groups = size // _GROUP if size % _GROUP == 0 else 1
     return rows * (math.ceil(size / 2) + 4 * groups)
+
+
+def _windows(given: int | Sequence[int] | None, layers: int) -> list[int | None]:
+    """The window of each layer."""
+    each = list(given) if isinstance(given, Sequence) else [given] * layers
+    if len(each) != layers:
+        raise KbertError(f"attention_window has {len(each)} numbers, and there are {layers} layers")
+    for window in each:
+        whole_number("attention_window", 1 if window is None else window, 1)
+    return each
 
 
 def _keys(window: int | None, length: int) -> int:

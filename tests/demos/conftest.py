@@ -18,7 +18,7 @@ import kbert
 DEMOS = Path(__file__).parents[2] / "demos"
 MODULES = [path.stem for path in DEMOS.glob("*.py")]
 SCRIPTS = ("fill_mask", "next_sentence", "attention", "neurons", "tokens", "sentences")
-SCRIPTS += ("fine_tuned",)
+SCRIPTS += ("contexts", "fine_tuned")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "국민", "국회", "국가", "은", "는", "의"]
 WORDS += ["##은", "##는", "##의", "법률", "앞에", "평등하다", "."]
 
@@ -108,7 +108,7 @@ def served(script: str, *model_files: Path):
 def bars(html: str) -> list[tuple[str, str, str]]:
     """The bars of an answer: name, number and the line below, as a reader sees them."""
     found = re.findall(
-        r"<li><b>(.*?)</b>.*?<em>(.*?)</em>(?:<small>(.*?)</small>)?</li>", html, re.DOTALL
+        r"<li[^>]*><b>(.*?)</b>.*?<em>(.*?)</em>(?:<small>(.*?)</small>)?</li>", html, re.DOTALL
     )
     return [(unescape(name), unescape(number), unescape(line)) for name, number, line in found]
 

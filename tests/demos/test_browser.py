@@ -118,6 +118,12 @@ def test_every_tab_answers_an_example(language, size, address, browser, models):
     assert panel.locator(".chips:visible").first.locator("span").first.inner_text() == "국"
     assert panel.locator("iframe.kbert-explain:visible").count() == 2
 
+    panel = shots.open_tab(view, "contexts", language)
+    shots.click_example(panel)
+    frame = panel.frame_locator("iframe.kbert-explain:visible")
+    word, lines = importlib.import_module("contexts").WORDS[0]
+    assert frame.locator("mark").all_text_contents() == [word] * len(lines.splitlines())
+
     panel = shots.open_tab(view, "sentences", language)
     shots.click_example(panel)
     sentences = importlib.import_module("sentences")

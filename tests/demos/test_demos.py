@@ -202,6 +202,65 @@ def test_the_neuron_view_takes_a_token_by_its_place(model_file):
         assert refusal(client, "국민", "1 국민", 99, 0, api_name="/neurons") == sorry
 
 
+def test_the_neuron_view_begins_with_a_head_that_looks_at_several_words(model_file):
+    model, text = kbert.load(model_file), "국민은 [MASK] 법률"
+    heads = kbert.explain.attention(model, text).weights[0, :, 3]  # (2, 6) of [MASK]
+    others = [head[[1, 2, 4]] for head in heads]  # without [CLS], itself and [SEP]
+    several = [float(each.sum() - each.max()) for each in others]
+    found = importlib.import_module("neurons").head_of_interest(model, text, 3)
+    assert found == (0, several.index(max(several)))
+
+
+def test_word_vectors_are_the_pages_of_explain(model_file):
+    model = kbert.load(model_file)
+    lines = ["국민은 법률", "국가의 국민은", "<b>국민"]
+    with served("contexts", model_file) as client:
+        for layer in (0, 1):
+            arguments = ("국민", "\n".join(lines), layer)
+            html = client.predict(*arguments, api_name="/contextual")
+            expected = kbert.explain.contextual(model, "국민", lines, layer).html("ko")
+            assert tags(html) == {"iframe"}
+            assert expected[expected.index("<h2>") :] in unescape(html.partition('srcdoc="')[2])
+        html = client.predict("국민은 법률", api_name="/layers")
+        expected = kbert.explain.layers(model, "국민은 법률").html("ko")
+        assert expected[expected.index("<h2>") :] in unescape(html.partition('srcdoc="')[2])
+        for arguments, said in (
+            (("국민", "국민은\n국회의"), "2번째 문장에 그 낱말이 없습니다."),
+            (
+                ("국민", " 국민은\n\n"),
+                "견주려면 문장이 둘 이상 있어야 합니다. 한 줄에 하나씩 적어 주세요.",
+            ),
+            (("", "국민은\n국민의"), "글이 비어 있습니다. 글을 적어 주세요."),
+            (("국민", "국민\n" * 11), "11줄은 너무 많습니다. 10줄 이하로 줄여 주세요."),
+            (
+                ("국민", f"국민\n{'국민 ' * 11}"),
+                "이 모델이 읽기에는 너무 긴 글입니다. 12토큰 이내로 줄여 주세요.",
+            ),
+        ):
+            assert refusal(client, *arguments, 1, api_name="/contextual") == said
+
+
+def test_reasons_are_of_the_answer_that_is_shown(model_file, fine_tuned_files):
+    model, text = kbert.load(model_file), "[MASK]은 법률 앞에"
+    with served("fill_mask", model_file) as client:
+        html = client.predict(text, api_name="/fill_mask_reasons")
+        assert tags(html) == {"iframe"}
+        options = {"glued_to_mask": "continuation", "most_steps": 64}
+        why = kbert.explain.attributions(model, text, **options)
+        best = kbert.FillMask(model, glued_to_mask="continuation")(text)[0]
+        assert why.target == best["token_str"]
+        # The numbers, to what rounding leaves of them.
+        assert f"<b>{why.target}</b>" in unescape(html) and f"{why.logit:.2f}" in html
+        said = "글에 빈칸이 없습니다. 알아맞힐 자리에 [MASK]라고 적어 주세요."
+        assert refusal(client, "국민은", api_name="/fill_mask_reasons") == said
+        said = "글이 201자로 너무 깁니다. 200자 이하로 줄여 주세요."
+        assert refusal(client, "[MASK]" + "은" * 195, api_name="/fill_mask_reasons") == said
+    with served("fine_tuned", fine_tuned_files[0]) as client:
+        html = client.predict("국민은 법률", "", api_name="/classify_reasons")
+        label = kbert.TextClassifier(kbert.load(fine_tuned_files[0]))("국민은 법률")["label"]
+        assert f"<b>{label}</b>" in unescape(unescape(html))
+
+
 def test_tokens_in_two_vocabularies(model_file):
     tokens = importlib.import_module("tokens")
     tokenizer = kbert.Tokenizer(WORDS)
@@ -210,13 +269,15 @@ def test_tokens_in_two_vocabularies(model_file):
     assert set(letters.vocabulary) - set(WORDS[:5]) == {*"은는의.", "##은", "##는", "##의"}
     assert tokens.pieces(letters, "은의 국민") == (["은", "##의", "[UNK]"], 1)
     with served("tokens", model_file) as client:
-        cut, masked, added = client.predict("국민은 법률", "token", 4, api_name="/tokens")
+        arguments = ("국민은 법률", "국가", "token", 4)
+        cut, masked, added = client.predict(*arguments, api_name="/tokens")
         assert "토큰 3개 · 어휘 18개 · 모르는 말 0개" in cut and "글자만 든 어휘" in cut
         assert tags(cut) <= DRAWN
         within = unescape(masked.partition('srcdoc="')[2])
         expected = kbert.explain.masking(tokenizer, "국민은 법률", 4).html("ko")
         assert expected[expected.index("<h2>") :] in within
-        expected = kbert.explain.input_rows(kbert.load(model_file), "국민은 법률").html("ko")
+        model = kbert.load(model_file)
+        expected = kbert.explain.input_rows(model, "국민은 법률", "국가").html("ko")
         assert expected[expected.index("<h2>") :] in unescape(added.partition('srcdoc="')[2])
 
 
@@ -227,6 +288,14 @@ def test_similarity_and_search_order_by_cosine(model_file):
     def vectors(texts):
         return sentences.unit(np.array([at[text] for text in texts], float))
 
+    asked = dict(sentences.QUERIES[2:4])
+    rows = sentences.rows_of(sentences.FAQ)
+
+    def knows_two(texts):  # and takes all others for the first question
+        place = {question: i for i, (question, _) in enumerate(rows)} | asked
+        return np.eye(len(rows))[[place.get(text, 0) for text in texts]]
+
+    assert sentences.good_queries(knows_two) == [[text] for text in asked]
     found = sentences.nearest(vectors, "동쪽", ["서쪽", "북쪽", "북동쪽", "동쪽"])
     assert [place for place, _ in found] == [3, 2, 1, 0]
     assert [cosine for _, cosine in found] == pytest.approx([1, 0.5**0.5, 0, -1])
@@ -298,6 +367,8 @@ def test_a_page_serves_this_machine_and_keeps_nothing(script, model_file):
     with served(script, model_file) as client:
         assert client.src.startswith("http://127.0.0.1:")
         names = {
+            "fill_mask": {"/fill_mask", "/fill_mask_reasons"},
+            "contexts": {"/contextual", "/layers"},
             "sentences": {"/similarity", "/search"},
             "fine_tuned": set(),  # a model that was only pretrained has no head for it
         }.get(script, {f"/{script}"})
@@ -415,7 +486,7 @@ def test_every_text_is_there_in_both_languages():
     sources = "".join(
         path.read_text(encoding="utf-8") for path in DEMOS.glob("*.py") if path.stem != "texts"
     )
-    made = re.compile(r"(unit|glued|mask|entity)_|(classify|tag|answer)_button$")  # of parts
+    made = re.compile(r"(unit|glued|mask|entity|no)_|(classify|tag|answer)_button$")  # of parts
     unused = [key for key in texts if not re.search(f"['\"]{key}['\"]", sources)]
     unused = [key for key in unused if not made.match(key)]
     assert unused == []

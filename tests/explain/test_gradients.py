@@ -73,6 +73,16 @@ def test_narrow_embeddings(small, tokenizer):
     assert complete(why)
 
 
+def test_what_is_glued_to_a_blank_is_read_as_asked(model):
+    text = "국회 [MASK]에"
+    why = kbert.explain.attributions(model, text, glued_to_mask="continuation", most_steps=32)
+    assert why.pieces == ["[CLS]", "국회", "[MASK]", "##에", "[SEP]"] and why.steps == 32
+    best = kbert.FillMask(model, glued_to_mask="continuation")(text)[0]
+    assert why.target == best["token_str"]
+    seen = kbert.explain.attention(model, text, glued_to_mask="continuation")
+    assert seen.pieces == why.pieces and seen.eojeols == ["[CLS]", "국회", "[MASK]에", "[SEP]"]
+
+
 def test_eojeols_have_the_sum_of_their_pieces(model):
     why = kbert.explain.attributions(model, "국회에 나 [MASK]", "축구")
     names, sums = zip(*why.by_eojeol(), strict=True)

@@ -35,6 +35,19 @@ CONFIGS = {
             "eos_token_id": 2,
         },
     ),
+    # Rows longer than either window.
+    "longformer": (
+        "Longformer",
+        {
+            **_SIZES,
+            "max_position_embeddings": 322,
+            "type_vocab_size": 1,
+            "pad_token_id": 1,
+            "bos_token_id": 0,
+            **dict.fromkeys(("eos_token_id", "sep_token_id"), 2),
+            "attention_window": [4, 8],
+        },
+    ),
     "xlm-roberta": (
         "XLMRoberta",
         {**_SIZES, "max_position_embeddings": 26, "type_vocab_size": 1, "pad_token_id": 1},

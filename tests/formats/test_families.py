@@ -139,6 +139,7 @@ def test_heads_are_of_tasks_that_there_are(model_type):
         ({"add_pooling_layer": False, "pooler_activation": "gelu"}, "masked-lm", "bert"),
         ({"add_pooling_layer": False, "pooler_activation": "gelu_new"}, "masked-lm", "bert"),
         ({"num_hidden_groups": 1, "embedding_size": 8}, "masked-lm", "albert"),
+        ({"position_offset": 2, "global_attention": True}, "masked-lm", "longformer"),
     ],
 )
 def test_whose_a_model_is(changes, task, model_type):

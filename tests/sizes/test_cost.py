@@ -58,6 +58,7 @@ def test_parameters_are_those_of_the_model(small):
     [
         {"embedding_size": 8},
         {"num_hidden_groups": 2, "inner_group_num": 2, "num_hidden_layers": 3},
+        {"global_attention": True, "attention_window": 3},
         {"architecture": "modernbert", "num_hidden_layers": 4},
         {"architecture": "deberta", "position_buckets": 6},
         {"architecture": "deberta", "position_buckets": 0, "share_att_key": False},
@@ -76,6 +77,7 @@ def test_parameters_of_other_encoders(small, settings):
         {"embedding_size": 8},
         {"num_hidden_groups": 2, "inner_group_num": 2, "num_hidden_layers": 3},
         {"hidden_size": 192, "intermediate_size": 65},
+        {"global_attention": True, "attention_window": 3},
         {"architecture": "modernbert", "num_hidden_layers": 4},
         {"architecture": "deberta", "position_buckets": 0, "share_att_key": False},
     ],
@@ -128,6 +130,8 @@ def test_operations_by_hand():
     [
         *({"attention_window": window} for window in (None, 32, 64, 100)),  # 100 sees all: 3 blocks
         {"num_hidden_groups": 1, "embedding_size": 64},
+        {"attention_window": 32, "global_attention": True},
+        {"attention_window": [32, 64, 64, 32], "global_attention": True},
         {"architecture": "modernbert"},
         {"architecture": "deberta"},
         {"block_size": 8, "num_random_blocks": 1},
@@ -226,6 +230,7 @@ def peak_bytes(function) -> int:
     [
         {},
         {"attention_window": 32},
+        {"attention_window": 32, "global_attention": True},
         {"num_hidden_groups": 1, "embedding_size": 64},
         {"architecture": "modernbert"},
     ],

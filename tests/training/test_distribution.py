@@ -24,8 +24,9 @@ on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX only")
 
 def started(folder: Path, devices: int, *hosts: str) -> subprocess.Popen:
     """The script, in a process that takes the CPU for several devices."""
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_dump_to={folder / 'compiled'} "
-    flags += "--xla_dump_hlo_as_text --xla_dump_hlo_module_re=.*train_step.*"
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices} "
+    flags += f"--xla_dump_to={folder / 'compiled'} --xla_dump_hlo_as_text "
+    flags += "--xla_dump_hlo_module_re=.*train_step.*"
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(folder.parent / f"jax-{devices}"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

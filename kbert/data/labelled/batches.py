@@ -17,7 +17,7 @@ from kbert.backend import require_backend
 from kbert.data.labelled.check_labels import check_labels
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.data.labelled.parses import fill_words
-from kbert.data.labelled.rows import LabelledRows, label_rows
+from kbert.data.labelled.rows import LabelledRows, label_rows, question_positions
 from kbert.data.labelled.sentences import WITHOUT_LABELS
 from kbert.errors import KbertError, whole_number
 from kbert.text.encoding.rows import fill_rows
@@ -104,6 +104,12 @@ class LabelledBatches(keras.utils.PyDataset):
         self.shapes = np.unique(self._lengths).tolist()
         self.mean_length = int(self._lengths.mean())
         self._widths = _widths(self.rows, self._lengths, self.shapes)
+        self._questions = 0  # how many global tokens a question may take, with [CLS]
+        if examples.task == "question-answering" and model.bert.get_config().get(
+            "global_attention"
+        ):
+            longest = (self.rows.plan["first_end"] - self.rows.plan["first"]).max()
+            self._questions = int(round_lengths(longest + 1))
         self._epoch, self._plan = -1, np.zeros((0, 0), np.int64)
 
     def __len__(self) -> int:
@@ -114,7 +120,8 @@ class LabelledBatches(keras.utils.PyDataset):
 
         `x` holds `input_ids`, `token_type_ids` and `attention_mask` (B, L), or (B, C, L) where
         each choice, or each text of an example of sentences, is a row; for a parser also what it
-        takes of words, (B, W), with the gold `heads`. `y` is as `label_rows` says; of tags (B, L),
+        takes of words, (B, W), with the gold `heads`; for answers by a Longformer
+        `global_positions` (B, G), those of the question. `y` is as `label_rows` says; of tags (B, L),
         with weights (B, L); of parsing `heads` and `relations` (B, W), with weights.
         """
         if not 0 <= index < self.steps:
@@ -125,6 +132,8 @@ class LabelledBatches(keras.utils.PyDataset):
         length = self._length(units)
         units = np.where(units >= 0, units, units[0])
         x = fill(self.rows, units, length, self.tokenizer)
+        if self._questions:
+            x["global_positions"] = question_positions(self.rows.plan[units], self._questions)
         if self.rows.parsed is not None:
             x.update(fill_words(self.rows.parsed, units, self._widths[length]))
             y = {"heads": x["heads"], "relations": x.pop("relations")}

@@ -116,6 +116,19 @@ def label_rows(
     return rows
 
 
+def question_positions(plan: np.ndarray, width: int) -> np.ndarray:
+    """Where [CLS] and the first text stand in rows: (R, G), each row filled up with -1.
+
+    Longformer's global tokens, where an answer is looked for.
+
+    Args:
+        plan: of R rows.
+        width: G.
+    """
+    places = np.arange(width, dtype=np.int32)
+    return np.where(places <= (plan["first_end"] - plan["first"])[:, None], places, -1)
+
+
 def _one_row_a_choice(examples: Examples) -> tuple[list[str], list[str], int]:
     if examples.pairs is None:
         raise KbertError("examples of multiple choice have their choices in pairs, a list each")

@@ -7,6 +7,7 @@ bert.py        BERT, by which the others are described
 roberta.py     RoBERTa and XLM-RoBERTa: positions from behind the padding's id
 distilbert.py  DistilBERT: no segments, and names of its own
 electra.py     ELECTRA: narrow tables, no pooler
+longformer.py  Longformer: windows, and tokens that see all
 big_bird.py    BigBird: long rows, of which a token sees some blocks
 albert.py      ALBERT: layers that share their weights
 modernbert.py  ModernBERT: an encoder of its own
@@ -24,13 +25,15 @@ from kbert.formats.families.deberta_v2 import DEBERTA_V2
 from kbert.formats.families.distilbert import DISTILBERT
 from kbert.formats.families.electra import ELECTRA
 from kbert.formats.families.family import Family
+from kbert.formats.families.longformer import LONGFORMER
 from kbert.formats.families.modernbert import MODERNBERT
 from kbert.formats.families.roberta import ROBERTA, XLM_ROBERTA
 from kbert.formats.families.visual_bert import VISUAL_BERT
 
 # In the order in which they are asked for a model that goes out; BERT takes what no other does.
 _ALL = (
-    *(MODERNBERT, DEBERTA_V2, VISUAL_BERT, ALBERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA),
+    *(MODERNBERT, DEBERTA_V2, VISUAL_BERT, ALBERT, LONGFORMER, ROBERTA, XLM_ROBERTA),
+    *(DISTILBERT, ELECTRA),
     *(BIG_BIRD, BERT),
 )
 FAMILIES: dict[str, Family] = {family.model_type: family for family in _ALL}

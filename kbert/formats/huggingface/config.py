@@ -190,6 +190,7 @@ def _check_same(
         "embedding_size": arguments["hidden_size"],
         "position_offset": 0,
         "attention_window": None,
+        "global_attention": False,
         "block_size": None,
         "num_hidden_groups": None,
         "extra_size": None,

@@ -24,6 +24,7 @@ from kbert.layers.dropout import Dropout, drawn_by_cuda
 from kbert.layers.kernels.blocks import attention_in_blocks, undivided_softmax
 
 _LONG = 256  # keys; with fewer it is faster at once: a CPU's cache holds all weights of a few rows
+_FEW = 64  # queries, as those of global tokens: a block would be mostly empty
 
 
 def attention_by_kernel(query, key, value, bias, lengths, dropout: Dropout | None, draw):
@@ -52,7 +53,7 @@ def attention_by_kernel(query, key, value, bias, lengths, dropout: Dropout | Non
             query, key, value, key_value_seq_lengths=lengths, implementation="cudnn"
         )
     length_is_known = isinstance(query.shape[1], int)  # it is not when a model is exported
-    if length_is_known and key.shape[1] > _LONG:
+    if length_is_known and query.shape[1] > _FEW and key.shape[1] > _LONG:
         drop = None if dropout is None else partial(dropout.drop_rows, draw=draw)
         return attention_in_blocks(query, key, value, bias, drop)
     if keras.backend.standardize_dtype(query.dtype) == "float32":

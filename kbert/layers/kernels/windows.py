@@ -3,8 +3,9 @@
 Queries go in blocks of C >= w, so that all keys of a block's windows are in it and in the two
 beside it: (B, L) rows of attention over L keys become (B n, C) rows over 3 C.
 
-Shapes: B batch, L length, N heads, H head size, w window, C queries of a block, n blocks.
-Source: Beltagy et al. 2020, "Longformer", section 3.1, its window without global tokens.
+Shapes: B batch, L length, N heads, H head size, w window, C queries of a block, n blocks, K keys of
+one, G keys that all see.
+Source: Beltagy et al. 2020, "Longformer", section 3.1.
 """
 
 from keras import ops
@@ -42,7 +43,7 @@ def local_blocks(query, key, value, bias, window: int, padded: float):
     """Cuts rows into blocks of queries with the keys that they may see.
 
     Args:
-        query: (B, L, N, H), with L known.
+        query: (B, L, N, H); L may be free on TensorFlow.
         key: (B, L, N, H).
         value: (B, L, N, H).
         bias: (B, 1, 1, L), or None.
@@ -53,6 +54,7 @@ def local_blocks(query, key, value, bias, window: int, padded: float):
         Queries (B n, C, N, H), keys and values (B n, 3 C, N, H), and their bias (B n, 1, C, 3 C).
     """
     length, heads, head_size = query.shape[1:]
+    length = length or ops.shape(query)[1]
     size = block_size(window)
     count = -(-length // size)
     query = ops.reshape(filled(query, size), (-1, size, heads, head_size))  # (B n, C, N, H)
@@ -70,9 +72,34 @@ def local_blocks(query, key, value, bias, window: int, padded: float):
     return query, key, value, ops.reshape(of_both, (-1, 1, size, 3 * size))
 
 
+def with_more_keys(key, value, bias, more, blocks=None):
+    """Adds keys that all queries of a row see, also where the row is cut into blocks.
+
+    Args:
+        key: (B n, K, N, H).
+        value: (B n, K, N, H).
+        bias: (B n, 1, C, K).
+        more: keys and values (B, G, N, H), and their bias (B, 1, 1 or C, G).
+        blocks: n; None means 1.
+
+    Returns:
+        The first three with K + G keys.
+    """
+    more_keys, more_values, more_bias = (
+        each if blocks is None else ops.repeat(each, blocks, axis=0) for each in more
+    )
+    more_bias = more_bias + ops.zeros_like(bias[..., :1])  # (B n, 1, C, G)
+    return (
+        ops.concatenate([key, more_keys], axis=1),
+        ops.concatenate([value, more_values], axis=1),
+        ops.concatenate([bias, more_bias], axis=3),
+    )
+
+
 def filled(rows, size: int, filler: float = 0.0, around: int = 0):
     """(B, L, ...) -> (B, n C, ...), and with some blocks around it (B, (n + 2 around) C, ...)."""
     length, *rest = rows.shape[1:]
+    length = length or ops.shape(rows)[1]
     before = around * size
     widths = ((0, 0), (before, before + -length % size), *((0, 0) for _ in rest))
     return ops.pad(rows, widths, constant_values=filler)
@@ -81,12 +108,12 @@ def filled(rows, size: int, filler: float = 0.0, around: int = 0):
 def with_neighbours(rows, size: int, filler: float = 0.0):
     """(B, L, ...) -> (B, n, 3 C, ...): each block between the one before it and the one behind."""
     length, *rest = rows.shape[1:]
-    count = -(-length // size)
+    count = -(-(length or ops.shape(rows)[1]) // size)
     blocks = ops.reshape(filled(rows, size, filler, around=1), (-1, count + 2, size, *rest))
     return ops.concatenate([blocks[:, i : i + count] for i in range(3)], axis=2)
 
 
-def joined(context, length: int):
+def joined(context, length):
     """(B n, C, N, H) -> (B, L, N, H)."""
     size, heads, head_size = context.shape[1:]
     count = -(-length // size)
