@@ -150,7 +150,7 @@ def test_next_sentence_head():
             extra_size=5,
         ),
         ExtraEmbeddings(4, 8, 3, 0.5, 3),
-        EncoderLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 3, "relu", 5, 4, 2, head_size=3),
+        EncoderLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 3, "relu", 5, True, 4, 2, head_size=3),
         SelfAttention(
             2, 0.2, 0.5, 3, 5, 4, 2, use_bias=False, output_range=0.25, rope_theta=9.0, head_size=3
         ),
