@@ -7,7 +7,6 @@ from serve import answers, gr, read, refuse
 from texts import Language, say
 
 import kbert
-from kbert.explain.read_text import bert_of
 from kbert.models.base import KbertModel
 
 MOST_CHARACTERS = 200  # the text is read 64 times, and backwards, too
@@ -23,10 +22,7 @@ def reasons(name: str, model: KbertModel, language: Language, boxes: list[Any]) 
         language: of the page.
         boxes: one with the text or, of a classifier, two with a pair.
     """
-    try:
-        mask = bert_of(model).tokenizer.mask_token
-    except kbert.KbertError:  # an encoder whose embeddings are others
-        return
+    mask = model.tokenizer.mask_token
 
     def why(text: str | None, pair: str | None = None) -> str:
         text, pair = (read(each, language, MOST_CHARACTERS).strip() for each in (text, pair))
