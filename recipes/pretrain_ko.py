@@ -73,6 +73,7 @@ from kbert.training.stages import Stage
 from kbert.training.tensorboard import TensorBoardFiles
 from kbert.training.time_budget import TimeBudget
 
+
 def main() -> None:
     keep_freed_memory()
     arguments = parse_arguments()

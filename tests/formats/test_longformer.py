@@ -57,9 +57,9 @@ def test_every_way_to_say_what_is_padding(tmp_path):
     model = kbert.load(write_checkpoint(reference, tmp_path))
     inputs, _ = rows(30, 7, (0, 9))
     mask = inputs.pop("attention_mask")
-    expected = ops.convert_to_numpy(
-        model({**inputs, "attention_mask": mask})["last_hidden_state"]
-    )[mask > 0]
+    expected = ops.convert_to_numpy(model({**inputs, "attention_mask": mask})["last_hidden_state"])[
+        mask > 0
+    ]
     whole = np.repeat(mask[:, None], 30, axis=1)  # (B, L, L)
     for said in ({"lengths": mask.sum(axis=1)}, {"attention_mask": whole}):
         got = ops.convert_to_numpy(model({**inputs, **said})["last_hidden_state"])[mask > 0]

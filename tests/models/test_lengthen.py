@@ -25,7 +25,9 @@ def model_for(task, small, tokenizer=None, **more):
 
 
 def outputs(model, inputs):
-    found = model({name: inputs[name] for name in ("input_ids", "token_type_ids", "attention_mask")})
+    found = model(
+        {name: inputs[name] for name in ("input_ids", "token_type_ids", "attention_mask")}
+    )
     if not isinstance(found, dict):
         return [number(found)]
     return [number(found[name]) for name in ("last_hidden_state", "mlm", "nsp") if name in found]
