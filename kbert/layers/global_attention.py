@@ -1,4 +1,4 @@
-"""Longformer's self-attention: a window for each token, and some tokens that see and are seen by all.
+"""Longformer's self-attention: a window for each token, and tokens that see and are seen by all.
 
     local     softmax(q_i [K of the window, K of the global tokens]^T / sqrt(H)) [V of both]
     global    softmax(q'_i K'^T / sqrt(H)) V'       with projections of their own

@@ -97,8 +97,8 @@ def _tensor(
     end = path.stat().st_size
     if not isinstance(begin, int) or needed != size or begin + needed > end:
         raise KbertError(
-            f"{where}: {named} of shape {shape} takes {needed:,} bytes; the entry says {size!r:.40} "
-            f"from byte {begin!r:.40} on, and {path.name} has {end:,}"
+            f"{where}: {named} of shape {shape} takes {needed:,} bytes; the entry says "
+            f"{size!r:.40} from byte {begin!r:.40} on, and {path.name} has {end:,}"
         )
     return StoredTensor(shape, named, partial(_read, path, name, begin, shape, named, form))
 
