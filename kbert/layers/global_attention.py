@@ -149,6 +149,7 @@ class GlobalSelfAttention(SelfAttention):
         )
         bias = ops.where(ops.any(is_at, axis=1)[:, None, None], PADDED, bias)
         dropout = self.dropout if training and self.dropout_rate > 0 else None
+        assert self.window is not None
         if not return_weights:
             how = {"window": self.window, "more": more, "dropout": dropout, "draw": draw}
             return attention(query, key, value, bias, **how), None

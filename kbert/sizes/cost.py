@@ -361,7 +361,7 @@ def _bytes_of_whole(rows: int, size: int, weights: str) -> int:
 
 def _windows(given: int | Sequence[int] | None, layers: int) -> list[int | None]:
     """The window of each layer."""
-    each = list(given) if isinstance(given, Sequence) else [given] * layers
+    each: list[int | None] = [given] * layers if not isinstance(given, Sequence) else [*given]
     if len(each) != layers:
         raise KbertError(f"attention_window has {len(each)} numbers, and there are {layers} layers")
     for window in each:

@@ -58,10 +58,10 @@ def open_tensorflow(index: Path) -> dict[str, StoredTensor]:
     entries = dict(islice(found, _MOST))
     if next(found, None) is not None:
         raise KbertError(f"{index}: has more than {_MOST:,} tensors")
-    header = dict(_fields(entries.pop(b"", b""), index))
+    header = _whole_numbers(entries.pop(b"", b""), index)
     if (header.get(1), header.get(2, 0)) != (1, 0):  # num_shards, endianness
         raise KbertError(
-            f"{index}: says that its numbers are in {header.get(1, 0)!r:.40} files, or big-endian; "
+            f"{index}: says that its numbers are in {header.get(1, 0):,} files, or big-endian; "
             "kbert reads those in one, as published checkpoints are"
         )
     name = f"{index.name.removesuffix(SUFFIX)}.data-00000-of-00001"
@@ -71,34 +71,33 @@ def open_tensorflow(index: Path) -> dict[str, StoredTensor]:
     tensors: dict[str, StoredTensor] = {}
     for key, entry in entries.items():
         name = key.decode("utf-8", "backslashreplace")
-        tensor = _tensor(name, dict(_fields(entry, index)), path, index)
+        tensor = _tensor(name, entry, path, index)
         if tensor is not None:
             tensors[name] = tensor
     return tensors
 
 
-def _tensor(
-    name: str, entry: dict[int, int | bytes], path: Path, index: Path
-) -> StoredTensor | None:
+def _tensor(name: str, entry: bytes, path: Path, index: Path) -> StoredTensor | None:
     """A tensor by its entry: dtype 1, shape 2, first byte 4, size 5; 7 are slices."""
     where = f"{index}: tensor {name!r:.80}"
-    if 7 in entry:
+    numbers = _whole_numbers(entry, index)
+    fields = dict(_fields(entry, index))
+    if 7 in fields:
         raise KbertError(f"{where} is stored in slices, which kbert does not put together")
-    described = entry.get(2, b"")
-    dims = [value for field, value in _fields(described, index) if field == 2]
-    shape = tuple(dict(_fields(dim, index)).get(1, 0) for dim in dims)
-    dtype, begin, size = (entry.get(field, 0) for field in (1, 4, 5))
+    dims = [value for field, value in _fields(fields.get(2, b""), index) if field == 2]
+    shape = tuple(_whole_numbers(dim, index).get(1, 0) for dim in dims)
+    dtype, begin, size = (numbers.get(field, 0) for field in (1, 4, 5))
     if dtype not in _DTYPES:
         return None
     named, form = _DTYPES[dtype]
-    if len(shape) > MAX_RANK or not all(type(each) is int and each < 2**62 for each in shape):
+    if len(shape) > MAX_RANK or any(each >= 2**62 for each in shape):
         raise KbertError(f"{where}: the shape {shape!r:.80} is none")
     needed = math.prod(shape) * np.dtype(form).itemsize
     end = path.stat().st_size
-    if not isinstance(begin, int) or needed != size or begin + needed > end:
+    if needed != size or begin + needed > end:
         raise KbertError(
-            f"{where}: {named} of shape {shape} takes {needed:,} bytes; the entry says "
-            f"{size!r:.40} from byte {begin!r:.40} on, and {path.name} has {end:,}"
+            f"{where}: {named} of shape {shape} takes {needed:,} bytes; the entry says {size:,} "
+            f"from byte {begin:,} on, and {path.name} has {end:,}"
         )
     return StoredTensor(shape, named, partial(_read, path, name, begin, shape, named, form))
 
@@ -185,6 +184,11 @@ def _fields(message: int | bytes, where: Path) -> _Fields:
             raise KbertError(f"{where}: damaged: a field that is longer than its message")
         found.append((tag >> 3, value))
     return found
+
+
+def _whole_numbers(message: int | bytes, where: Path) -> dict[int, int]:
+    """The fields of a protocol buffer that are numbers; the last counts where one stands twice."""
+    return {field: value for field, value in _fields(message, where) if isinstance(value, int)}
 
 
 def _number(data: bytes, at: int, where: Path) -> tuple[int, int]:
