@@ -26,7 +26,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from pretrain_options import FIXED, REPLACED, SINCE, parse_arguments, size_arguments, source_name
+from pretrain_models import further_model, generator_of, loaded_model, new_model
+from pretrain_options import FIXED, REPLACED, SINCE, parse_arguments, source_name
 from rich.console import Console
 
 import kbert
@@ -36,7 +37,6 @@ from kbert.data.pretraining.heldout import HeldoutText, read_heldout
 from kbert.data.pretraining.sample_pairs import sample_pairs
 from kbert.data.pretraining.training_text import TrainingText, text_of_corpus, text_of_shards
 from kbert.data.shards.fingerprint import vocabulary_fingerprint
-from kbert.models import TASKS
 from kbert.models.base import KbertModel
 from kbert.pipelines.sample_predictions import what_it_learned
 from kbert.runs.console import command, console, in_flags, run
@@ -61,7 +61,6 @@ from kbert.training.distribution import (
     num_hosts,
     on_every_host,
     on_first_host,
-    on_own_device,
     this_host,
 )
 from kbert.training.evaluation import source_figures
@@ -73,14 +72,6 @@ from kbert.training.progress import TrainingProgress
 from kbert.training.stages import Stage
 from kbert.training.tensorboard import TensorBoardFiles
 from kbert.training.time_budget import TimeBudget
-
-# Whose head an objective takes; a model with that of masked words also learns left to right.
-TASK = {
-    "pretraining": "pretraining",
-    "masked-lm": "masked-lm",
-    "causal": "masked-lm",
-    REPLACED: REPLACED,
-}
 
 
 def main() -> None:
@@ -304,46 +295,6 @@ def former_run(arguments: Namespace, folder: Path, fixed: dict[str, Any]) -> dic
     return {**former, "finished": (folder / "model.keras").exists()}
 
 
-def loaded_model(arguments: Namespace, screen: Console) -> KbertModel:
-    """The model of --init, with the objective's head, and with more tokens if asked."""
-    with on_own_device():
-        model = kbert.load(arguments.init, task=TASK[arguments.objective])
-        if not arguments.add_tokens:
-            return model
-        lines = Path(arguments.add_tokens).read_text(encoding="utf-8").splitlines()
-        tokens = [line.strip() for line in lines if line.strip()]
-        screen.print(f"{len(tokens):,} tokens are new; they begin at the means of their pieces.")
-        return kbert.extend_vocabulary(model, tokens)
-
-
-def generator_of(arguments: Namespace, model: KbertModel) -> kbert.BertForMaskedLM:
-    """The generator of --generator, or a new one that is as wide as asked."""
-    if not arguments.generator:
-        return kbert.generator_for(model, arguments.generator_fraction)
-    with on_own_device():
-        loaded = kbert.load(arguments.generator, task="masked-lm")
-    return loaded.with_settings(**settings_of(arguments))
-
-
-def further_model(arguments: Namespace, loaded: KbertModel, longest: int) -> KbertModel:
-    """The loaded model on all devices, with other settings if asked."""
-    if longest > loaded.max_length:
-        raise kbert.KbertError(
-            f"rows of {longest} tokens are longer than the {loaded.max_length} that "
-            f"{arguments.init} reads"
-        )
-    return loaded.with_settings(**settings_of(arguments))
-
-
-def settings_of(arguments: Namespace) -> dict[str, Any]:
-    """What is asked of a loaded model."""
-    settings = {"dtype": arguments.precision, "remat": arguments.remat}
-    if arguments.dropout is not None:
-        settings["hidden_dropout_prob"] = arguments.dropout
-        settings["attention_probs_dropout_prob"] = arguments.dropout
-    return settings
-
-
 def read_text(arguments: Namespace, tokenizer: kbert.Tokenizer | None) -> TrainingText:
     """Shards, files, or KoNLPy's corpora."""
     if arguments.vocab:
@@ -362,28 +313,6 @@ def read_text(arguments: Namespace, tokenizer: kbert.Tokenizer | None) -> Traini
         eojeols=arguments.masking == "eojeol",
         morphemes=Morphemes() if arguments.masking == "morpheme" else None,
     )
-
-
-def new_model(arguments: Namespace, tokenizer: kbert.Tokenizer, longest: int) -> KbertModel:
-    """A model with random weights.
-
-    BERT's 0.02 is for its width of 768; a narrower one starts with larger weights, so that what
-    goes through a layer keeps its size. (Without this, tiny learns later.)
-    """
-    size = size_arguments(arguments)
-    model = TASKS[TASK[arguments.objective]](
-        vocab_size=len(tokenizer),
-        **size,
-        initializer_range=0.02 * (768 / size["hidden_size"]) ** 0.5,
-        max_position_embeddings=longest,
-        hidden_dropout_prob=arguments.dropout,
-        attention_probs_dropout_prob=arguments.dropout,
-        remat=arguments.remat,
-        seed=arguments.seed,
-        dtype=arguments.precision,
-    )
-    model.tokenizer = tokenizer
-    return model
 
 
 def read_heldout_files(

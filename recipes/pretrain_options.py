@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import kbert
+from kbert.catalog import ENCODERS
 from kbert.data.pretraining.batches import MARKS, Objective
 from kbert.data.pretraining.sentence_pairs import Negatives
 from kbert.runs.run_folder import next_folder
@@ -20,7 +21,7 @@ FIXED = (
     "size vocab_size stages micro_batches learning_rate warmup_steps weight_decay dropout seed "
     "objective masking mask_rate weights unpaired init precision remat hours num_hidden_layers "
     "hidden_size num_attention_heads intermediate_size embedding_size num_hidden_groups negatives "
-    "ngram decay_steps generator generator_fraction"
+    "ngram decay_steps generator generator_fraction architecture"
 ).split()
 # What a run has that was begun before there was such a setting.
 SINCE = {
@@ -30,6 +31,7 @@ SINCE = {
     "decay_steps": None,
     "generator": None,
     "generator_fraction": None,
+    "architecture": "bert",
 }
 REPLACED = "replaced-token-detection"
 
@@ -91,6 +93,7 @@ def parse_arguments() -> argparse.Namespace:
     )
 
     add = parser.add_argument_group("the model").add_argument
+    add("--architecture", choices=sorted(ENCODERS), help="of the encoder: bert, unless given")
     add("--size", choices=sorted(kbert.SIZES), default="tiny")
     add("--num-hidden-layers", type=int, help="another number than that of the size")
     add("--hidden-size", type=int, help="another; with it come heads of 64, and 4 times the width")
@@ -170,6 +173,17 @@ def parse_arguments() -> argparse.Namespace:
         arguments.steps, arguments.warmup_steps = MOST_STEPS, 0
     if arguments.init and any(getattr(arguments, name) for name in SIZE_OPTIONS):
         parser.error("--init brings its own size: leave the options of the size out")
+    own = [each for each in ("embedding_size", "num_hidden_groups") if getattr(arguments, each)]
+    if arguments.architecture is None:
+        arguments.architecture = "bert"
+    elif arguments.init:
+        parser.error("--init brings its own architecture: leave --architecture out")
+    elif arguments.architecture != "bert" and own:
+        parser.error(
+            f"--{own[0].replace('_', '-')} is for --architecture bert, of which ALBERT is one"
+        )
+    if arguments.architecture != "bert" and arguments.objective == REPLACED:
+        parser.error(f"--objective {REPLACED} is for --architecture bert, as its generator is one")
     if arguments.preset is None:
         own_text = arguments.corpus or arguments.shards
         arguments.preset = "further" if arguments.init else "corpus" if own_text else "quick"

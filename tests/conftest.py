@@ -14,9 +14,9 @@ from kbert import Tokenizer
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(sys.prefix) / "jax-cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
-# A test's program is large beside what it computes. XLA takes two and a half times as long to compile
-# it with LLVM's passes and its own fusions as without. Whoever sets these options is left alone:
-# with XLA_FLAGS= all runs as XLA does by itself; what test_killed_runs.py starts always does.
+# A test compiles much and computes little: without LLVM's passes and XLA's own emitters of fusions
+# a step is compiled in a third of the time. Whoever sets options is left alone: with XLA_FLAGS= all
+# is compiled as XLA does by itself; what test_killed_runs.py starts always is.
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 )

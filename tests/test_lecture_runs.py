@@ -58,6 +58,8 @@ def walk(corpus: Path, monkeypatch) -> None:
 
     size = {"vocab_size": len(tokenizer), **kbert.SIZES["tiny"], "max_position_embeddings": 24}
     kbert.Bert(attention_window=4, **size)(rows)
+    of_all = {**rows, "global_positions": np.zeros((len(SENTENCES), 1), int)}
+    kbert.Bert(attention_window=4, global_attention=True, **size)(of_all)
     kbert.Bert(num_hidden_groups=1, **size)(rows)
     kbert.ModernBert(**size)(rows)
     kbert.Deberta(position_buckets=16, **size)(rows)

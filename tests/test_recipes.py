@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from keras import ops
 
 import kbert
 from tests.conftest import SENTENCES
@@ -190,10 +191,68 @@ def test_a_run_by_the_clock_of_a_size_of_its_own(corpus, monkeypatch, capsys):
 )  # fmt: skip
 @pytest.mark.once
 def test_options_beside_the_size(monkeypatch, options, sizes):
-    recipe = loaded_recipe(monkeypatch, "pretrain_ko.py", *options)
+    recipe = loaded_recipe(monkeypatch, "pretrain_options.py", *options)
     found = recipe.size_arguments(recipe.parse_arguments())
     names = "num_hidden_layers hidden_size num_attention_heads intermediate_size"
     assert found == dict(zip(names.split(), sizes, strict=True))
+
+
+@pytest.mark.parametrize("architecture", [None, "bert", "modernbert", "deberta"])
+@pytest.mark.once
+def test_a_new_model_of_every_architecture(monkeypatch, tokenizer, architecture):
+    options = ["--num-hidden-layers", 2, "--hidden-size", 32, "--sequence-length", 24]
+    options += ["--architecture", architecture] if architecture else []
+    arguments = loaded_recipe(monkeypatch, "pretrain_options.py", *options).parse_arguments()
+    recipe = loaded_recipe(monkeypatch, "pretrain_models.py")
+    model = recipe.new_model(arguments, tokenizer, 24)
+    assert isinstance(model, kbert.BertForPreTraining) and model.max_length == 24
+    assert model.bert.architecture == (architecture or "bert")
+    assert model.bert.hidden_size == 32 and model.tokenizer is tokenizer
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--init", "m.keras", "--architecture", "bert"], "--init brings its own architecture"),
+        (["--architecture", "deberta", "--num-hidden-groups", "1"], "--num-hidden-groups is for"),
+        (
+            ["--architecture", "modernbert", "--objective", "replaced-token-detection"],
+            "is for --architecture bert, as its generator is one",
+        ),
+    ],
+)
+@pytest.mark.once
+def test_architectures_that_cannot_be(monkeypatch, capsys, options, message):
+    with pytest.raises(SystemExit):
+        loaded_recipe(monkeypatch, "pretrain_options.py", *options).parse_arguments()
+    assert message in capsys.readouterr().err
+
+
+def test_a_lengthened_model_is_trained_further(corpus, tokenizer, monkeypatch, capsys):
+    """Its global tokens' projections, too, though masked words alone are asked for."""
+    model = kbert.BertForMaskedLM(
+        vocab_size=len(tokenizer),
+        **kbert.SIZES["tiny"],
+        max_position_embeddings=16,
+        initializer_range=0.2,  # so that it matters what [CLS] sees
+    )
+    model.tokenizer = tokenizer
+    longer, folder = kbert.lengthen(model, 48, attention_window=4), corpus.parent / "run"
+    longer.save(corpus.parent / "longer.keras")
+    settings = ["--init", corpus.parent / "longer.keras", "--corpus", corpus, "--out", folder]
+    settings += ["--objective", "masked-lm", "--stages", "48:4:2", "--learning-rate", 1e-3]
+    recipe_main(monkeypatch, "pretrain_ko.py", *settings)
+    trained = kbert.load(folder / "model.keras")
+    assert trained.max_length == 48 and trained.get_config()["attention_window"] == 4
+    new, was = (
+        ops.convert_to_numpy(each.bert.encoder_layers[0].self_attention.global_key_value.kernel)
+        for each in (trained, longer)
+    )
+    assert np.abs(new - was).max() > 1e-5
+    model.save(corpus.parent / "short.keras")
+    settings[1] = corpus.parent / "short.keras"
+    with pytest.raises(kbert.KbertError, match=r"longer than the 16 .* kbert.lengthen makes"):
+        recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--overwrite")
 
 
 def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):

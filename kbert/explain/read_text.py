@@ -128,7 +128,8 @@ def bert_of(model: KbertModel) -> Bert:
     if not isinstance(encoder, Bert):
         raise KbertError(
             f"this picture is of a Bert's parts, and the model's encoder is a "
-            f"{type(encoder).__name__}; attention, contextual and layers look into any"
+            f"{type(encoder).__name__}; attention, attributions, contextual and layers look into "
+            "any"
         )
     return encoder
 

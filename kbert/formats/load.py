@@ -41,7 +41,8 @@ def load(
     Args:
         source: the name of a model that comes with kbert (`kbert/pretrained/`); a `.keras` file
             that kbert saved; or a Hugging Face checkpoint: a folder, or a name on the Hub, as
-            "klue/bert-base" or "bert-base-multilingual-cased". A folder of
+            "klue/bert-base" or "bert-base-multilingual-cased". A folder may also be in Google's own
+            form (`bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`). A folder of
             sentence-transformers', as of "jhgan/ko-sroberta-multitask", is a `SentenceBert`.
         task: a name of `kbert.models.TASKS`, as "encoder", "masked-lm" or
             "sequence-classification"; None means the model as it was saved.

@@ -1,4 +1,4 @@
-"""Longformer's self-attention: a window for each token, and some tokens that see and are seen by all.
+"""Longformer's self-attention: a window for each token, and tokens that see and are seen by all.
 
     local     softmax(q_i [K of the window, K of the global tokens]^T / sqrt(H)) [V of both]
     global    softmax(q'_i K'^T / sqrt(H)) V'       with projections of their own
@@ -149,6 +149,7 @@ class GlobalSelfAttention(SelfAttention):
         )
         bias = ops.where(ops.any(is_at, axis=1)[:, None, None], PADDED, bias)
         dropout = self.dropout if training and self.dropout_rate > 0 else None
+        assert self.window is not None
         if not return_weights:
             how = {"window": self.window, "more": more, "dropout": dropout, "draw": draw}
             return attention(query, key, value, bias, **how), None

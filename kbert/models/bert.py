@@ -76,9 +76,11 @@ class Bert(Encoder):
             `num_attention_heads`; None means that all have those.
         intermediate_sizes: the width of each layer's feed-forward network, where
             `kbert.prune_neurons` left them unequal; None means `intermediate_size`.
-        extra_size: how many numbers each of `extra_embeddings` has, if rows may have such vectors
-            behind their tokens (VisualBERT); None means that they may not. See
-            `kbert.extend_inputs`.
+        extra_size: F, if rows may have vectors of F numbers behind their L tokens (VisualBERT);
+            None means that they may not. Inputs are then also `extra_embeddings` (B, K, F) and, if
+            wanted, `extra_mask` (B, K), 0 for those that do not count, and `extra_positions`
+            (B, K), rows of a position table of their own; without it all have the first, so that
+            their order tells nothing. What the encoder gives has L + K in the place of L.
         seed: of starting weights and dropout, a whole number from 0; equal seeds start equal on
             every backend. Nothing is drawn from a global generator, so
             `keras.utils.set_random_seed` changes no number here: pass another seed.
@@ -243,29 +245,6 @@ class Bert(Encoder):
         inner = self._arguments["inner_group_num"]
         turns = [int(i / (layers / groups)) for i in range(layers)]  # each layer's group
         return [self.encoder_layers[turn * inner + j] for turn in turns for j in range(inner)]
-
-    def call(
-        self,
-        inputs,
-        training=None,
-        output_hidden_states: bool = False,
-        output_attentions: bool = False,
-    ) -> dict[str, Any]:
-        """Encodes a batch, as every `Encoder` does.
-
-        Args:
-            inputs: as there. With `extra_size` also `extra_embeddings` (B, K, F), vectors that
-                stand behind the text's, and if wanted `extra_mask` (B, K), 0 for those that do not
-                count, and `extra_positions` (B, K), their rows in a position table of their own;
-                without it all are of the first, so that their order tells nothing.
-            training: whether to drop.
-            output_hidden_states: whether to return every layer's output.
-            output_attentions: whether to return what every head did.
-
-        Returns:
-            As there, with L + K in the place of L.
-        """
-        return super().call(inputs, training, output_hidden_states, output_attentions)
 
     def _embed(self, inputs: dict[str, Any], tokens, training):
         """(B, L, D) of tokens; with extra vectors (B, L + K, D)."""

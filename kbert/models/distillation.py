@@ -179,8 +179,9 @@ class Distillation(ModelInTraining):
         if "hidden" in self.loss_weights:
             terms["hidden"] = cosine_distance(hidden, theirs)
         if related:
-            before = (each["hidden_states"][-2] for each in (outputs, of_teacher))
-            terms["relations"] = self._relations(*before, inputs.get("attention_mask"), training)
+            own, other = (each["hidden_states"][-2] for each in (outputs, of_teacher))
+            mask = inputs.get("attention_mask")
+            terms["relations"] = self._relations(own, other, mask, training)
         if self.soft_targets == "all":
             if "soft" in self.loss_weights:
                 terms["soft"] = self._soft_everywhere(hidden, theirs, training)

@@ -252,7 +252,7 @@ def _check_extra(given: Mapping[str, Any], rows: int, max_length: int) -> None:
         raise KbertError(f"extra_embeddings are of {len(extra)} rows, and the texts of {rows}")
 
 
-def _check_global(places: Any, shape: tuple[int, ...]) -> None:
+def _check_global(places: Any, shape: tuple[int | None, ...]) -> None:
     """Raises KbertError if positions of global tokens, by numpy, are not (B, G), each once."""
     if not isinstance(places, np.ndarray):
         return

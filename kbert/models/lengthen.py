@@ -99,6 +99,8 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
         values = np.array(keras.ops.convert_to_numpy(old))
         if old is bert.embeddings.position_table:
             values = _tiled(values, config["position_offset"], offset, max_length)
+        elif bert.embeddings.extra and old is bert.embeddings.extra.position_table:
+            values = values[np.arange(weight.shape[0]) % len(values)]
         weight.assign(values)
     longer.tokenizer = model.tokenizer
     return longer

@@ -15,7 +15,8 @@ In DeBERTa a token has two products with 2 L distances more, 8 L D in a layer; a
 layer projects the R rows of distances that it needs, 4 R D^2.
 
 K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`); in
-ModernBERT and Longformer that is a layer's own. In BigBird it is five blocks, and for two blocks of queries all.
+ModernBERT and Longformer that is a layer's own. In BigBird it is five blocks, and for two blocks of
+queries all.
 
 The backward pass takes two products for each one of the forward pass: one for the weights, one
 for what came in. So a training step is three forward passes. What remat computes again does not
@@ -174,7 +175,8 @@ def cost(
             is counted with floats.
         remat: whether each layer keeps its input only, and is computed again in the backward pass.
         attention_window: how many positions each sees on either side of its own, or that for each
-            layer; None means all. What fills up the last block, where L is no multiple of it, is not counted.
+            layer; None means all. What fills up the last block, where L is no multiple of it, is
+            not counted.
         global_attention: whether it is Longformer's: then [CLS] is counted as a token that sees
             all, and that all see.
         block_size: how many tokens a block has where attention is BigBird's; None means it is not.
@@ -359,7 +361,7 @@ def _bytes_of_whole(rows: int, size: int, weights: str) -> int:
 
 def _windows(given: int | Sequence[int] | None, layers: int) -> list[int | None]:
     """The window of each layer."""
-    each = list(given) if isinstance(given, Sequence) else [given] * layers
+    each: list[int | None] = [given] * layers if not isinstance(given, Sequence) else [*given]
     if len(each) != layers:
         raise KbertError(f"attention_window has {len(each)} numbers, and there are {layers} layers")
     for window in each:

@@ -1,4 +1,4 @@
-"""Longformer beside transformers': windows, global tokens by task, gradients, what a config says."""
+"""Longformer beside transformers': windows, global tokens by task, gradients, configs."""
 
 import json
 

@@ -11,6 +11,7 @@ from kbert.layers.attention import SelfAttention
 from kbert.layers.dropout import Dropout
 from kbert.layers.embeddings import Embeddings
 from kbert.layers.encoder import EncoderLayer
+from kbert.layers.extra_embeddings import ExtraEmbeddings
 from kbert.layers.feed_forward import FeedForward, GatedFeedForward
 from kbert.layers.heads import (
     LabelHead,
@@ -144,9 +145,12 @@ def test_next_sentence_head():
     "layer",
     [
         Embeddings(
-            20, 6, 8, 3, 0.2, 1e-9, 0.5, 3, embedding_size=4, position_offset=2, always_project=True
+            *(20, 6, 8, 3, 0.2, 1e-9, 0.5, 3, 4, 2),
+            always_project=True,
+            extra_size=5,
         ),
-        EncoderLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 3, "relu", 5, 4, 2, head_size=3),
+        ExtraEmbeddings(4, 8, 3, 0.5, 3),
+        EncoderLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 3, "relu", 5, True, 4, 2, head_size=3),
         SelfAttention(
             2, 0.2, 0.5, 3, 5, 4, 2, use_bias=False, output_range=0.25, rope_theta=9.0, head_size=3
         ),

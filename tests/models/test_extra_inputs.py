@@ -256,3 +256,14 @@ def test_models_that_take_none(small, tokenizer):
         kbert.extend_inputs(kbert.Deberta(**small, position_buckets=4), 5)
     with pytest.raises(KbertError, match="extra_size must be a whole number from 1, not 0"):
         kbert.extend_inputs(Bert(**small), 0)
+
+
+def test_a_lengthened_model_still_takes_them(bert, inputs):
+    longer = kbert.lengthen(bert, 40, None)
+    places = np.tile(np.arange(3, dtype="int32"), (2, 1))
+    given = {**text(inputs), "extra_embeddings": EXTRA, "extra_positions": places}
+    np.testing.assert_allclose(
+        number(longer(given)["pooler_output"]), number(bert(given)["pooler_output"]), atol=1e-6
+    )
+    with pytest.raises(KbertError, match="extra_size goes without attention_window"):
+        kbert.lengthen(bert, 40, 4)

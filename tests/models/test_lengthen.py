@@ -1,4 +1,4 @@
-"""A trained model that reads longer rows: what it gives stays where it can, and the rest is tiled."""
+"""A trained model that reads longer rows: what it gives stays where it can; positions repeat."""
 
 import json
 
@@ -83,7 +83,7 @@ def test_positions_are_tiled_behind_the_paddings_id(small, tokenizer):
 
 
 def test_what_is_long_already_is_longer(small, tokenizer, inputs):
-    """Its own projections of global tokens stay; a BigBird keeps its blocks, and tables are tiled."""
+    """Its own projections of global tokens stay, and a BigBird's blocks."""
     model = kbert.lengthen(model_for("sequence-classification", small, tokenizer), 40, 4)
     for weight in model.bert.encoder_layers[0].self_attention.global_query.weights:
         weight.assign(weight + 0.5)
@@ -135,7 +135,7 @@ def test_what_cannot_be(max_length, window, message, small):
 def test_models_that_cannot_be(small):
     with pytest.raises(KbertError, match="a ModernBert has no table of positions"):
         kbert.lengthen(kbert.ModernBert(**small), 40)
-    with pytest.raises(KbertError, match="blocks .* pass attention_window=None"):
+    with pytest.raises(KbertError, match=r"blocks .* pass attention_window=None"):
         kbert.lengthen(model_for("encoder", small, block_size=4), 40)
     with pytest.raises(KbertError, match="expected a model of kbert, not a str"):
         kbert.lengthen("klue/bert-base", 40)

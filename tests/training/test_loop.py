@@ -26,23 +26,6 @@ from tests.conftest import SMALL, WORDS
 SETTINGS = {"seed": 1}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    """The same model is made again and again here: JAX keeps what it has compiled."""
-    if keras.backend.backend() != "jax":
-        yield
-        return
-    import jax
-
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    former = [getattr(jax.config, name) for name in names]
-    for name, value in zip(names, (str(tmp_path_factory.mktemp("jax")), 0), strict=True):
-        jax.config.update(name, value)
-    yield
-    for name, value in zip(names, former, strict=True):
-        jax.config.update(name, value)
-
-
 @pytest.fixture(scope="module")
 def make_batches():
     tokenizer = Tokenizer(WORDS)

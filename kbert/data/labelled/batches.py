@@ -121,8 +121,8 @@ class LabelledBatches(keras.utils.PyDataset):
         `x` holds `input_ids`, `token_type_ids` and `attention_mask` (B, L), or (B, C, L) where
         each choice, or each text of an example of sentences, is a row; for a parser also what it
         takes of words, (B, W), with the gold `heads`; for answers by a Longformer
-        `global_positions` (B, G), those of the question. `y` is as `label_rows` says; of tags (B, L),
-        with weights (B, L); of parsing `heads` and `relations` (B, W), with weights.
+        `global_positions` (B, G), those of the question. `y` is as `label_rows` says; of tags
+        (B, L), with weights (B, L); of parsing `heads` and `relations` (B, W), with weights.
         """
         if not 0 <= index < self.steps:
             raise IndexError(f"batch {index} of {self.steps}")

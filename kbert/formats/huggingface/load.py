@@ -22,6 +22,7 @@ from kbert.formats.huggingface.config import (
     saved_task,
 )
 from kbert.formats.huggingface.fill import Tensors, fill, matched, untie
+from kbert.formats.huggingface.google import google_config, is_google, open_google
 from kbert.formats.load_report import LoadReport
 from kbert.formats.readers.archive import are_layers, check_tokenizer_size
 from kbert.formats.readers.folder import check_links, find_file, read_file
@@ -55,7 +56,8 @@ def load_huggingface(
     """Loads a checkpoint folder.
 
     Args:
-        folder: has `config.json`, safetensors, and the tokenizer's files.
+        folder: has `config.json`, safetensors, and the tokenizer's files; or `bert_config.json`,
+            a checkpoint of TensorFlow's and `vocab.txt`.
         task: a name of `kbert.models.TASKS`; None means the task of the class in the config.
         labels: of a classification or tagging; None means the checkpoint's.
         problem_type: of a classification; None means the checkpoint's.
@@ -109,10 +111,15 @@ def load_huggingface(
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a checkpoint; KbertError if there is none."""
+    """The `config.json` of a checkpoint, or what Google's says; KbertError if there is none."""
+    if is_google(folder):
+        return google_config(folder)
     path = find_file(folder, "config.json")
     if path is None:
-        raise KbertError(f"{folder}: has no config.json; expected a Hugging Face checkpoint")
+        raise KbertError(
+            f"{folder}: has no config.json; expected a Hugging Face checkpoint, or one of Google's "
+            "with bert_config.json"
+        )
     return read_json_object(read_file(path, MAX_JSON_BYTES), f"{folder / 'config.json'}")
 
 
@@ -146,6 +153,8 @@ def open_weights(folder: Path, allow_pickle: bool) -> Tensors:
     Raises:
         KbertError: if there are none that may be read.
     """
+    if is_google(folder):
+        return open_google(folder)
     safe = any(folder.glob("model.safetensors*"))
     if safe or not any(folder.glob("pytorch_model.bin*")):
         return open_safetensors(folder)

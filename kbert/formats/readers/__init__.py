@@ -2,6 +2,7 @@
 
 safetensors.py    Hugging Face's format
 torch.py          PyTorch's pickles, never trusted
+tensorflow.py     TensorFlow's checkpoints, without TensorFlow
 h5.py             the weights within a `.keras` file
 archive.py        a whole `.keras` file
 folder.py         which files of a checkpoint's folder may be opened
