@@ -23,11 +23,11 @@ from texts import LANGUAGES, Language, say
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDE, PHONE = (1280, 900), (390, 844)
 DOCS = Path(__file__).parents[1] / "docs"
-# What the README shows: tab, size, whether dark.
+# What the README shows: tab, width and least height, whether dark.
 SHOWN = (
-    ("fill_mask", (1200, 910), False),
-    ("attention", (1200, 1270), False),
-    ("next_sentence", (390, 1150), True),
+    ("fill_mask", (1200, 600), False),
+    ("attention", (1200, 600), False),
+    ("next_sentence", (390, 600), True),
 )
 
 
@@ -56,16 +56,16 @@ def click_example(panel: Any) -> None:
     panel.locator("iframe.kbert-explain:not([data-drawn])").first.wait_for(state="detached")
 
 
-def picture_of(view: Any, whole: bool) -> Image.Image:
-    """What is in the window or, with `whole`, the page down to its end.
+def picture_of(view: Any) -> Image.Image:
+    """The page down to its end.
 
     Frames that were never in sight are not painted, so the window is made as high as the page.
     """
     width, height = view.viewport_size["width"], view.viewport_size["height"]
-    for _ in range(2 * whole):  # twice, since frames find their own height once they are seen
+    for _ in range(2):  # twice, since frames find their own height once they are seen
         view.wait_for_timeout(800)
         bottom = "Math.ceil(document.querySelector('main').getBoundingClientRect().bottom)"
-        high = max(height, view.evaluate(f"{bottom} + scrollY"))
+        high = max(height, view.evaluate(f"{bottom} + scrollY + 24"))
         view.set_viewport_size({"width": width, "height": high})
     view.mouse.move(0, 0)
     view.evaluate("scrollTo(0, 0)")
@@ -112,7 +112,7 @@ def main() -> None:
                 file += f"-{language}-{width}{'-dark' if dark else ''}"
             folder = arguments.all or DOCS
             folder.mkdir(parents=True, exist_ok=True)
-            small = picture_of(view, whole=arguments.all is not None).quantize(96)
+            small = picture_of(view).quantize(96)
             small.save(folder / f"{file}.png", optimize=True)
             context.close()
         browser.close()

@@ -241,7 +241,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # 답의 까닭
     "reasons": ("어떤 낱말이 이 답을 만들었나", "Which words made this answer"),
     "reasons_note": (
-        "낱말마다 이 답을 얼마나 거들었는지 적분 그래디언트로 잽니다. 몇 초 걸립니다.",
+        "낱말마다 이 답을 얼마나 거들었는지 적분 그래디언트로 잽니다. 몇\u00a0초 걸립니다.",
         "What each word did for the answer, by integrated gradients. It takes some seconds.",
     ),
     # 문장 유사도와 검색
