@@ -687,6 +687,14 @@ CHECKPOINTS = {
         "layers",
         checkpoint(model_type="modernbert", layer_types=["full_attention"] * 10_000),
     ),
+    "windows without end": (
+        "10000 windows, and num_hidden_layers is",
+        checkpoint(model_type="longformer", attention_window=[2] * 10_000),
+    ),
+    "a window by code": (
+        "attention_window is an even number from 2",
+        checkpoint(model_type="longformer", attention_window=[CODE]),
+    ),
     "a rotation by code": (
         "rope_parameters are an object",
         checkpoint(model_type="modernbert", rope_parameters={"full_attention": CODE}),

@@ -117,7 +117,10 @@ def _unigram(model: dict[str, Any], whole: dict[str, Any], where: str) -> Argume
     if not isinstance(unk_id, int) or not 0 <= unk_id < len(entries):
         raise KbertError(f"{where}: unk_id is the id of a piece, not {unk_id!r:.40}")
     if model.get("byte_fallback"):
-        raise KbertError(f"{where}: the model falls back to bytes, which kbert does not")
+        raise KbertError(
+            f"{where}: the model falls back to bytes (byte_fallback), as mmBERT's and Gemma's do, "
+            "which kbert does not; it reads byte-level BPE, Unigram and WordPiece"
+        )
     before, steps = _before(_steps(whole.get("normalizer"), "normalizers", where))
     arguments: Arguments = {"charsmap": b"", "lowercase": False, "strip_accents": False, **before}
     kinds = [step.get("type") for step in steps if not _collapses_spaces(step)]
