@@ -16,10 +16,12 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 # A test compiles much and computes little: without LLVM's passes and XLA's own emitters of fusions
 # a step is compiled in a third of the time. Whoever sets options is left alone: with XLA_FLAGS= all
-# is compiled as XLA does by itself; what test_killed_runs.py starts always is.
-os.environ.setdefault(
-    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-)
+# is compiled as XLA does by itself; what test_killed_runs.py starts always is. For TensorFlow it is
+# left, too: it gains little, and a trained sentence model came out as NaN.
+if os.environ.get("KERAS_BACKEND") == "jax":
+    os.environ.setdefault(
+        "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+    )
 
 WORDS = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] 축구 는 ##는 정말 재미있 다 ##다 . 국회 ##에 ##에게 에게 국민 "
