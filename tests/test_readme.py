@@ -25,8 +25,8 @@ SHOWN = {
     "docs/sentence-vectors.md": [r"\[\[1\.", r"\nmean\n", "spearman", "길이 젖는다|날이 맑다"],
     "docs/search.md": [
         r"\n-?[01]\.\d{3} .+ -> .+\.\n",
-        r"\(3, 12\) \[\[",
-        r"SentenceIndex\('faq.index': 3 vectors of 12 numbers, float32\)",
+        r"\(3, 256\) \[\[",
+        r"SentenceIndex\('faq.index': 3 vectors of 256 numbers, float32\)",
         r"'id': '(배송|환불|암호)'",
         r"\[\('\w+', ",
     ],
@@ -60,8 +60,7 @@ def test_the_code_of_a_page(page, tmp_path, monkeypatch, capsys, small, tokenize
     words = dict.fromkeys([*tokenizer.vocabulary, "는", "##은", "대한민국"])
     model = BertForPreTraining(**small)
     model.tokenizer = Tokenizer(words)
-    (tmp_path / "runs" / "quickstart").mkdir(parents=True)
-    model.save(tmp_path / "runs" / "quickstart" / "model.keras")
+    model.save(tmp_path / "small.keras")
     monkeypatch.chdir(tmp_path)
 
     # In the place of what is on the Hub a small model, in a cache as huggingface_hub keeps it.
@@ -78,8 +77,7 @@ def test_the_code_of_a_page(page, tmp_path, monkeypatch, capsys, small, tokenize
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.S | re.M)
     assert blocks
     if page.endswith("explain.md"):  # a smaller model compiles sooner on JAX
-        small_one = '"runs/quickstart/model.keras"'
-        blocks = [block.replace('"kbert-mini-ko"', small_one) for block in blocks]
+        blocks = [block.replace('"kbert-mini-ko"', '"small.keras"') for block in blocks]
     names: dict = {}
     for block in blocks[: RUN.get(page)]:
         exec(compile(block, page, "exec"), names)
