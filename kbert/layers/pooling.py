@@ -122,7 +122,10 @@ def pool_tokens(hidden, mask, pooling: str):
     dtype = keras.backend.standardize_dtype(hidden.dtype)
     counts = ops.ones_like(hidden[:, :, :1]) if mask is None else ops.cast(mask, dtype)[:, :, None]
     if pooling == "max":
-        largest = ops.max(ops.where(counts > 0, hidden, _LEAST), axis=1)
+        # Taken by its place: TensorFlow's gradient of a maximum asks which numbers are equal to it,
+        # and divides 0 by 0 where XLA computes them a second time and a last bit differs.
+        places = ops.argmax(ops.where(counts > 0, hidden, _LEAST), axis=1, keepdims=True)
+        largest = ops.take_along_axis(hidden, places, axis=1)[:, 0]
         return ops.where(ops.max(counts, axis=1) > 0, largest, 0.0)
     if pooling == "weighted-mean":
         places = ops.arange(1, ops.shape(hidden)[1] + 1, dtype="int32")

@@ -4,6 +4,8 @@ from keras import ops
 
 import kbert
 from kbert import Bert, BertForPreTraining, KbertError, SentenceBert
+from kbert.explain.embedded import gradient_of
+from kbert.layers.pooling import pool_tokens
 from kbert.models.sentence import SENTENCE_POOLINGS
 
 
@@ -57,6 +59,14 @@ def test_pooling_is_of_the_tokens_alone(four, rows, pooling):
     np.testing.assert_allclose(number(by_lengths), expected, atol=1e-5)
     alone = {name: array[1:, :5] for name, array in rows.items()}
     np.testing.assert_allclose(number(model(alone)), expected[1:], atol=1e-5)
+
+
+def test_the_gradient_of_a_maximum_goes_to_one_place():
+    """To the first of equal ones: no backend divides it among them, which XLA made 0 / 0 of."""
+    hidden = np.array([[[1, 5], [3, 5], [3, 2], [9, 9]]], "float32")  # (1, 4, 2), the last padding
+    mask = np.array([[1, 1, 1, 0]])
+    gradient = gradient_of(lambda vectors: pool_tokens(vectors, mask, "max") * [[2.0, 7.0]])(hidden)
+    np.testing.assert_array_equal(gradient, [[[0, 7], [2, 0], [0, 0], [0, 0]]])
 
 
 def test_a_dense_layer_and_length_1(small, rows):
