@@ -64,8 +64,8 @@ def test_pooling_is_of_the_tokens_alone(four, rows, pooling):
 def test_the_gradient_of_a_maximum_goes_to_one_place():
     """To the first of equal ones: no backend divides it among them, which XLA made 0 / 0 of."""
     hidden = np.array([[[1, 5], [3, 5], [3, 2], [9, 9]]], "float32")  # (1, 4, 2), the last padding
-    mask = np.array([[1, 1, 1, 0]])
-    gradient = gradient_of(lambda vectors: pool_tokens(vectors, mask, "max") * [[2.0, 7.0]])(hidden)
+    mask, weights = np.array([[1, 1, 1, 0]]), ops.array([[2.0, 7.0]])
+    gradient = gradient_of(lambda vectors: pool_tokens(vectors, mask, "max") * weights)(hidden)
     np.testing.assert_array_equal(gradient, [[[0, 7], [2, 0], [0, 0], [0, 0]]])
 
 
