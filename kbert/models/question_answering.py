@@ -40,6 +40,11 @@ class BertForQuestionAnswering(BertWithHead):
     def _num_classes(self):
         return {"start": LENGTH, "end": LENGTH}
 
+    @property
+    def questions_are_global(self) -> bool:
+        """Whether [CLS] and the question are to be `global_positions`, as Longformer has it."""
+        return bool(self.bert.get_config().get("global_attention"))
+
     def call(self, inputs, training=None) -> dict[str, Any]:
         """Scores answers: a dict of `start` and `end` logits, each (B, L) float32.
 

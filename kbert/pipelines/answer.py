@@ -113,7 +113,7 @@ class QuestionAnswering:
         whole_number("max_answer_length", max_answer_length, 1)
         cut = [self._cut(question, max_question_length) for question in asked]
         windows = to_windows(self.tokenizer, cut, texts, self.model.max_length)
-        if self.model.bert.get_config().get("global_attention"):
+        if self.model.questions_are_global:
             for window in windows:  # [CLS] and the question
                 end = np.argmax(window.row["input_ids"] == self.tokenizer.sep_id)
                 window.row[GLOBAL] = np.arange(end)

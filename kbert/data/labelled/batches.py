@@ -105,9 +105,7 @@ class LabelledBatches(keras.utils.PyDataset):
         self.mean_length = int(self._lengths.mean())
         self._widths = _widths(self.rows, self._lengths, self.shapes)
         self._questions = 0  # how many global tokens a question may take, with [CLS]
-        if examples.task == "question-answering" and model.bert.get_config().get(
-            "global_attention"
-        ):
+        if getattr(model, "questions_are_global", False):
             longest = (self.rows.plan["first_end"] - self.rows.plan["first"]).max()
             self._questions = int(round_lengths(longest + 1))
         self._epoch, self._plan = -1, np.zeros((0, 0), np.int64)
