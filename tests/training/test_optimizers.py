@@ -86,7 +86,12 @@ def test_a_step_with_rates_by_layer(model, amsgrad):
     assert plain.keys() == scaled.keys()
     for path, whole in plain.items():
         (scale,) = [s for name, s in scales.items() if name in path] or [1.0]
-        np.testing.assert_allclose(scaled[path], scale * whole, atol=2e-6, err_msg=path)
+        counts = np.ones(whole.shape, bool)
+        if path.endswith("query_key_value/bias"):  # that of keys changes no weight of attention:
+            counts[len(whole) // 3 : 2 * len(whole) // 3] = False  # its gradient is rounding
+        np.testing.assert_allclose(
+            scaled[path][counts], scale * whole[counts], atol=2e-6, err_msg=path
+        )
     assert np.abs(plain["classifier/dense/kernel"]).max() > 0.9 * rate
 
 
