@@ -23,6 +23,7 @@ from kbert.layers.kernels.block_sparse import Blocks, block_bias, block_sparse
 from kbert.layers.kernels.dispatch import attention_by_kernel, dropping
 from kbert.layers.kernels.windows import (
     band_bias,
+    block_count,
     block_size,
     joined,
     local_blocks,
@@ -271,7 +272,7 @@ def attention(
             length = length or ops.shape(query)[1]
             query, *keys = local_blocks(query, key, value, bias, window, PADDED)
             if more is not None:
-                keys = with_more_keys(*keys, more, blocks=-(-length // block_size(window)))
+                keys = with_more_keys(*keys, more, blocks=block_count(length, block_size(window)))
             return joined(attention(query, *keys, dropout=dropout, draw=draw), length)
         bias, lengths = windowed(bias, query, window), None
         if more is not None:

@@ -18,6 +18,18 @@ def block_size(window: int) -> int:
     return max(window, _LEAST)
 
 
+def block_count(length, size: int):
+    """n, how many blocks of `size` a row takes.
+
+    Without a negative number: where L is free, an ONNX file divides those towards 0.
+
+    Example:
+        >>> block_count(64, 64), block_count(65, 64)
+        (1, 2)
+    """
+    return (length + size - 1) // size
+
+
 def band_bias(queries, keys, window: int, padded: float, first: int = 0):
     """What is added to scores so that a query sees its window only: (queries, keys) float32.
 
@@ -56,7 +68,7 @@ def local_blocks(query, key, value, bias, window: int, padded: float):
     length, heads, head_size = query.shape[1:]
     length = length or ops.shape(query)[1]
     size = block_size(window)
-    count = -(-length // size)
+    count = block_count(length, size)
     query = ops.reshape(filled(query, size), (-1, size, heads, head_size))  # (B n, C, N, H)
     key, value = (
         ops.reshape(with_neighbours(each, size), (-1, 3 * size, heads, head_size))
@@ -101,14 +113,15 @@ def filled(rows, size: int, filler: float = 0.0, around: int = 0):
     length, *rest = rows.shape[1:]
     length = length or ops.shape(rows)[1]
     before = around * size
-    widths = ((0, 0), (before, before + -length % size), *((0, 0) for _ in rest))
+    behind = before + block_count(length, size) * size - length
+    widths = ((0, 0), (before, behind), *((0, 0) for _ in rest))
     return ops.pad(rows, widths, constant_values=filler)
 
 
 def with_neighbours(rows, size: int, filler: float = 0.0):
     """(B, L, ...) -> (B, n, 3 C, ...): each block between the one before it and the one behind."""
     length, *rest = rows.shape[1:]
-    count = -(-(length or ops.shape(rows)[1]) // size)
+    count = block_count(length or ops.shape(rows)[1], size)
     blocks = ops.reshape(filled(rows, size, filler, around=1), (-1, count + 2, size, *rest))
     return ops.concatenate([blocks[:, i : i + count] for i in range(3)], axis=2)
 
@@ -116,5 +129,5 @@ def with_neighbours(rows, size: int, filler: float = 0.0):
 def joined(context, length):
     """(B n, C, N, H) -> (B, L, N, H)."""
     size, heads, head_size = context.shape[1:]
-    count = -(-length // size)
+    count = block_count(length, size)
     return ops.reshape(context, (-1, count * size, heads, head_size))[:, :length]
