@@ -101,6 +101,7 @@ def test_every_tab_answers_an_example(language, size, address, browser, models):
     frame = panel.frame_locator("iframe.kbert-explain:visible")
     eojeols = kbert.explain.attention(models[0], example_of("attention")).eojeols
     drawn = frame.locator("svg[data-unit=eojeol] .left")
+    drawn.first.wait_for()
     assert [text.split("…")[0] for text in drawn.all_text_contents()][:3] == eojeols[:3]
     drawn.nth(1).click()
     shares = frame.locator("svg[data-unit=eojeol] .share").all_text_contents()
@@ -123,6 +124,7 @@ def test_every_tab_answers_an_example(language, size, address, browser, models):
     shots.click_example(panel)
     frame = panel.frame_locator("iframe.kbert-explain:visible")
     word, lines = importlib.import_module("contexts").WORDS[0]
+    frame.locator("mark").first.wait_for()
     assert frame.locator("mark").all_text_contents() == [word] * len(lines.splitlines())
 
     panel = shots.open_tab(view, "sentences", language)
