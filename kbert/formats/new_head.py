@@ -6,6 +6,7 @@ from typing import Any
 from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
 from kbert.formats.load_report import LoadReport
+from kbert.labels import REGRESSION_LABELS
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import new_model
 from kbert.models.base import KbertModel
@@ -45,9 +46,10 @@ def with_task(
     if problem_type is not None and task != "sequence-classification":
         raise KbertError(f"problem_type is for sequence-classification, not for {task!r}")
     if takes_labels and labels is None:
-        if own_labels is None:
+        new_number = problem_type == "regression" and task != own_task
+        labels = list(REGRESSION_LABELS) if new_number else own_labels
+        if labels is None:
             raise KbertError(f'{task!r} needs labels, as labels=["부정", "긍정"]')
-        labels = own_labels
     if task == own_task and (labels is None or len(labels) == len(own_labels or ())):
         if labels is not None:
             model.name_labels(labels)

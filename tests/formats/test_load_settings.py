@@ -97,6 +97,8 @@ def test_what_labels_mean_can_be_asked_for_and_is_kept(source, tmp_path):
     silent = kbert.load(source, "sequence-classification", labels)
     assert silent.problem_type == "single_label_classification"
     assert kbert.load(source, "sequence-classification", ["점수"]).problem_type == "regression"
+    numeric = kbert.load(source, "sequence-classification", problem_type="regression")
+    assert (numeric.labels, numeric.problem_type) == (["score"], "regression")
 
     asked.problem_type = "regression"
     asked.labels = ["하나", "둘", "셋"]

@@ -80,8 +80,8 @@ class Examples:
         texts: the first text of each: a sentence, a premise, a question.
         pairs: the second: a hypothesis, a context, or a list of choices; None where there is none.
         labels: see above; None where they are not known.
-        label_names: the names of all labels, in the order of the logits; none for regression,
-            questions and choices.
+        label_names: the names of all labels, in the order of the logits; of regression that of
+            the number; none for questions and choices.
         problem_type: of "sequence-classification", as in Hugging Face's configs.
         groups: what must not be divided between two parts, such as the premise that several
             pairs share; None means the text itself.

@@ -11,6 +11,7 @@ from typing import Any
 from kbert.catalog import BY_TASK, CATALOG
 from kbert.errors import KbertError
 from kbert.formats.families.family import Family
+from kbert.labels import REGRESSION_LABELS
 from kbert.layers.activations import ACTIVATIONS
 from kbert.models.base import KbertModel
 from kbert.models.classification import silent_problem_type
@@ -89,6 +90,8 @@ def head_arguments(
     if entry.takes_labels:
         if labels is None and entry.suffix is None:
             raise KbertError(f"{task!r} needs labels, a list of names")
+        if labels is None and problem_type == "regression" and saved_task(config, family) != task:
+            labels = list(REGRESSION_LABELS)  # of a new head
         arguments["labels"] = label_names(config) if labels is None else labels
     if any(part.startswith("classifier.") for part, _ in family.heads.get(task, ())):
         arguments["classifier_dropout"] = config.get(*family.classifier_dropout)
