@@ -45,6 +45,7 @@ from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import begin_run, check_folder, locked_folder
 from kbert.tasks.read import read_task
 from kbert.tasks.score import best_by
+from kbert.tasks.sets import SETS
 from kbert.training.curves import draw_curves
 from kbert.training.loop import HELDOUT_LOG, resume, train
 from kbert.training.losses import objective
@@ -245,7 +246,8 @@ def write_predictions(evaluation: Evaluation, path: Path) -> None:
 def read_examples(arguments: Namespace) -> tuple[Examples, Examples, Examples | None]:
     """The examples to learn from, those to choose weights by, and those to be asked at the end."""
     if arguments.task:
-        learned = read_task(arguments.task, arguments.data, "train")
+        whole = "train" if "train" in SETS[arguments.task].files else "all"
+        learned = read_task(arguments.task, arguments.data, whole)
         others = {
             part: read_task(arguments.task, arguments.data, part) for part in arguments.other_parts
         }

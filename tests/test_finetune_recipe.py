@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,6 +204,33 @@ def test_a_part_that_is_there_twice_is_not_left_out(command, tmp_path):
         (tmp_path / f"xnli.dev.ko.{name}.tsv").write_text("", encoding="utf-8")
     with pytest.raises(kbert.KbertError, match=r"several such files: xnli.dev.ko.a.tsv, xnli"):
         command(train=None, task="kornli", data=".")
+
+
+def test_a_number_and_a_set_of_one_part(command, tmp_path):
+    """KLUE-STS's labels are a number, which needs no names; ParaKQC is one file."""
+    table = {"train": None, "text": None, "label": None}
+    for part, count in (("train", 12), ("dev", 4)):
+        pairs = [
+            {
+                "guid": f"{part}-{i}",
+                "sentence1": f"{i}번 {TEXTS[i % 4]}",
+                "sentence2": f"{part}{i} {TEXTS[(i + i % 2) % 4]}",
+                "labels": {"real-label": 0.0 if i % 2 else 5.0},
+            }
+            for i in range(count)
+        ]
+        text = json.dumps(pairs, ensure_ascii=False)
+        (tmp_path / f"klue-sts-v1.1_{part}.json").write_text(text, encoding="utf-8")
+    command(**table, task="klue-sts", data=tmp_path)
+    model = kbert.load("out/model.keras")
+    assert (model.problem_type, model.labels) == ("regression", ["score"])
+    assert "pearson" in json.loads(Path("out/scores.json").read_text("utf-8"))["scores"]["test"]
+
+    lines = [f"{i}\t{i % 2}\t{i}번 {n} {TEXTS[i % 4]}" for i in range(20) for n in range(10)]
+    (tmp_path / "paraKQC_v1.txt").write_text("\n".join(lines), encoding="utf-8")
+    command(**table, task="parakqc", data=tmp_path, out="acts")
+    counts = json.loads(Path("acts/scores.json").read_text("utf-8"))["examples"]
+    assert sum(counts.values()) == 200 and counts["held out"] % 10 == 0  # paraphrases stay together
 
 
 def test_corrections_are_merged_before_the_model_is_written(command, tmp_path):
