@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -106,6 +107,18 @@ def test_evaluate_is_what_the_model_says(small, tokenizer):
     found = evaluate(model, (texts, mixed))
     assert found["accuracy"] == 0.75 and [each["text"] for each in found.errors()] == ["경기"]
     assert evaluate(model, (texts, [NAMES.index(name) for name in mixed])) == found
+
+
+def test_words_are_those_that_have_a_label(small, tokenizer):
+    """As in UD_Korean-GSD, where a full stop is a word."""
+    model = kbert.BertForTokenClassification(labels=["NOUN", "PUNCT"], **small)
+    model.tokenizer = tokenizer
+    spans = [[(0, 2, "NOUN"), (2, 3, "PUNCT"), (4, 6, "NOUN")]]
+    examples = Examples("token-classification", ["축구. 국회"], labels=spans)
+    examples.label_names = model.labels
+    logits = keras.ops.convert_to_numpy(model(tokenizer("축구. 국회")))[0]  # (5, 2)
+    right = (logits[1:4].argmax(axis=-1) == [0, 1, 0]).sum()
+    assert evaluate(model, examples)["accuracy"] == pytest.approx(right / 3)
 
 
 def test_what_cannot_be_evaluated_is_refused(small, tokenizer):
