@@ -137,7 +137,7 @@ def _surety(examples: Examples, predictions: Predictions, index: int) -> float:
     """How likely the model thought what it said; of regression, how far it is off."""
     if examples.problem_type == "regression":
         assert examples.labels is not None
-        return abs(predictions.labels[index] - examples.labels[index])
+        return abs(predictions.labels[index] - float(examples.labels[index]))
     if predictions.scores is None:
         return 1.0
     return float(np.max(predictions.scores[index]))
