@@ -110,6 +110,12 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"--task {arguments.task} needs --data, the folder of its files")
     if arguments.lora is not None and arguments.freeze is not None:
         parser.error("--lora leaves all of the encoder as it is: leave --freeze out")
+    if arguments.lora is not None and arguments.reinitialize is not None:
+        parser.error("--lora would leave what --reinitialize begins anew as it is, random")
+    if not 0 < arguments.held_out < 1:
+        parser.error("--held-out is a share above 0 and below 1")
+    if arguments.warmup_share is not None and not 0 <= arguments.warmup_share <= 1:
+        parser.error("--warmup-share is a share, from 0 to 1")
     for name in ("epochs", "batch_size", "seeds", "evaluations", "lora", "limit"):
         if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
             parser.error(f"--{name.replace('_', '-')} is a number from 1")

@@ -136,6 +136,22 @@ def test_the_model_and_the_rate_where_none_is_given(tmp_path, monkeypatch, given
     assert (arguments.model, arguments.learning_rate) == (model, rate)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--held-out", 0], "--held-out is a share above 0"),
+        (["--warmup-share", 2], "--warmup-share is a share, from 0 to 1"),
+        (["--limit", 0], "--limit is a number from 1"),
+        (["--lora", 4, "--reinitialize", 2], "--lora would leave what --reinitialize begins anew"),
+    ],
+)
+def test_options_that_cannot_be(monkeypatch, capsys, given, said):
+    table = ["--train", "r.csv", "--text", "리뷰", "--label", "감정"]
+    with pytest.raises(SystemExit):
+        loaded_recipe(monkeypatch, "finetune.py", *table, *given).parse_arguments()
+    assert said in capsys.readouterr().err
+
+
 TEXTS = ["국회는 법률을 의결한다", "국민의 축구 경기", "정말 재미있다", "우리는 너"]
 
 

@@ -272,3 +272,19 @@ def test_a_head_of_somebodys_own_class_that_does_not_fit_is_new(small, tokenizer
     np.testing.assert_array_equal(
         number(kept.classifier.dense.kernel), number(model.classifier.dense.kernel)
     )
+
+
+def test_what_former_labels_meant_says_nothing_of_a_new_head(source, tmp_path):
+    task = "sequence-classification"
+    for former, kind, labels, expected in (
+        (["점수"], "regression", ["부정", "긍정"], "single_label_classification"),
+        (["부정", "긍정"], "single_label_classification", ["점수"], "regression"),
+        (["가", "나"], "multi_label_classification", ["가", "나", "다"], None),  # None: as before
+        (["점수"], "regression", ["별점"], None),
+    ):
+        model = kbert.load(source, task, former, problem_type=kind)
+        model.save(tmp_path / "own.keras")
+        kbert.export_huggingface(model, tmp_path / "own")
+        for place in ("own.keras", "own"):
+            found = kbert.load(tmp_path / place, task, labels)
+            assert (found.labels, found.problem_type) == (labels, expected or kind), place

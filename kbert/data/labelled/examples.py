@@ -183,7 +183,8 @@ class Examples:
                 "balanced weights are of texts that have one of several labels, each of which "
                 f"occurs; not of {what}"
             )
-        return {name: len(self) / (len(counts) * counts[name]) for name in self.label_names}
+        names = self.label_names or sorted(counts)
+        return {name: len(self) / (len(counts) * counts[name]) for name in names}
 
     @property
     def is_single_label(self) -> bool:
