@@ -63,7 +63,7 @@ def table_rows(
         _check_columns("the table", [str(name) for name in source.columns])
         return "the table", enumerate(map(_plain_row, source.to_dict("records")), start=1)
     if hasattr(source, "column_names"):  # datasets
-        return "the dataset", enumerate(source, start=1)
+        return "the dataset", enumerate(map(_plain_row, source), start=1)
     if isinstance(source, Sequence) and all(isinstance(row, Mapping) for row in source):
         return "the list", enumerate(map(_plain_row, source), start=1)
     raise KbertError(
