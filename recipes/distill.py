@@ -74,7 +74,7 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
     task = "masked-lm" if arguments.from_text else None
     teacher = kbert.load(arguments.teacher, task=task, seed=arguments.seed)
     if arguments.student:
-        labels = None if arguments.from_text else teacher.labels
+        labels = None if arguments.from_text else getattr(teacher, "labels", None)
         student = kbert.load(arguments.student, teacher.task, labels, seed=arguments.seed)
     else:
         student = kbert.keep_layers(teacher, arguments.layers)
@@ -150,7 +150,9 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
     if not arguments.from_text:
         of_tokens = student.task == "token-classification"
         pipeline = "TokenClassifier" if of_tokens else "TextClassifier"
-        asked = f"kbert.{pipeline}(kbert.load({str(path)!r}))({heldout.texts[0][:60]!r})"
+        texts = [heldout.texts[0], *([heldout.pairs[0]] if heldout.pairs else [])]
+        given = ", ".join(repr(text[:60]) for text in texts)
+        asked = f"kbert.{pipeline}(kbert.load({str(path)!r}))({given})"
         to_go_on = command("python", "-c", f"import kbert; print({asked})")
     screen.print(f"\nThe student is {path}. To go on:\n  {to_go_on}")
 

@@ -279,9 +279,9 @@ def load(arguments: Namespace, learned: Examples, seed: int) -> KbertModel:
     if learned.task == "sequence-classification":
         settings["problem_type"] = learned.problem_type
     model = kbert.load(arguments.model, **settings)
-    if arguments.reinitialize:
+    if arguments.reinitialize is not None:
         reinitialize_top(model, arguments.reinitialize)
-    if arguments.freeze:
+    if arguments.freeze is not None:
         freeze(model, arguments.freeze)
     if arguments.precision:
         model = model.with_settings(dtype=arguments.precision)
@@ -291,4 +291,4 @@ def load(arguments: Namespace, learned: Examples, seed: int) -> KbertModel:
 
 
 if __name__ == "__main__":
-    run(main, parse_arguments)
+    run(main, parse_arguments, {'problem_type="regression"': "--kind number"})

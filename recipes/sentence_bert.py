@@ -164,7 +164,7 @@ def finish(
 def load(arguments: argparse.Namespace, seed: int) -> SentenceBert:
     model = kbert.load(arguments.model, task="sentence-embedding", seed=seed)
     assert isinstance(model, SentenceBert)
-    if arguments.pooling != model.pooling:
+    if arguments.pooling not in (None, model.pooling):
         model = SentenceBert.from_encoder(model, pooling=arguments.pooling)
     return model
 
@@ -231,7 +231,11 @@ def parse_arguments() -> argparse.Namespace:
             metavar="SET=FOLDER",
             help=f"{' or '.join(sets)}, with the folder of its files",
         )
-    add("--pooling", default="mean", help="mean, cls, max, weighted-mean or last-four")
+    add(
+        "--pooling",
+        help="mean, cls, max, weighted-mean or last-four; default: that of a model of sentences, "
+        "else mean",
+    )
     add("--objective", choices=("softmax", "in-batch"), default="softmax", help="of NLI")
     add("--batch-size", type=int, default=64, help="pairs of a step, of in-batch")
     add("--epochs", type=int, default=4, help="of STS")

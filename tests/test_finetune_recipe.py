@@ -136,6 +136,22 @@ def test_the_model_and_the_rate_where_none_is_given(tmp_path, monkeypatch, given
     assert (arguments.model, arguments.learning_rate) == (model, rate)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--held-out", 0], "--held-out is a share above 0"),
+        (["--warmup-share", 2], "--warmup-share is a share, from 0 to 1"),
+        (["--limit", 0], "--limit is a number from 1"),
+        (["--lora", 4, "--reinitialize", 2], "--lora would leave what --reinitialize begins anew"),
+    ],
+)
+def test_options_that_cannot_be(monkeypatch, capsys, given, said):
+    table = ["--train", "r.csv", "--text", "리뷰", "--label", "감정"]
+    with pytest.raises(SystemExit):
+        loaded_recipe(monkeypatch, "finetune.py", *table, *given).parse_arguments()
+    assert said in capsys.readouterr().err
+
+
 TEXTS = ["국회는 법률을 의결한다", "국민의 축구 경기", "정말 재미있다", "우리는 너"]
 
 
@@ -267,3 +283,24 @@ def test_figures_for_tensorboard(tmp_path, pretrained, monkeypatch):
     shown = [(event.step, event.value) for event in events.Scalars("loss")]
     assert len(shown) == 3
     np.testing.assert_allclose(shown, losses, rtol=1e-6)
+
+
+def test_no_layer_is_a_number_of_layers(command):
+    """--freeze 0 leaves the tables alone as they are; --reinitialize 0 begins the pooler anew."""
+    start = kbert.load("start.keras")
+    start.pooler.dense.kernel.assign(np.array(start.pooler.dense.kernel) + 9)
+    start.save("start.keras")
+    command(freeze=0, reinitialize=0)
+    found = kbert.load("out/model.keras").bert
+    assert not found.embeddings.trainable and all(each.trainable for each in found.encoder_layers)
+    tables = [each.embeddings.get_weights()[0] for each in (start, found)]
+    np.testing.assert_array_equal(*tables)
+    assert np.abs(np.array(found.pooler.dense.kernel)).max() < 3  # and was 9 and more
+
+
+def test_what_is_called_otherwise_in_a_recipe_is_named_so(command, tmp_path):
+    lines = [f"글 {i},{i}" for i in range(120)]
+    (tmp_path / "numbers.csv").write_text("\n".join(["리뷰,점수", *lines]), encoding="utf-8")
+    table = ["--train", tmp_path / "numbers.csv", "--text", "리뷰", "--label", "점수"]
+    done = run("finetune.py", *table, "--model", tmp_path / "start.keras", CWD=str(tmp_path))
+    assert "for a quantity pass --kind number" in done.stderr.decode()

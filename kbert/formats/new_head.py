@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
 from kbert.formats.load_report import LoadReport
@@ -24,7 +26,8 @@ def with_task(
     """The model for a task: itself, if it is one; else its encoder with the task's head.
 
     A head that both have (of pretraining's, the masked-LM head of a masked-LM model) is kept.
-    As many labels as the model has are new names of its own; another number makes a new head.
+    As many labels as the model has are new names of its own, and the same names in another order
+    stay what they were; another number makes a new head.
 
     Args:
         model: any of kbert's. A new head starts by its seed.
@@ -53,6 +56,7 @@ def with_task(
     if task == own_task and (labels is None or len(labels) == len(own_labels or ())):
         if labels is not None:
             model.name_labels(labels)
+            keep_meaning(model, own_labels)
         if problem_type is not None:
             model.problem_type = problem_type
         return model, LoadReport((), ())
@@ -84,6 +88,24 @@ def with_task(
             new.append(part)
     other.tokenizer = model.tokenizer
     return other, LoadReport.of_weights(new, old)
+
+
+def keep_meaning(model: KbertModel, former: Sequence[str] | None) -> None:
+    """Puts a label head's scores in the order of its labels, where these are the former names.
+
+    As where a table's labels, which are sorted, are asked of a model that has them otherwise: it
+    would say each for the other.
+
+    Args:
+        model: whose labels are set.
+        former: the names that its scores had.
+    """
+    head, names = getattr(model, "classifier", None), getattr(model, "labels", [])
+    if head is None or former is None or sorted(names) != sorted(former):
+        return
+    order = [list(former).index(name) for name in names]
+    for weight in head.weights:  # (D, C) and (C,)
+        weight.assign(keras.ops.take(weight, order, axis=-1))
 
 
 def _weights(model: KbertModel) -> dict[str, Any]:

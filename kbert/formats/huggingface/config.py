@@ -96,9 +96,24 @@ def head_arguments(
     if any(part.startswith("classifier.") for part, _ in family.heads.get(task, ())):
         arguments["classifier_dropout"] = config.get(*family.classifier_dropout)
     if task == "sequence-classification":
-        said = problem_type or config.get("problem_type")
+        said = problem_type or _kept_problem_type(config, family, labels)
         arguments["problem_type"] = said or silent_problem_type(arguments["labels"])
     return arguments
+
+
+def _kept_problem_type(
+    config: dict[str, Any], family: Family, labels: Sequence[str] | None
+) -> str | None:
+    """What a config says of its labels, as far as it holds of those that are asked for.
+
+    A new head, of other labels, may be of several labels at once as the former was; that it was
+    regression, or of one of several, says nothing of it (`with_task` has the same rule).
+    """
+    own = config.get("problem_type")
+    if labels is None or own == "multi_label_classification":
+        return own
+    has_head = saved_task(config, family) == "sequence-classification"
+    return own if has_head and len(labels) == len(label_names(config)) else None
 
 
 def label_names(config: dict[str, Any]) -> list[str]:
