@@ -74,7 +74,7 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
     whole_number("max_length", max_length, 1)
     if max_length <= bert.max_length:
         raise KbertError(
-            f"max_length {max_length} is not more than the {bert.max_length} tokens that the model "
+            f"max_length {max_length} is not more than the {bert.max_length} tokens that the encoder "
             "reads already"
         )
     config = bert.get_config()
@@ -90,6 +90,8 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
             offset = model.tokenizer.pad_id + 1
         changes = {"attention_window": attention_window, "global_attention": True}
     changes |= {"max_position_embeddings": offset + max_length, "position_offset": offset}
+    if "max_seq_length" in model.get_config():  # of a sentence model, which it would cut to
+        changes["max_seq_length"] = None
     with starting_at_zero(heads=True):
         longer = type(model).from_config({**model.get_config(), **changes})
 
