@@ -5,13 +5,14 @@ from typing import Any
 
 from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
+from kbert.formats.families import family_for
 from kbert.formats.load_report import LoadReport
 from kbert.labels import REGRESSION_LABELS
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import new_model
 from kbert.models.base import KbertModel
 from kbert.models.classification import silent_problem_type
-from kbert.models.encoder import encoder_of
+from kbert.models.encoder import Encoder, encoder_of
 
 
 def with_task(
@@ -61,6 +62,8 @@ def with_task(
     arguments: dict[str, Any] = encoder.get_config()
     for name in ("name", "format_version", "frozen"):  # a new task trains all of it
         arguments.pop(name, None)
+    if BY_TASK[task].is_pooled and encoder.pooler is None:
+        arguments |= _new_pooler(encoder, task)
     keeps_pooler = task == "encoder" and arguments["add_pooling_layer"]
     arguments["add_pooling_layer"] = BY_TASK[task].is_pooled or keeps_pooler
     if labels is not None:
@@ -84,6 +87,19 @@ def with_task(
             new.append(part)
     other.tokenizer = model.tokenizer
     return other, LoadReport.of_weights(new, old)
+
+
+def _new_pooler(encoder: Encoder, task: str) -> dict[str, Any]:
+    """What a new pooler ends with where the encoder's family has one in its head (ELECTRA's gelu).
+
+    So that what is fine-tuned is exported as that family's class, as if loaded from there.
+    """
+    arguments = encoder.get_config()
+    family = family_for(encoder.architecture, arguments, task)
+    if family.architecture != "bert" or task not in family.heads:
+        return {}
+    read = family.read({"hidden_act": arguments["hidden_act"]}, task)
+    return {"pooler_activation": read.get("pooler_activation", arguments["pooler_activation"])}
 
 
 def _weights(model: KbertModel) -> dict[str, Any]:
