@@ -44,7 +44,8 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
 
     Returns:
         A model of the same class, with the tokenizer, not compiled. With a window it is a
-        Longformer, also to `kbert.export_huggingface`: its positions begin behind the padding's id,
+        Longformer, also to `kbert.export_huggingface` (but where tables are narrow or layers share
+        their weights, which transformers' has not): its positions begin behind the padding's id,
         where a BERT's begin at 0, and are no others.
 
     Raises:
@@ -74,8 +75,8 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
     whole_number("max_length", max_length, 1)
     if max_length <= bert.max_length:
         raise KbertError(
-            f"max_length {max_length} is not more than the {bert.max_length} tokens that the encoder "
-            "reads already"
+            f"max_length {max_length} is not more than the {bert.max_length} tokens that the "
+            "encoder reads already"
         )
     config = bert.get_config()
     offset, changes = config["position_offset"], {}
