@@ -263,3 +263,19 @@ def test_an_image_is_of_the_second_segment(small, tokenizer, tmp_path):
     model.tokenizer = tokenizer
     with pytest.raises(KbertError, match="of the second segment, and the model's type_vocab_size"):
         kbert.export_huggingface(model, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"position_offset": 2, "type_vocab_size": 1, "layer_norm_eps": 1e-5}, {"embedding_size": 8}],
+)
+def test_a_words_head_that_bends_by_gelu_there(own, small, tokenizer, tmp_path):
+    """RoBERTa's and ELECTRA's, whatever `hidden_act` is; so a relu is no such model's."""
+    model = kbert.BertForMaskedLM(**{**small, **own, "hidden_act": "relu"})
+    model.tokenizer = tokenizer
+    with pytest.raises(KbertError, match="hidden_act is 'relu', and the family's head for words"):
+        kbert.export_huggingface(model, tmp_path)
+    kbert.export_huggingface(model.bert, tmp_path)
+    assert kbert.load(tmp_path).get_config()["hidden_act"] == "relu"
+    with pytest.raises(KbertError, match="the family's head for words has gelu in any case"):
+        kbert.load(tmp_path, "masked-lm")
