@@ -137,7 +137,8 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
     best.save(path)
 
     # 5. What became of it: how much smaller, faster, and as good.
-    models = {"teacher": teacher, "student": kbert.load(path)}
+    of_file = kbert.load(path).with_settings(dtype=arguments.precision)  # the teacher's, for times
+    models = {"teacher": teacher, "student": of_file}
     length = min(arguments.sequence_length, student.max_length)
     scores: dict[str, dict[str, float]] = {}
     for name, each in models.items():

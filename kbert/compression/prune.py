@@ -178,6 +178,7 @@ def _rebuilt(
     with starting_at_zero(heads=True):
         other = type(model).from_config({**model.get_config(), **changes})
     for weight, own in zip(other.weights, model.weights, strict=True):
-        weight.assign(values.get(id(own), own))
+        # A copy: on JAX the two would have one buffer, which a step of either gives away.
+        weight.assign(values.get(id(own), np.array(ops.convert_to_numpy(own))))
     other.tokenizer = model.tokenizer
     return other

@@ -77,8 +77,8 @@ def _with_weights(model: KbertModel, weights: str) -> KbertModel:
             weight.assign(matrix)
             done.add(id(weight))
     for weight in other.weights:
-        if id(weight) not in done:
-            weight.assign(values[weight.path])
+        if id(weight) not in done:  # a copy: on JAX the two would have one buffer
+            weight.assign(np.array(ops.convert_to_numpy(values[weight.path])))
     other.tokenizer = model.tokenizer
     return other
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kbert.errors import KbertError
 from kbert.explain.page import WORDS, Language, Part, bar, checked, save_page, swatch, whole_page
 from kbert.explain.read_text import as_array, bert_of, find_place, read_for
 from kbert.models.base import KbertModel
@@ -87,7 +88,8 @@ def neuron_view(
         pair: a second text, or None.
 
     Raises:
-        KbertError: if there is no such layer, head or token, or as for `input_rows`.
+        KbertError: if there is no such layer, head or token; the token is a global one
+            (Longformer), or the row is seen in blocks (BigBird); or as for `input_rows`.
 
     Example:
         >>> import kbert
@@ -104,6 +106,18 @@ def neuron_view(
     heads, head_size = attend.num_attention_heads, attend.head_size
     head = find_place([str(i) for i in range(heads)], head, "head")
     token = find_place(read.pieces, token, "token")
+    has_global = bert.get_config().get("global_attention", False) and bert.cls_is_global
+    if has_global and token == 0:
+        raise KbertError(
+            f"{read.pieces[0]} is a global token here, and looks by projections of its own: ask "
+            "another token; kbert.explain.attention has the weights of all"
+        )
+    if attend.blocks is not None and len(read.pieces) > attend.blocks.longest_full:
+        raise KbertError(
+            f"a row of {len(read.pieces)} tokens is seen in blocks, which this view has not: take "
+            f"a text of up to {attend.blocks.longest_full} tokens, or the model of "
+            "model.with_settings(block_size=None), whose tokens see all"
+        )
 
     states = bert(read.inputs, output_hidden_states=True)["hidden_states"]
     hidden = as_array(states[layer])[0]  # (L, D)
@@ -116,6 +130,7 @@ def neuron_view(
     scores = products.sum(-1)  # (L, N)
     scaled = scores / np.sqrt(np.float32(head_size))
     far = np.abs(np.arange(length) - token) > (length if attend.window is None else attend.window)
+    far[0] &= not has_global
     visible = np.where(far[:, None], -np.inf, scaled)
     weights = np.exp(visible - visible.max(axis=0))
     weights /= weights.sum(axis=0)  # (L, N)

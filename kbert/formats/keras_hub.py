@@ -23,6 +23,7 @@ from kbert.formats.load_report import LoadReport
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.bert import Bert
 from kbert.models.encoder import encoder_of
+from kbert.models.lora import check_no_adapters
 from kbert.models.pretraining import BertForMaskedLM
 from kbert.text import special_tokens
 from kbert.text.tokenizer import Tokenizer
@@ -106,6 +107,7 @@ def to_keras_hub(source: Any, *, approximate: bool = False) -> Any:
             "to_keras_hub takes a Bert, a BertForMaskedLM or a Tokenizer, not a "
             f"{type(source).__name__}; of a model with another head convert model.bert"
         )
+    check_no_adapters(source)
     config = source.get_config()
     _check_expressible(source, config)
     differences = _differences(config, is_masked_lm=isinstance(source, BertForMaskedLM))
@@ -221,11 +223,13 @@ def _check_expressible(source: Any, config: dict[str, Any]) -> None:
         raise KbertError(f"KerasHub's BERT cannot have architecture={architecture!r}")
     defaults = {"tie_word_embeddings": True, "num_hidden_groups": None, "block_size": None}
     defaults |= {"weights": "float32", "heads_per_layer": None, "intermediate_sizes": None}
+    defaults |= {"extra_size": None}
     config = {**defaults, **config}
     for name, expressible in (
         ("weights", config["weights"] == "float32"),
         ("heads_per_layer", config["heads_per_layer"] is None),
         ("intermediate_sizes", config["intermediate_sizes"] is None),
+        ("extra_size", config["extra_size"] is None),
         ("embedding_size", config["embedding_size"] == config["hidden_size"]),
         ("position_offset", config["position_offset"] == 0),
         ("type_vocab_size", config["type_vocab_size"] > 0),

@@ -7,13 +7,14 @@ import keras
 
 from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
+from kbert.formats.families import family_for
 from kbert.formats.load_report import LoadReport
 from kbert.labels import REGRESSION_LABELS
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import new_model
 from kbert.models.base import KbertModel
 from kbert.models.classification import silent_problem_type
-from kbert.models.encoder import encoder_of
+from kbert.models.encoder import Encoder, encoder_of
 
 
 def with_task(
@@ -65,6 +66,8 @@ def with_task(
     arguments: dict[str, Any] = encoder.get_config()
     for name in ("name", "format_version", "frozen"):  # a new task trains all of it
         arguments.pop(name, None)
+    if BY_TASK[task].is_pooled and encoder.pooler is None:
+        arguments |= _new_pooler(encoder, task)
     keeps_pooler = task == "encoder" and arguments["add_pooling_layer"]
     arguments["add_pooling_layer"] = BY_TASK[task].is_pooled or keeps_pooler
     if labels is not None:
@@ -90,6 +93,7 @@ def with_task(
     return other, LoadReport.of_weights(new, old)
 
 
+<<<<<<< HEAD
 def keep_meaning(model: KbertModel, former: Sequence[str] | None) -> None:
     """Puts a label head's scores in the order of its labels, where these are the former names.
 
@@ -106,6 +110,19 @@ def keep_meaning(model: KbertModel, former: Sequence[str] | None) -> None:
     order = [list(former).index(name) for name in names]
     for weight in head.weights:  # (D, C) and (C,)
         weight.assign(keras.ops.take(weight, order, axis=-1))
+=======
+def _new_pooler(encoder: Encoder, task: str) -> dict[str, Any]:
+    """What a new pooler ends with where the encoder's family has one in its head (ELECTRA's gelu).
+
+    So that what is fine-tuned is exported as that family's class, as if loaded from there.
+    """
+    arguments = encoder.get_config()
+    family = family_for(encoder.architecture, arguments, task)
+    if family.architecture != "bert" or task not in family.heads:
+        return {}
+    read = family.read({"hidden_act": arguments["hidden_act"]}, task)
+    return {"pooler_activation": read.get("pooler_activation", arguments["pooler_activation"])}
+>>>>>>> rev2
 
 
 def _weights(model: KbertModel) -> dict[str, Any]:

@@ -31,7 +31,10 @@ _OF_TABLES = (  # what both must have alike, as the tables and their norm are sh
     *("vocab_size", "embedding_size", "max_position_embeddings", "type_vocab_size"),
     *("position_offset", "layer_norm_eps"),
 )
-_OF_TEXT = ("token_type_ids", "attention_mask", "lengths")
+_OF_TEXT = (  # what both read beside the ids
+    *("token_type_ids", "attention_mask", "lengths", "global_positions"),
+    *("extra_embeddings", "extra_mask", "extra_positions"),
+)
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -230,6 +233,8 @@ def generator_for(model: ElectraForPreTraining, fraction: float = 0.25) -> BertF
         "seed": sub_seed(arguments["seed"], "generator"),
         "add_pooling_layer": False,
     }
+    for pruned in ("heads_per_layer", "intermediate_sizes"):  # of other widths
+        arguments.pop(pruned, None)
     generator = BertForMaskedLM(**arguments)
     generator.tokenizer = model.tokenizer
     return generator

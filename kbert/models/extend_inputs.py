@@ -46,8 +46,10 @@ def extend_inputs(model: KbertModel, extra_size: int) -> KbertModel:
         (1, 2)
     """
     if not isinstance(model, KbertModel) or not isinstance(encoder_of(model), Bert):
+        inner = f" on a {type(encoder_of(model)).__name__}" if hasattr(model, "bert") else ""
         raise KbertError(
-            f"extra vectors are for a model of kbert's on a Bert, not for {model!r:.80}"
+            "extra vectors are for a model of kbert's on a Bert, not for a "
+            f"{type(model).__name__}{inner}"
         )
     check_no_adapters(model)
     check_floats(model, "extend_inputs")

@@ -97,7 +97,9 @@ class ModelInTraining(KbertModel):
         """
         raise self._keep()
 
-    def export(self, filepath: str | Path, format: str = "tf_saved_model") -> None:
+    def export(
+        self, filepath: str | Path, format: str = "tf_saved_model", weights: str | None = None
+    ) -> None:
         """Not offered, as `save`.
 
         Raises:

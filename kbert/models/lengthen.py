@@ -44,7 +44,8 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
 
     Returns:
         A model of the same class, with the tokenizer, not compiled. With a window it is a
-        Longformer, also to `kbert.export_huggingface`: its positions begin behind the padding's id,
+        Longformer, also to `kbert.export_huggingface` (but where tables are narrow or layers share
+        their weights, which transformers' has not): its positions begin behind the padding's id,
         where a BERT's begin at 0, and are no others.
 
     Raises:
@@ -74,8 +75,8 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
     whole_number("max_length", max_length, 1)
     if max_length <= bert.max_length:
         raise KbertError(
-            f"max_length {max_length} is not more than the {bert.max_length} tokens that the model "
-            "reads already"
+            f"max_length {max_length} is not more than the {bert.max_length} tokens that the "
+            "encoder reads already"
         )
     config = bert.get_config()
     offset, changes = config["position_offset"], {}
@@ -90,6 +91,8 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
             offset = model.tokenizer.pad_id + 1
         changes = {"attention_window": attention_window, "global_attention": True}
     changes |= {"max_position_embeddings": offset + max_length, "position_offset": offset}
+    if "max_seq_length" in model.get_config():  # of a sentence model, which it would cut to
+        changes["max_seq_length"] = None
     with starting_at_zero(heads=True):
         longer = type(model).from_config({**model.get_config(), **changes})
 

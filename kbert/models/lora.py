@@ -102,7 +102,8 @@ def merge_lora(model: KbertModel) -> KbertModel:
         plain = type(model).from_config(model.get_config())
     kept = [weight for weight in model.weights if id(weight) not in adapters]
     for weight, own in zip(plain.weights, kept, strict=True):
-        weight.assign(sums.get(id(own), own))
+        # A copy: on JAX the two would have one buffer, which a step of either gives away.
+        weight.assign(sums.get(id(own), np.array(keras.ops.convert_to_numpy(own))))
     plain.tokenizer = model.tokenizer
     return plain
 

@@ -42,3 +42,31 @@ def test_no_such_place(model):
     ):
         with pytest.raises(kbert.KbertError, match=message):
             kbert.explain.neuron_view(model, TEXT, *arguments)
+
+
+def test_a_global_token_is_seen_by_all_and_asked_otherwise(small, tokenizer):
+    """Longformer's [CLS] under a classifier: all see it; it looks by projections of its own."""
+    of_long = {"attention_window": 1, "global_attention": True}
+    model = kbert.BertForSequenceClassification(labels=["가", "나"], **small | of_long)
+    model.tokenizer = tokenizer
+    view = kbert.explain.neuron_view(model, TEXT, 1, 0, 4, pair=PAIR)
+    weights = kbert.explain.attention(model, TEXT, PAIR).weights[1, 0, 4]
+    assert weights[0] > 0 and weights[2] == 0
+    np.testing.assert_allclose(view.weights, weights, atol=1e-5, rtol=0)
+    with pytest.raises(kbert.KbertError, match=r"\[CLS\] is a global token here"):
+        kbert.explain.neuron_view(model, TEXT, 1, 0, "[CLS]")
+    tagger = kbert.BertForTokenClassification(labels=["가", "나"], **small | of_long)
+    tagger.tokenizer = tokenizer  # without global tokens
+    view = kbert.explain.neuron_view(tagger, TEXT, 1, 0, 0)
+    weights = kbert.explain.attention(tagger, TEXT).weights[1, 0, 0]
+    np.testing.assert_allclose(view.weights, weights, atol=1e-5, rtol=0)
+
+
+def test_rows_that_are_seen_in_blocks(small, tokenizer):
+    model = kbert.BertForMaskedLM(**small | {"block_size": 1, "num_random_blocks": 0})
+    model.tokenizer = tokenizer
+    with pytest.raises(kbert.KbertError, match=r"seen in blocks, .* up to 5 tokens"):
+        kbert.explain.neuron_view(model, TEXT, 0, 0, 1)
+    view = kbert.explain.neuron_view(model, "국회에", 0, 0, 1)
+    weights = kbert.explain.attention(model, "국회에").weights[0, 0, 1]
+    np.testing.assert_allclose(view.weights, weights, atol=1e-5, rtol=0)

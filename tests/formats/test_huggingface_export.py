@@ -232,3 +232,50 @@ def test_uploading(small, tokenizer, monkeypatch):
     assert calls == [("me/my-bert", settings), ("me/my-bert", model.count_params())]
     with pytest.raises(KbertError, match="like me/my-bert, not 'bert'"):
         kbert.push_to_hub(model, "bert")
+
+
+@pytest.mark.parametrize("task", ["encoder", "sequence-classification"])
+def test_without_segments_as_a_family_that_has_them(task, small, tokenizer, inputs, tmp_path):
+    """BERT's and Longformer's classes add a segment in any case: it is zeros."""
+    labels = {"labels": ["가", "나"]} if BY_TASK[task].takes_labels else {}
+    model = TASKS[task](**{**small, **labels, "type_vocab_size": 0})
+    model.tokenizer = tokenizer
+    given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    longer = kbert.lengthen(model, 24, attention_window=4)
+    for name, each, settings in (
+        ("bert", model, {"model_type": "bert"}),
+        ("longformer", longer, {}),
+    ):
+        kbert.export_huggingface(each, tmp_path / name, **settings)
+        config = transformers.AutoConfig.from_pretrained(tmp_path / name)
+        assert config.model_type == name
+        reference, info = getattr(transformers, config.architectures[0]).from_pretrained(
+            tmp_path / name, output_loading_info=True
+        )
+        assert not any(info.values()), info
+        assert_same_outputs(each, reference.eval(), given)
+        again = kbert.load(tmp_path / name)
+        assert_same_outputs(each, again, given)
+
+
+def test_an_image_is_of_the_second_segment(small, tokenizer, tmp_path):
+    model = kbert.Bert(**{**small, "type_vocab_size": 1, "extra_size": 3})
+    model.tokenizer = tokenizer
+    with pytest.raises(KbertError, match="of the second segment, and the model's type_vocab_size"):
+        kbert.export_huggingface(model, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"position_offset": 2, "type_vocab_size": 1, "layer_norm_eps": 1e-5}, {"embedding_size": 8}],
+)
+def test_a_words_head_that_bends_by_gelu_there(own, small, tokenizer, tmp_path):
+    """RoBERTa's and ELECTRA's, whatever `hidden_act` is; so a relu is no such model's."""
+    model = kbert.BertForMaskedLM(**{**small, **own, "hidden_act": "relu"})
+    model.tokenizer = tokenizer
+    with pytest.raises(KbertError, match="hidden_act is 'relu', and the family's head for words"):
+        kbert.export_huggingface(model, tmp_path)
+    kbert.export_huggingface(model.bert, tmp_path)
+    assert kbert.load(tmp_path).get_config()["hidden_act"] == "relu"
+    with pytest.raises(KbertError, match="the family's head for words has gelu in any case"):
+        kbert.load(tmp_path, "masked-lm")

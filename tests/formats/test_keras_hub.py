@@ -130,6 +130,7 @@ def test_a_tokenizer_out_and_back(tokenizer, lowercase):
         ({"embedding_size": 8}, "cannot have embedding_size=8"),
         ({"hidden_act": "relu"}, "cannot have hidden_act='relu'"),
         ({"attention_window": 4}, "cannot have attention_window=4"),
+        ({"extra_size": 3}, "cannot have extra_size=3"),
     ],
 )
 def test_what_keras_hub_cannot_express(arguments, message, small):
@@ -145,6 +146,10 @@ def test_what_is_no_model_to_convert(small, tokenizer):
         kbert.from_keras_hub(tokenizer)
     with pytest.raises(KbertError, match="plain WordPiece, and cannot have rules"):
         kbert.to_keras_hub(Tokenizer(tokenizer.vocabulary, rules=["width"]))
+    adapted = kbert.Bert(**{**small, **LIKE_HUB})
+    kbert.add_lora(adapted)
+    with pytest.raises(KbertError, match=r"has adapters \(LoRA\): give merge_lora"):
+        kbert.to_keras_hub(adapted)
     backbone = kbert.to_keras_hub(kbert.Bert(**{**small, **LIKE_HUB}))
     backbone.quantize("int8")
     with pytest.raises(KbertError, match="a quantised model cannot be converted"):

@@ -1,9 +1,13 @@
+import json
+
 import numpy as np
 import pytest
 from keras import ops
 
 import kbert
 from kbert import KbertError
+
+DISTILBERT = {"type_vocab_size": 0, "layer_norm_eps": 1e-12}
 
 
 def number(tensor):
@@ -83,3 +87,31 @@ def test_labels_that_are_missing_or_misplaced(pretrained):
         kbert.load(path, "token-classification", ["가", "가"])
     with pytest.raises(KbertError, match="a list of names"):
         kbert.load(path, "token-classification", "가나")
+
+
+@pytest.mark.parametrize(
+    ("own", "task", "activation", "model_type"),
+    [
+        ({"embedding_size": 8}, "sequence-classification", "gelu", "electra"),
+        ({"embedding_size": 8}, "multiple-choice", "gelu", "electra"),
+        (DISTILBERT, "sequence-classification", "relu", "distilbert"),
+        ({"block_size": 2, "hidden_act": "gelu_new"}, "sequence-classification", None, "big_bird"),
+        ({}, "sequence-classification", "tanh", "bert"),
+    ],
+)
+def test_a_new_pooler_is_that_of_the_familys_head(
+    own, task, activation, model_type, small, tokenizer, inputs, tmp_path
+):
+    """What was pretrained without one is fine-tuned and goes out as its family has it."""
+    model = kbert.BertForMaskedLM(**{**small, **own})
+    model.tokenizer = tokenizer
+    model.save(tmp_path / "model.keras")
+    labels = ["부정", "긍정"] if task == "sequence-classification" else None
+    tuned = kbert.load(tmp_path / "model.keras", task, labels)
+    assert tuned.get_config()["pooler_activation"] == (activation or "gelu_new")
+    kbert.export_huggingface(tuned, tmp_path / "out")
+    again = kbert.load(tmp_path / "out")
+    config = json.loads((tmp_path / "out" / "config.json").read_text(encoding="utf-8"))
+    assert config["model_type"] == model_type and not again.load_report.new
+    ids = inputs["input_ids"] if labels else inputs["input_ids"][:, None]
+    np.testing.assert_allclose(number(again(ids)), number(tuned(ids)), atol=1e-6)

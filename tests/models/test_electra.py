@@ -7,6 +7,7 @@ from keras import ops
 
 import kbert
 from kbert import KbertError, ReplacedTokenDetection, generator_for
+from kbert.compression.prune import prune_heads, prune_neurons
 from kbert.data.pretraining.batches import PretrainingBatches
 from kbert.data.shards.shards import encode_documents
 from kbert.layers.dropout import uniform_numbers
@@ -264,6 +265,31 @@ def test_what_is_asked_of_both(small, tokenizer):
             generator_for(discriminator, fraction)
 
 
+def test_a_generator_of_a_pruned_discriminator_has_widths_of_its_own(small):
+    discriminator = kbert.ElectraForPreTraining(**{**small, "hidden_size": 96})
+    pruned = prune_neurons(prune_heads(discriminator, {0: [1]}), {1: [0]})
+    one, two = (generator_for(model, 0.25) for model in (discriminator, pruned))
+    assert one.get_config() == two.get_config()
+
+
+def test_both_see_the_extra_vectors(small, asked):
+    """A generator that is sure of word 21, so what the discriminator reads is known."""
+    discriminator = kbert.extend_inputs(kbert.ElectraForPreTraining(**small), 3)
+    pair = ReplacedTokenDetection(discriminator, generator_for(discriminator))
+    pair.generator.mlm.bias.assign(np.where(np.arange(40) == 21, 1e4, 0))
+    extra = {"extra_embeddings": np.full((2, 2, 3), 9, "float32")}
+    extra["extra_mask"] = np.array([[1, 0], [1, 1]])
+    rows = asked["input_ids"].copy()
+    rows[0, 1] = rows[0, 5] = rows[1, 2] = 21
+    text = {name: asked[name] for name in ("token_type_ids", "attention_mask")}
+    alone, expected = (
+        number(discriminator({**text, **more, "input_ids": rows})) for more in ({}, extra)
+    )
+    scores = number(pair({**asked, **extra})["rtd"])[..., 0]
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+    assert np.abs(scores - alone).max() > 1e-4
+
+
 def test_what_cannot_be_asked(small, asked, tmp_path):
     pair = pair_of(small)
     with pytest.raises(KbertError, match="takes a dict with input_ids, masked_lm_positions and"):
@@ -274,6 +300,8 @@ def test_what_cannot_be_asked(small, asked, tmp_path):
         pair({**asked, "masked_lm_ids": np.ones((2, 3), "int32")})
     with pytest.raises(KbertError, match="is its discriminator"):
         pair.save(tmp_path / "pair.keras")
+    with pytest.raises(KbertError, match="is its discriminator"):
+        pair.export(tmp_path / "pair.onnx", format="onnx", weights="int8")
     with pytest.raises(KbertError, match="is trained with a generator"):
         objective(pair.discriminator)
     assert pair.task == "replaced-token-detection" and not list(tmp_path.iterdir())

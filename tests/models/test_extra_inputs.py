@@ -252,7 +252,7 @@ def test_models_that_take_none(small, tokenizer):
         Bert(**small, extra_size=0)
     with pytest.raises(KbertError, match="takes extra vectors already, of 5"):
         kbert.extend_inputs(Bert(**small, extra_size=5), 5)
-    with pytest.raises(KbertError, match="on a Bert, not for"):
+    with pytest.raises(KbertError, match="on a Bert, not for a Deberta"):
         kbert.extend_inputs(kbert.Deberta(**small, position_buckets=4), 5)
     with pytest.raises(KbertError, match="extra_size must be a whole number from 1, not 0"):
         kbert.extend_inputs(Bert(**small), 0)

@@ -93,6 +93,15 @@ def test_what_is_long_already_is_longer(small, tokenizer, inputs):
     assert blocks.get_config()["block_size"] == 1 and blocks.max_length == 40
 
 
+def test_a_sentence_model_is_not_cut_as_before(small, inputs):
+    model = kbert.SentenceBert(max_seq_length=9, **small)
+    longer = kbert.lengthen(model, 40, attention_window=None)
+    assert (model.max_length, longer.max_length) == (9, 40)
+    rows = {"input_ids": np.tile(inputs["input_ids"][:1], (1, 5))}  # of 35
+    own = number(longer.bert(rows)["last_hidden_state"]).mean(axis=1)
+    np.testing.assert_allclose(number(longer(rows)), own, atol=1e-6)
+
+
 def test_albert_shares_them(small):
     model = model_for("encoder", small, num_hidden_groups=1, embedding_size=8)
     assert kbert.lengthen(model, 20).embeddings.position_table.shape == (20, 8)
@@ -121,7 +130,11 @@ def test_to_transformers(small, tokenizer, inputs, tmp_path):
 @pytest.mark.parametrize(
     ("max_length", "window", "message"),
     [
-        (17, 4, "max_length 17 is not more than the 17 tokens that the model reads already"),
+        (
+            17,
+            4,
+            "max_length 17 is not more than the 17 tokens that the encoder reads already",
+        ),
         (0, 4, "max_length must be a whole number from 1"),
         ("4096", 4, "max_length must be a whole number from 1"),
         (40, 0, "attention_window, if it is not None, must be a whole number from 1"),

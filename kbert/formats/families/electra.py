@@ -4,7 +4,7 @@ Source: Clark et al. 2020.
 """
 
 from kbert.formats.families.bert import like_bert
-from kbert.formats.families.family import LABEL, POOLED_LABEL, SPAN, Rows, Values
+from kbert.formats.families.family import LABEL, POOLED_LABEL, SPAN, Rows, Values, check_words_head
 
 _MASKED_LM: Rows = (
     ("mlm.transform", "generator_predictions.dense"),
@@ -26,6 +26,7 @@ def _is_mine(arguments: Values, task: str) -> bool:
 
 
 def _read(config: Values, task: str) -> Values:
+    check_words_head(config, task)
     pooler = "gelu" if task in ("sequence-classification", "multiple-choice") else "tanh"
     return {"embedding_size": config.get("embedding_size", 128), "pooler_activation": pooler}
 

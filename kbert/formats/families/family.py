@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kbert.catalog import BY_TASK
+from kbert.errors import KbertError
 
 Names = str | tuple[str, ...]
 Rows = tuple[tuple[str, Names], ...]
@@ -109,6 +110,23 @@ class Family:
 def with_prefix(prefix: str, names: Names) -> Names:
     """The same names, each behind a prefix."""
     return prefix + names if isinstance(names, str) else tuple(prefix + name for name in names)
+
+
+# Other activations than the exact gelu, by all names that a config may give them.
+_NO_GELU = ["gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "tanh"]
+
+
+def check_words_head(config: Values, task: str) -> None:
+    """Raises KbertError if a head for words bends otherwise than transformers' does.
+
+    In RoBERTa, Longformer and ELECTRA that is by the exact gelu, whatever `hidden_act` is.
+    """
+    name = config.get("hidden_act", "gelu")
+    if task == "masked-lm" and name in _NO_GELU:
+        raise KbertError(
+            f"hidden_act is {name!r:.80}, and the family's head for words has gelu in any case, "
+            "where kbert's has hidden_act: only the encoder and other heads are the same"
+        )
 
 
 LABEL: Rows = (("classifier.dense", "classifier"),)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kbert.errors import KbertError
 from kbert.formats.families.bert import like_bert
-from kbert.formats.families.family import LABEL, POOLED_LABEL, SPAN, Rows, Values
+from kbert.formats.families.family import LABEL, POOLED_LABEL, SPAN, Rows, Values, check_words_head
 
 _MASKED_LM: Rows = (
     ("mlm.transform", "lm_head.dense"),
@@ -18,6 +18,7 @@ _MASKED_LM: Rows = (
 
 
 def _read(config: Values, task: str) -> Values:
+    check_words_head(config, task)
     pad = config.get("pad_token_id", 1)
     if type(pad) is not int or pad < 0:
         raise KbertError(f"pad_token_id is a whole number from 0, not {pad!r:.80}")

@@ -35,6 +35,15 @@ def _read(config: Values, task: str) -> Values:
     return {}
 
 
+def _write(arguments: Values) -> Values:
+    if arguments["type_vocab_size"] < 2:
+        raise KbertError(
+            "as a visual_bert checkpoint: its extra vectors are of the second segment, and the "
+            f"model's type_vocab_size is {arguments['type_vocab_size']}: save it as .keras"
+        )
+    return {}
+
+
 VISUAL_BERT = like_bert(
     model_type="visual_bert",
     classes="VisualBert",
@@ -47,5 +56,6 @@ VISUAL_BERT = like_bert(
     },
     is_mine=lambda arguments, task: arguments.get("extra_size") is not None,
     read=_read,
+    write=_write,
     suffixes={"sequence-classification": "ForVisualReasoning"},
 )

@@ -176,6 +176,8 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
         for ours, (theirs, _) in family.settings.items()
         if ours in arguments  # else it is read as its default, and told of below
     }
+    if has_no_segments(arguments, family):
+        config["type_vocab_size"] = 1  # of zeros: transformers' class adds one in any case
     if hasattr(model, "mlm"):
         config["tie_word_embeddings"] = model.mlm.tied
     if model.tokenizer is not None:
@@ -199,6 +201,11 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
     return config
 
 
+def has_no_segments(arguments: dict[str, Any], family: Family) -> bool:
+    """Whether a model has no table of segments, and the family's classes have one in any case."""
+    return "type_vocab_size" in family.settings and not arguments["type_vocab_size"]
+
+
 def _check_same(
     arguments: dict[str, Any], config: dict[str, Any], family: Family, task: str
 ) -> None:
@@ -220,6 +227,8 @@ def _check_same(
         again.pop("pooler_activation", None)
     elif task == "encoder" and not family.pooler:
         raise KbertError(f"{where}: the family has no pooler, and the model has one")
+    if has_no_segments(arguments, family):
+        again.pop("type_vocab_size")
     for name, value in again.items():
         if value != arguments.get(name):
             raise KbertError(

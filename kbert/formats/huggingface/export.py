@@ -16,7 +16,7 @@ from kbert.errors import KbertError
 from kbert.files.atomic_files import written_together
 from kbert.formats.families import family_for, family_of
 from kbert.formats.families.family import COPIES, Family
-from kbert.formats.huggingface.config import config_of
+from kbert.formats.huggingface.config import config_of, has_no_segments
 from kbert.formats.huggingface.hub import REPOSITORY
 from kbert.formats.huggingface.weights import places
 from kbert.models.base import KbertModel
@@ -176,6 +176,11 @@ def _tensors(model: KbertModel, family: Family) -> dict[str, np.ndarray]:
     for place in places(model, family):
         weight = keras.ops.convert_to_numpy(place.variable.value)
         tensors |= zip(place.names, place.split(weight), strict=True)
+    encoder = encoder_of(model)
+    if has_no_segments(encoder.get_config(), family):
+        name = str(dict(family.embeddings)["embeddings.segment_table"])
+        zeros = np.zeros((1, encoder.embeddings.embedding_size), np.float32)
+        tensors[("" if model is encoder else family.prefix) + name] = zeros
     if hasattr(model, "mlm") and not model.mlm.tied:
         # A head that is not tied reads the bias beside its decoder.
         for bias, copy in COPIES.items():
