@@ -202,12 +202,15 @@ def _jax_onnx(signature: _Signature) -> Any:
         outputs = signature.function(dict(zip(signature.inputs, arrays, strict=True)))
         return tuple(outputs[name] for name in signature.outputs)
 
-    return jax2onnx.to_onnx(
+    proto = jax2onnx.to_onnx(
         function,
         inputs=[jax.ShapeDtypeStruct(sizes, np.int32) for _ in signature.inputs],
         input_names=list(signature.inputs),
         output_names=list(signature.outputs),
     )
+    # What is said of sizes within takes `length + 1` for `length`; ONNX Runtime finds them itself.
+    del proto.graph.value_info[:]
+    return proto
 
 
 def _torch_onnx(signature: _Signature) -> Any:
