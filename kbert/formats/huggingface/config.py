@@ -174,7 +174,11 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
         config["id2label"] = labels
         config["label2id"] = {name: index for index, name in labels.items()}
     if "classifier_dropout" in model.get_config():
-        config[family.classifier_dropout[0]] = model.get_config()["classifier_dropout"]
+        name, default = family.classifier_dropout
+        dropout = model.get_config()["classifier_dropout"]
+        if dropout is None and default is not None:  # there transformers' class wants a number
+            dropout = arguments["hidden_dropout_prob"]
+        config[name] = dropout
     if task == "sequence-classification":
         config["problem_type"] = model.problem_type
     _check_same(arguments, config, family, task)

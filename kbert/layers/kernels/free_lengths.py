@@ -1,7 +1,7 @@
 """Operations on rows whose length may be free, as in a file that a model is exported to.
 
-Where L is a symbol, jax2onnx takes a row of places from `lax` alone, and so a shape in which L stands
-otherwise than in the shape before. With a number for L these are what `keras.ops` has.
+Where L is a symbol, jax2onnx takes a row of places from `lax` alone, and so a shape in which L
+stands otherwise than in the shape before. With a number for L these are what `keras.ops` has.
 """
 
 import keras
