@@ -26,7 +26,6 @@ import gc
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
 import time
@@ -74,8 +73,15 @@ FAMILIES = {
     "albert": Family(128, 0.0, "eager", {"num_hidden_groups": 1, "hidden_act": "gelu_new"}),
     "modernbert": Family(512, 0.0, "eager", {"architecture": "modernbert"}),
     "deberta": Family(128, 0.1, None, {"architecture": "deberta"}),
-    "bigbird": Family(1024, 0.1, "full", {"block_size": 64, "hidden_act": "gelu_new"}),
-    "longformer": Family(1024, 0.1, None, {"attention_window": 256, "global_attention": True}),
+    "bigbird": Family(
+        1024,
+        0.1,
+        "full",
+        {"block_size": 64, "hidden_act": "gelu_new", "pooler_activation": "gelu_new"},
+    ),
+    "longformer": Family(
+        1024, 0.1, None, {"attention_window": 256, "global_attention": True, "position_offset": 1}
+    ),
 }
 
 
@@ -87,7 +93,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=2048, help="of a batch, at least a row")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2, help="a turn")
-    parser.add_argument("--only", default="", help="contestants whose name has this in it")
+    parser.add_argument(
+        "--contestants", choices=list(CONTESTANTS), nargs="+", default=list(CONTESTANTS)
+    )
     parser.add_argument("--json", type=Path, help="a file for the results")
     for hidden in ("--worker", "--folder", "--family", "--length"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -133,7 +141,8 @@ def write_checkpoint(family: str, size: str, length: int, folder: str) -> int:
     import kbert
 
     _, dropout, _, own = FAMILIES[family]
-    sizes = {**SIZES[size], **own, "max_position_embeddings": max(512, length)}
+    positions = max(512, length) + own.get("position_offset", 0)
+    sizes = {**SIZES[size], **own, "max_position_embeddings": positions}
     if family == "albert":
         sizes["embedding_size"] = 128
     if family == "modernbert":  # gated: two thirds of the width make as many weights
@@ -153,7 +162,7 @@ def write_checkpoint(family: str, size: str, length: int, folder: str) -> int:
 def measure(family: str, length: int, folder: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """What each contestant took: seconds of each turn, and bytes."""
     task = ["--folder", folder, "--family", family, "--length", str(length)]
-    chosen = [name for name in CONTESTANTS if arguments.only in name and takes_part(name, family)]
+    chosen = [name for name in arguments.contestants if takes_part(name, family)]
     workers = {name: start(name, CONTESTANTS[name][0], *task) for name in chosen}
     answers = {name: ask(worker, "value") for name, worker in workers.items()}
     if np.ptp(list(answers.values())) > 1e-4:
@@ -253,6 +262,7 @@ def make_transformers(folder: str, x: dict[str, np.ndarray], labels: np.ndarray,
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     config = transformers.AutoConfig.from_pretrained(folder)
     kind = transformers.AutoModelForSequenceClassification
     import_module(kind._model_mapping[type(config)].__module__)
