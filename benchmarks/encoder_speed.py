@@ -1,7 +1,7 @@
 """How fast each encoder is on a CPU, and in how much memory: kbert's beside transformers' own.
 
     python benchmarks/encoder_speed.py --size mini
-    python benchmarks/encoder_speed.py --families modernbert --lengths 4096 8192
+    python benchmarks/encoder_speed.py --families modernbert --size tiny --layers 3 --lengths 8192
     python benchmarks/encoder_speed.py --families albert --size tiny --tokens 512 --turns 2  # a try
 
 A checkpoint of each family with random weights is written by kbert, and read by all contestants:
@@ -17,8 +17,10 @@ transformers       eager PyTorch with the attention that it takes by itself, Ada
                    what is taken anyway (DeBERTa, Longformer); "full": BigBird without its blocks
 
 Every contestant is a process of its own. They take turns: each runs a few steps while the others
-wait, then again; medians are compared. Memory, on Linux: the peak of the process during one answer
-and during one step, less what it held before there was a model.
+wait, then again; medians are compared. On a machine that does other things too, --processor-time
+counts the time of all of a process's threads in place of the clock's; set OMP_NUM_THREADS=1 with
+it, since threads of PyTorch that wait for each other count as well. Memory, on Linux: the peak of
+the process during one answer and during one step, less what it held before there was a model.
 """
 
 import argparse
@@ -89,10 +91,12 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--families", choices=list(FAMILIES), nargs="+", default=list(FAMILIES))
     parser.add_argument("--size", choices=list(SIZES), default="mini")
+    parser.add_argument("--layers", type=int, help="default: the size's")
     parser.add_argument("--lengths", type=int, nargs="+", help="default: a family's own")
     parser.add_argument("--tokens", type=int, default=2048, help="of a batch, at least a row")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2, help="a turn")
+    parser.add_argument("--processor-time", action="store_true", help="in place of the clock's")
     parser.add_argument(
         "--contestants", choices=list(CONTESTANTS), nargs="+", default=list(CONTESTANTS)
     )
@@ -112,8 +116,9 @@ def main() -> None:
         "device": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "load": os.getloadavg(),
         "python": platform.python_version(),
-        "size": arguments.size,
-        "tokens": arguments.tokens,
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        **{name: getattr(arguments, name) for name in ("size", "layers", "tokens")},
+        "time": "processor" if arguments.processor_time else "clock",
         "versions": {name: version(name) for name in names},
     }
     print(json.dumps(facts, indent=2), flush=True)
@@ -121,7 +126,10 @@ def main() -> None:
     for family in arguments.families:
         for length in arguments.lengths or [FAMILIES[family].length]:
             with tempfile.TemporaryDirectory() as folder:
-                weights = write_checkpoint(family, arguments.size, length, folder)
+                size = dict(SIZES[arguments.size])
+                if arguments.layers:
+                    size["num_hidden_layers"] = arguments.layers
+                weights = write_checkpoint(family, size, length, folder)
                 contestants = measure(family, length, folder, arguments)
             results.append({"family": family, "length": length, "contestants": contestants})
             rows = rows_of(arguments.tokens, length)
@@ -135,14 +143,14 @@ def rows_of(tokens: int, length: int) -> int:
     return max(1, tokens // length)
 
 
-def write_checkpoint(family: str, size: str, length: int, folder: str) -> int:
+def write_checkpoint(family: str, size: dict[str, int], length: int, folder: str) -> int:
     """A checkpoint of transformers' form; how many weights it has."""
     os.environ["KERAS_BACKEND"] = "torch"
     import kbert
 
     _, dropout, _, own = FAMILIES[family]
     positions = max(512, length) + own.get("position_offset", 0)
-    sizes = {**SIZES[size], **own, "max_position_embeddings": positions}
+    sizes = {**size, **own, "max_position_embeddings": positions}
     if family == "albert":
         sizes["embedding_size"] = 128
     if family == "modernbert":  # gated: two thirds of the width make as many weights
@@ -170,7 +178,7 @@ def measure(family: str, length: int, folder: str, arguments: argparse.Namespace
     found: dict[str, Any] = {name: {} for name in workers}
     for what in ("answer", "step"):  # memory before steps is that of answers alone
         for name, worker in workers.items():
-            ask(worker, f"{what} 2")  # which compiles
+            ask(worker, f"{what} 1")  # which compiles
             found[name][f"peak bytes of {what}"] = ask(worker, f"peak {what}")
             found[name][what] = []
         for _ in range(arguments.turns):
@@ -216,6 +224,7 @@ def work(arguments: argparse.Namespace) -> None:
     length = int(arguments.length)
     x, labels = batch(rows_of(arguments.tokens, length), length)
     runners = MAKERS[maker](arguments.folder, x, labels, settings)
+    clock = time.process_time if arguments.processor_time else time.perf_counter
     before = next(runners)
     what_runs = dict(zip(("answer", "step"), next(runners), strict=True))
     for question in sys.stdin:
@@ -229,10 +238,10 @@ def work(arguments: argparse.Namespace) -> None:
             what_runs[of]()
             reply = of_this_process("VmHWM") - before
         else:
-            begin = time.perf_counter()
+            begin = clock()
             for _ in range(int(of)):
                 what_runs[what]()
-            reply = time.perf_counter() - begin
+            reply = clock() - begin
         print(reply, flush=True)
 
 

@@ -168,6 +168,8 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
             "eos_token_id": tokenizer.sep_id,
             "sep_token_id": tokenizer.sep_id,
         }
+        if family.architecture == "modernbert":  # its class warns of the number that it has itself
+            config["cls_token_id"] = tokenizer.cls_id
     config |= family.write(arguments)
     if entry.takes_labels:
         labels = dict(enumerate(model.labels))
