@@ -79,7 +79,8 @@ def export(
 def _signature(model: Any) -> _Signature:
     bert = getattr(model, "bert", model)
     segments = ("token_type_ids",) if bert.num_segments > 1 else ()
-    inputs = dict.fromkeys(("input_ids", *segments, "attention_mask"), "length")
+    names = ("input_ids", *segments, "attention_mask")
+    inputs: dict[str, str] = dict.fromkeys(names, "length")
     if getattr(model, "questions_are_global", False):
         inputs["global_positions"] = "globals"
     only = "sentence_embedding" if model.task == "sentence-embedding" else "logits"
