@@ -49,6 +49,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="learn from so many examples only")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--precision", help="as recipes/finetune.py takes it")
     parser.add_argument("--table", action="store_true", help="print what is there, and run nothing")
     return parser.parse_args()
 
@@ -91,8 +92,9 @@ def run(arguments: argparse.Namespace, name: str, model: str | Path, folder: Pat
     command += ["--model", model, "--out", folder, "--seeds", str(arguments.seeds)]
     command += ["--epochs", str(epochs), "--learning-rate", str(arguments.learning_rate)]
     command += ["--batch-size", "32", "--evaluations", str(epochs)]
-    if arguments.limit:
-        command += ["--limit", str(arguments.limit)]
+    for option in ("limit", "precision"):
+        if getattr(arguments, option):
+            command += [f"--{option}", str(getattr(arguments, option))]
     path = folder.parent / f"{folder.name}.log"
     with path.open("w", encoding="utf-8") as log:
         done = subprocess.run(command, stdout=log, stderr=log)

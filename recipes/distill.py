@@ -18,7 +18,6 @@ score, of 3 epochs of the teacher's 16 GB of text on 8 GPUs for 90 hours.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any, get_args
@@ -33,6 +32,7 @@ from kbert.data.labelled.read_table import read_table
 from kbert.data.pretraining.batches import MARKS, PretrainingBatches
 from kbert.data.pretraining.heldout import HeldoutText, read_heldout
 from kbert.data.pretraining.training_text import text_of_corpus, text_of_shards
+from kbert.evaluation.best_weights import BEST, BestWeights
 from kbert.evaluation.evaluate import evaluate
 from kbert.files.atomic_files import write_json
 from kbert.models.base import KbertModel
@@ -40,20 +40,12 @@ from kbert.models.distillation import SoftTargets
 from kbert.models.fingerprint import fingerprint
 from kbert.runs.console import command, console, run
 from kbert.runs.malloc import keep_freed_memory
-from kbert.runs.run_folder import (
-    check_folder,
-    claim_folder,
-    locked_folder,
-    next_folder,
-    read_settings,
-    write_settings,
-)
+from kbert.runs.run_folder import begin_run, check_folder, locked_folder, next_folder
 from kbert.sizes.cost import Precision
 from kbert.tasks.read import read_task
 from kbert.tasks.score import best_by
-from kbert.training.checkpoint import check_same
 from kbert.training.evaluation import heldout_figures
-from kbert.training.loop import HELDOUT_LOG, resume, train
+from kbert.training.loop import resume, train
 from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 from kbert.training.progress import TrainingProgress
@@ -66,7 +58,6 @@ FIXED = (
 ).split()
 ROWS = 32  # of the batch whose time is taken
 EVALUATIONS = 8  # in the course of a run that learns labels
-BEST = "best.keras"
 
 
 def main() -> None:
@@ -83,7 +74,7 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
     task = "masked-lm" if arguments.from_text else None
     teacher = kbert.load(arguments.teacher, task=task, seed=arguments.seed)
     if arguments.student:
-        labels = None if arguments.from_text else teacher.labels
+        labels = None if arguments.from_text else getattr(teacher, "labels", None)
         student = kbert.load(arguments.student, teacher.task, labels, seed=arguments.seed)
     else:
         student = kbert.keep_layers(teacher, arguments.layers)
@@ -120,12 +111,7 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
         max_gradient_norm=5.0,
     )
     model.compile(optimizer, **objective(model))
-    former = None if arguments.overwrite else read_settings(folder)
-    if former is None:
-        claim_folder(folder, arguments.overwrite)
-        write_settings(folder, settings)
-    else:
-        check_same(former, settings, f"the run in {folder}")
+    begin_run(folder, settings, arguments.overwrite)
     first_step = resume(model, folder, settings, screen.print)
     screen.print(f"{stage.steps:,} steps; teacher {told(teacher)}, student {told(student)}")
     with TrainingProgress(screen, folder / "log.jsonl", [stage], first_step) as progress:
@@ -136,7 +122,7 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
             folder,
             settings,
             save_every=arguments.save_every,
-            evaluate=None if chosen_by is None else BestStudent(chosen_by, folder, screen),
+            evaluate=None if chosen_by is None else BestWeights(chosen_by, folder, screen.print),
             evaluate_every=-(-stage.steps // EVALUATIONS),
         )
     if not finished:
@@ -164,31 +150,11 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
     if not arguments.from_text:
         of_tokens = student.task == "token-classification"
         pipeline = "TokenClassifier" if of_tokens else "TextClassifier"
-        asked = f"kbert.{pipeline}(kbert.load({str(path)!r}))({heldout.texts[0][:60]!r})"
+        texts = [heldout.texts[0], *([heldout.pairs[0]] if heldout.pairs else [])]
+        given = ", ".join(repr(text[:60]) for text in texts)
+        asked = f"kbert.{pipeline}(kbert.load({str(path)!r}))({given})"
         to_go_on = command("python", "-c", f"import kbert; print({asked})")
     screen.print(f"\nThe student is {path}. To go on:\n  {to_go_on}")
-
-
-class BestStudent:
-    """Scores the student on examples that it does not learn from; writes it where it is best."""
-
-    def __init__(self, examples: Examples, folder: Path, screen: Console):
-        self.examples, self.path, self.screen = examples, folder / BEST, screen
-        self.log = folder / HELDOUT_LOG
-
-    def __call__(self, model: Distillation) -> dict[str, dict[str, float]]:
-        """The scores, for the log."""
-        metric, lines = best_by(self.examples), []
-        if self.log.exists():
-            lines = self.log.read_text(encoding="utf-8").splitlines()
-        former = [json.loads(line)["sources"]["held out"][metric] for line in lines if line]
-        student = model.as_trained()
-        scores = evaluate(student, self.examples)
-        better = not former or scores[metric] > max(former) or not self.path.exists()
-        self.screen.print(f"{scores}{'  best so far' if better else ''}")
-        if better:
-            student.with_settings(dtype="float32").save(self.path)
-        return {"held out": dict(scores)}
 
 
 def read_batches(

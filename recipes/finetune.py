@@ -17,7 +17,6 @@ Source: Devlin et al. 2018, sections 4 and A.3; Mosbach et al. 2021 for warm-up 
 
 import csv
 import io
-import json
 import math
 import time
 from argparse import Namespace
@@ -32,6 +31,7 @@ import kbert
 from kbert.data.labelled.batches import LabelledBatches
 from kbert.data.labelled.examples import Examples
 from kbert.data.labelled.overlap import overlap
+from kbert.evaluation.best_weights import BEST, BestWeights
 from kbert.evaluation.ceiling import ceiling
 from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
@@ -42,16 +42,10 @@ from kbert.models.fine_tuning import freeze, reinitialize_top
 from kbert.models.lora import add_lora, merge_lora
 from kbert.runs.console import command, console, run
 from kbert.runs.malloc import keep_freed_memory
-from kbert.runs.run_folder import (
-    check_folder,
-    claim_folder,
-    locked_folder,
-    read_settings,
-    write_settings,
-)
+from kbert.runs.run_folder import begin_run, check_folder, locked_folder
 from kbert.tasks.read import read_task
 from kbert.tasks.score import best_by
-from kbert.training.checkpoint import check_same
+from kbert.tasks.sets import SETS
 from kbert.training.curves import draw_curves
 from kbert.training.loop import HELDOUT_LOG, resume, train
 from kbert.training.losses import objective
@@ -82,12 +76,7 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     ready = prepare(arguments, arguments.seed, learned)
     prints = {"examples": learned.fingerprint, "held_out": chosen_by.fingerprint}
     settings = {**arguments.fixed, **prints}
-    former = None if arguments.overwrite else read_settings(folder)
-    if former is None:
-        claim_folder(folder, arguments.overwrite)
-        write_settings(folder, settings)
-    else:
-        check_same(former, settings, f"the run in {folder}")
+    begin_run(folder, settings, arguments.overwrite)
 
     # 3. and 4. A model for each seed, and its best weights.
     began, results = time.perf_counter(), []
@@ -102,7 +91,7 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
             )
             return
         # 5. The best weights, asked of the file.
-        model = kbert.load(place / "best.keras")
+        model = kbert.load(place / BEST)
         found = {"held out": evaluate(model, chosen_by)}
         if asked is not None:
             found["test"] = evaluate(model, asked)
@@ -158,6 +147,7 @@ def train_one(
     first_step = resume(model, place, fixed, screen.print)
     stages = [Stage(batches, batches.steps, arguments.batch_size, batches.mean_length)]
     every = math.ceil(batches.steps / arguments.evaluations)
+    plain = merge_lora if arguments.lora else None
     also = [TensorBoardFiles(place / "tensorboard", first_step)] if arguments.tensorboard else []
     with TrainingProgress(screen, place / "log.jsonl", stages, first_step, also=also) as progress:
         finished = train(
@@ -167,7 +157,7 @@ def train_one(
             place,
             fixed,
             save_every=every,
-            evaluate=BestWeights(chosen_by, place, screen, bool(arguments.lora)),
+            evaluate=BestWeights(chosen_by, place, screen.print, plain),
             evaluate_every=every,
         )
     if finished:
@@ -176,27 +166,6 @@ def train_one(
         except kbert.KbertError as error:
             screen.print(f"No picture of the curves: {error}.")
     return finished
-
-
-class BestWeights:
-    """Scores held-out examples, and writes the model where it is better than before."""
-
-    def __init__(self, examples: Examples, place: Path, screen: Console, lora: bool):
-        self.examples, self.path, self.screen = examples, place / "best.keras", screen
-        self.lora = lora
-        self.log = place / HELDOUT_LOG
-
-    def __call__(self, model: KbertModel) -> dict[str, dict[str, float]]:
-        """The scores, for the log."""
-        metric = best_by(self.examples)
-        former = [line["sources"]["held out"][metric] for line in lines_of(self.log)]
-        scores = evaluate(model, self.examples)
-        better = not former or scores[metric] > max(former) or not self.path.exists()
-        self.screen.print(f"{scores}{'  best so far' if better else ''}")
-        if better:
-            plain = merge_lora(model) if self.lora else model
-            plain.with_settings(dtype="float32").save(self.path)
-        return {"held out": dict(scores)}
 
 
 def finish(
@@ -210,7 +179,7 @@ def finish(
     # 6. The best seed's model, the report, the predictions, and the scores of all seeds.
     metric = best_by(results[0][1]["held out"].examples)
     place, found = max(results, key=lambda each: each[1]["held out"][metric])
-    kbert.load(place / "best.keras").save(folder / "model.keras")
+    kbert.load(place / BEST).save(folder / "model.keras")
     shown_part = found.get("test", found["held out"])
     write_report(shown_part, folder / "report.html", arguments.language)
     write_predictions(shown_part, folder / "predictions.csv")
@@ -277,7 +246,8 @@ def write_predictions(evaluation: Evaluation, path: Path) -> None:
 def read_examples(arguments: Namespace) -> tuple[Examples, Examples, Examples | None]:
     """The examples to learn from, those to choose weights by, and those to be asked at the end."""
     if arguments.task:
-        learned = read_task(arguments.task, arguments.data, "train")
+        whole = "train" if "train" in SETS[arguments.task].files else "all"
+        learned = read_task(arguments.task, arguments.data, whole)
         others = {
             part: read_task(arguments.task, arguments.data, part) for part in arguments.other_parts
         }
@@ -309,9 +279,9 @@ def load(arguments: Namespace, learned: Examples, seed: int) -> KbertModel:
     if learned.task == "sequence-classification":
         settings["problem_type"] = learned.problem_type
     model = kbert.load(arguments.model, **settings)
-    if arguments.reinitialize:
+    if arguments.reinitialize is not None:
         reinitialize_top(model, arguments.reinitialize)
-    if arguments.freeze:
+    if arguments.freeze is not None:
         freeze(model, arguments.freeze)
     if arguments.precision:
         model = model.with_settings(dtype=arguments.precision)
@@ -320,11 +290,5 @@ def load(arguments: Namespace, learned: Examples, seed: int) -> KbertModel:
     return model
 
 
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
 if __name__ == "__main__":
-    run(main, parse_arguments)
+    run(main, parse_arguments, {'problem_type="regression"': "--kind number"})

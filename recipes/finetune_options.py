@@ -65,8 +65,8 @@ def parse_arguments() -> argparse.Namespace:
         default=SMALL_MODEL,
         help=f"as kbert.load takes it: klue/bert-base, a .keras file; default {SMALL_MODEL}",
     )
-    add("--freeze", type=int, help="leave the embeddings and so many layers as they are")
-    add("--reinitialize", type=int, help="begin so many of the top layers anew")
+    add("--freeze", type=int, help="leave the embeddings and so many layers, from 0, as they are")
+    add("--reinitialize", type=int, help="begin the pooler and so many top layers, from 0, anew")
     add("--lora", type=int, metavar="RANK", help="train corrections of this rank, and the head")
     add("--precision", choices=get_args(Precision))
 
@@ -110,7 +110,13 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"--task {arguments.task} needs --data, the folder of its files")
     if arguments.lora is not None and arguments.freeze is not None:
         parser.error("--lora leaves all of the encoder as it is: leave --freeze out")
-    for name in ("epochs", "batch_size", "seeds", "evaluations", "lora"):
+    if arguments.lora is not None and arguments.reinitialize is not None:
+        parser.error("--lora would leave what --reinitialize begins anew as it is, random")
+    if not 0 < arguments.held_out < 1:
+        parser.error("--held-out is a share above 0 and below 1")
+    if arguments.warmup_share is not None and not 0 <= arguments.warmup_share <= 1:
+        parser.error("--warmup-share is a share, from 0 to 1")
+    for name in ("epochs", "batch_size", "seeds", "evaluations", "lora", "limit"):
         if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
             parser.error(f"--{name.replace('_', '-')} is a number from 1")
     _fill_in(arguments)

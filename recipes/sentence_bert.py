@@ -26,28 +26,21 @@ from rich.console import Console
 import kbert
 from kbert import Examples, KeepBest, LabelledBatches, SentenceBert, SiameseBert
 from kbert.data.labelled.sentences import entailed
+from kbert.evaluation.best_weights import BEST
 from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.files.atomic_files import write_json
 from kbert.runs.console import command, console, run
 from kbert.runs.malloc import keep_freed_memory
-from kbert.runs.run_folder import (
-    check_folder,
-    claim_folder,
-    locked_folder,
-    next_folder,
-    read_settings,
-    write_settings,
-)
+from kbert.runs.run_folder import begin_run, check_folder, locked_folder, next_folder
 from kbert.tasks.read import read_task
 from kbert.tasks.sets import SETS
-from kbert.training.checkpoint import check_same
 from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
 
 NLI, STS = ("klue-nli", "kornli"), ("korsts", "klue-sts")
 SMALL_MODEL, SMALL_RATE = "kbert-mini-ko", 2e-4
-INFERRED, BEST = "nli.keras", "best.keras"
+INFERRED = "nli.keras"
 
 
 def main() -> None:
@@ -96,12 +89,7 @@ def begin(arguments: argparse.Namespace, sets: list[Examples], folder: Path) -> 
     for name in ("out", "overwrite", "verbose", "seed", "seeds"):
         del settings[name]
     settings["examples"] = [each.fingerprint for each in sets]
-    former = None if arguments.overwrite else read_settings(folder)
-    if former is None:
-        claim_folder(folder, arguments.overwrite)
-        write_settings(folder, settings)
-    else:
-        check_same(former, settings, f"the run in {folder}")
+    begin_run(folder, settings, arguments.overwrite)
 
 
 def on_inference(
@@ -176,7 +164,7 @@ def finish(
 def load(arguments: argparse.Namespace, seed: int) -> SentenceBert:
     model = kbert.load(arguments.model, task="sentence-embedding", seed=seed)
     assert isinstance(model, SentenceBert)
-    if arguments.pooling != model.pooling:
+    if arguments.pooling not in (None, model.pooling):
         model = SentenceBert.from_encoder(model, pooling=arguments.pooling)
     return model
 
@@ -243,7 +231,11 @@ def parse_arguments() -> argparse.Namespace:
             metavar="SET=FOLDER",
             help=f"{' or '.join(sets)}, with the folder of its files",
         )
-    add("--pooling", default="mean", help="mean, cls, max, weighted-mean or last-four")
+    add(
+        "--pooling",
+        help="mean, cls, max, weighted-mean or last-four; default: that of a model of sentences, "
+        "else mean",
+    )
     add("--objective", choices=("softmax", "in-batch"), default="softmax", help="of NLI")
     add("--batch-size", type=int, default=64, help="pairs of a step, of in-batch")
     add("--epochs", type=int, default=4, help="of STS")

@@ -1,7 +1,10 @@
+import ctypes
+import gc
 import io
 import os
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +68,20 @@ def pytest_terminal_summary(terminalreporter) -> None:
     user, system, started_user, started_system, _ = os.times()
     own, started = round(user + system), round(started_user + started_system)
     terminalreporter.write_line(f"CPU: {own} s, and {started} s of processes that it started")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs_go() -> Iterator[None]:
+    """What JAX compiled for a file of tests goes with it: kept to the end, it is 10 GB.
+
+    The C library of Linux hands back what is freed only when it is told to.
+    """
+    yield
+    if "jax" in sys.modules:
+        gc.collect()
+        sys.modules["jax"].clear_caches()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture

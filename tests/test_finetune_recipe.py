@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,6 +136,22 @@ def test_the_model_and_the_rate_where_none_is_given(tmp_path, monkeypatch, given
     assert (arguments.model, arguments.learning_rate) == (model, rate)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--held-out", 0], "--held-out is a share above 0"),
+        (["--warmup-share", 2], "--warmup-share is a share, from 0 to 1"),
+        (["--limit", 0], "--limit is a number from 1"),
+        (["--lora", 4, "--reinitialize", 2], "--lora would leave what --reinitialize begins anew"),
+    ],
+)
+def test_options_that_cannot_be(monkeypatch, capsys, given, said):
+    table = ["--train", "r.csv", "--text", "리뷰", "--label", "감정"]
+    with pytest.raises(SystemExit):
+        loaded_recipe(monkeypatch, "finetune.py", *table, *given).parse_arguments()
+    assert said in capsys.readouterr().err
+
+
 TEXTS = ["국회는 법률을 의결한다", "국민의 축구 경기", "정말 재미있다", "우리는 너"]
 
 
@@ -205,6 +222,33 @@ def test_a_part_that_is_there_twice_is_not_left_out(command, tmp_path):
         command(train=None, task="kornli", data=".")
 
 
+def test_a_number_and_a_set_of_one_part(command, tmp_path):
+    """KLUE-STS's labels are a number, which needs no names; ParaKQC is one file."""
+    table = {"train": None, "text": None, "label": None}
+    for part, count in (("train", 12), ("dev", 4)):
+        pairs = [
+            {
+                "guid": f"{part}-{i}",
+                "sentence1": f"{i}번 {TEXTS[i % 4]}",
+                "sentence2": f"{part}{i} {TEXTS[(i + i % 2) % 4]}",
+                "labels": {"real-label": 0.0 if i % 2 else 5.0},
+            }
+            for i in range(count)
+        ]
+        text = json.dumps(pairs, ensure_ascii=False)
+        (tmp_path / f"klue-sts-v1.1_{part}.json").write_text(text, encoding="utf-8")
+    command(**table, task="klue-sts", data=tmp_path)
+    model = kbert.load("out/model.keras")
+    assert (model.problem_type, model.labels) == ("regression", ["score"])
+    assert "pearson" in json.loads(Path("out/scores.json").read_text("utf-8"))["scores"]["test"]
+
+    lines = [f"{i}\t{i % 2}\t{i}번 {n} {TEXTS[i % 4]}" for i in range(20) for n in range(10)]
+    (tmp_path / "paraKQC_v1.txt").write_text("\n".join(lines), encoding="utf-8")
+    command(**table, task="parakqc", data=tmp_path, out="acts")
+    counts = json.loads(Path("acts/scores.json").read_text("utf-8"))["examples"]
+    assert sum(counts.values()) == 200 and counts["held out"] % 10 == 0  # paraphrases stay together
+
+
 def test_corrections_are_merged_before_the_model_is_written(command, tmp_path):
     command(lora=2, learning_rate=0.05, warmup_share=0)
     assert not (tmp_path / "out" / "seed-0" / "tensorboard").exists()
@@ -239,3 +283,24 @@ def test_figures_for_tensorboard(tmp_path, pretrained, monkeypatch):
     shown = [(event.step, event.value) for event in events.Scalars("loss")]
     assert len(shown) == 3
     np.testing.assert_allclose(shown, losses, rtol=1e-6)
+
+
+def test_no_layer_is_a_number_of_layers(command):
+    """--freeze 0 leaves the tables alone as they are; --reinitialize 0 begins the pooler anew."""
+    start = kbert.load("start.keras")
+    start.pooler.dense.kernel.assign(np.array(start.pooler.dense.kernel) + 9)
+    start.save("start.keras")
+    command(freeze=0, reinitialize=0)
+    found = kbert.load("out/model.keras").bert
+    assert not found.embeddings.trainable and all(each.trainable for each in found.encoder_layers)
+    tables = [each.embeddings.get_weights()[0] for each in (start, found)]
+    np.testing.assert_array_equal(*tables)
+    assert np.abs(np.array(found.pooler.dense.kernel)).max() < 3  # and was 9 and more
+
+
+def test_what_is_called_otherwise_in_a_recipe_is_named_so(command, tmp_path):
+    lines = [f"글 {i},{i}" for i in range(120)]
+    (tmp_path / "numbers.csv").write_text("\n".join(["리뷰,점수", *lines]), encoding="utf-8")
+    table = ["--train", tmp_path / "numbers.csv", "--text", "리뷰", "--label", "점수"]
+    done = run("finetune.py", *table, "--model", tmp_path / "start.keras", CWD=str(tmp_path))
+    assert "for a quantity pass --kind number" in done.stderr.decode()

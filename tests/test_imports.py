@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "layers.dropout": set(),
     "layers.kernels": {"layers.calling", "layers.dropout"},
     "models": {"backend", "text", "layers"},
-    "training": {"backend"},
+    "training": {"backend", "runs"},
     "compression": {"backend", "layers", "models", "training"},
     "formats": {"backend", "text", "layers", "models", "pretrained"},
     "search": set(),

@@ -121,6 +121,17 @@ def test_a_command_line_that_cannot_be(monkeypatch, capsys, changed, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("given", "expected"), [([], "cls"), (["--pooling", "max"], "max")])
+def test_a_sentence_model_pools_as_it_did_unless_told(
+    place, tmp_path, monkeypatch, given, expected
+):
+    encoder = kbert.load(place / "start.keras")
+    kbert.SentenceBert.from_encoder(encoder, pooling="cls").save(tmp_path / "sentences.keras")
+    command = ["--model", tmp_path / "sentences.keras", "--sts", f"klue-sts={place}", *given]
+    recipe = loaded_recipe(monkeypatch, "sentence_bert.py", *command, "--out", tmp_path / "out")
+    assert recipe.load(recipe.parse_arguments(), 0).pooling == expected
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

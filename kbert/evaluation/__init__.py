@@ -6,4 +6,5 @@ ceiling.py      the best score that a vocabulary allows
 comparison.py   scores beside the published ones, and what sets them apart
 report.py       an evaluation as a page for people
 keep_best.py    KeepBest: a callback that evaluates while `fit` runs, and keeps the best weights
+best_weights.py     the same for a run of `train`: they go to a file
 """

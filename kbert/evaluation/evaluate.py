@@ -1,5 +1,6 @@
 """`kbert.evaluate`: how much of what a model says is right, and what is not."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ class Evaluation(dict[str, float]):
     """Scores by name, with what they were computed from.
 
     Attributes:
-        examples: what was asked.
+        examples: what was asked, with the labels that the model has, in its order.
         predictions: what the model said.
     """
 
@@ -101,6 +102,9 @@ def evaluate(
     if examples.labels is None:
         raise KbertError("to be scored, examples need labels, and these have none")
     predictions = predict_examples(model, examples, batch_size)
+    names = list(getattr(model, "labels", []))
+    if names:  # it may say one that the examples lack, and its probabilities are in this order
+        examples = replace(examples, label_names=names)
     scores = score(examples, predictions.labels, predictions.scores)
     return Evaluation(scores, examples, predictions)
 
@@ -124,6 +128,8 @@ def _is_right(examples: Examples, gold: Any, said: Any) -> bool:
         return set(gold) == set(said)
     if examples.task == "dependency-parsing":
         return [tuple(word[:2]) for word in gold] == [tuple(word) for word in said]
+    if examples.task == "token-classification":
+        return sorted(map(tuple, gold)) == said
     return gold == said
 
 
@@ -131,7 +137,7 @@ def _surety(examples: Examples, predictions: Predictions, index: int) -> float:
     """How likely the model thought what it said; of regression, how far it is off."""
     if examples.problem_type == "regression":
         assert examples.labels is not None
-        return abs(predictions.labels[index] - examples.labels[index])
+        return abs(predictions.labels[index] - float(examples.labels[index]))
     if predictions.scores is None:
         return 1.0
     return float(np.max(predictions.scores[index]))

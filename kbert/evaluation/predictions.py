@@ -67,7 +67,11 @@ def _classified(model: Any, examples: Examples, batch_size: int) -> Predictions:
 
 
 def _tagged(model: Any, examples: Examples, batch_size: int) -> Predictions:
-    found = TokenClassifier(model)(examples.texts, batch_size=batch_size)
+    tagger = TokenClassifier(model)
+    words = None
+    if tagger.scheme == "word" and examples.labels is not None:  # tags are asked for, not words
+        words = [[(start, end) for start, end, _ in spans] for spans in examples.labels]
+    found = tagger(examples.texts, words=words, batch_size=batch_size)
     spans = [[(each["start"], each["end"], each["label"]) for each in mine] for mine in found]
     return Predictions(spans)
 

@@ -47,7 +47,9 @@ def load(
         task: a name of `kbert.models.TASKS`, as "encoder", "masked-lm" or
             "sequence-classification"; None means the model as it was saved.
         labels: the labels' names, for "sequence-classification" and "token-classification"; None
-            means those that are in the source.
+            means those that are in the source, or "score" where a new head is to give a number.
+            As many as the source has are other names for its own; the same names in another order
+            stay what they were.
         problem_type: what the labels are to each other, for "sequence-classification":
             "single_label_classification", "multi_label_classification" or "regression". None
             means what the source says; where it says nothing, one label is a regression.

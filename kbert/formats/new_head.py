@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
 from kbert.formats.load_report import LoadReport
+from kbert.labels import REGRESSION_LABELS
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import new_model
 from kbert.models.base import KbertModel
@@ -23,7 +26,8 @@ def with_task(
     """The model for a task: itself, if it is one; else its encoder with the task's head.
 
     A head that both have (of pretraining's, the masked-LM head of a masked-LM model) is kept.
-    As many labels as the model has are new names of its own; another number makes a new head.
+    As many labels as the model has are new names of its own, and the same names in another order
+    stay what they were; another number makes a new head.
 
     Args:
         model: any of kbert's. A new head starts by its seed.
@@ -45,12 +49,14 @@ def with_task(
     if problem_type is not None and task != "sequence-classification":
         raise KbertError(f"problem_type is for sequence-classification, not for {task!r}")
     if takes_labels and labels is None:
-        if own_labels is None:
+        new_number = problem_type == "regression" and task != own_task
+        labels = list(REGRESSION_LABELS) if new_number else own_labels
+        if labels is None:
             raise KbertError(f'{task!r} needs labels, as labels=["부정", "긍정"]')
-        labels = own_labels
     if task == own_task and (labels is None or len(labels) == len(own_labels or ())):
         if labels is not None:
             model.name_labels(labels)
+            keep_meaning(model, own_labels)
         if problem_type is not None:
             model.problem_type = problem_type
         return model, LoadReport((), ())
@@ -82,6 +88,24 @@ def with_task(
             new.append(part)
     other.tokenizer = model.tokenizer
     return other, LoadReport.of_weights(new, old)
+
+
+def keep_meaning(model: KbertModel, former: Sequence[str] | None) -> None:
+    """Puts a label head's scores in the order of its labels, where these are the former names.
+
+    As where a table's labels, which are sorted, are asked of a model that has them otherwise: it
+    would say each for the other.
+
+    Args:
+        model: whose labels are set.
+        former: the names that its scores had.
+    """
+    head, names = getattr(model, "classifier", None), getattr(model, "labels", [])
+    if head is None or former is None or sorted(names) != sorted(former):
+        return
+    order = [list(former).index(name) for name in names]
+    for weight in head.weights:  # (D, C) and (C,)
+        weight.assign(keras.ops.take(weight, order, axis=-1))
 
 
 def _weights(model: KbertModel) -> dict[str, Any]:

@@ -97,8 +97,8 @@ class QuestionAnswering:
             given. For lists of questions, a list of these.
 
         Raises:
-            KbertError: if the lists differ in length, a question or a context is empty, or a
-                number cannot be.
+            KbertError: if the lists differ in length, a question or a context is empty, a context
+                holds nothing that the model reads and must hold the answer, or a number cannot be.
         """
         one = isinstance(questions, str)
         asked, texts = text_list("questions", questions), text_list("contexts", contexts)
@@ -133,6 +133,12 @@ class QuestionAnswering:
         if no_answer:
             for number, score in enumerate(nothing):
                 spans[number].append(_Span(float(score), 0, 0))
+        unread = [number for number, mine in enumerate(spans) if not mine]
+        if unread:
+            raise KbertError(
+                f"the context of number {unread[0]} holds nothing that the model reads: "
+                f"{texts[unread[0]]!r:.80}"
+            )
         ranked = [_ranked(text, mine) for text, mine in zip(texts, spans, strict=True)]
         answers = [each[0] if top_k is None else each[:top_k] for each in ranked]
         return answers[0] if one else answers
@@ -168,6 +174,10 @@ def _spans(
         )
         for i, j in np.argwhere((size >= 1) & (size <= longest))
     ]
+    if len(second) and not spans:  # no one of the best starts goes with one of the best ends
+        best = second[np.argmax(start[second] + end[second])]
+        offsets = window.offsets[best].tolist()
+        spans = [_Span(float(start[best] + end[best]), *offsets)]
     return spans, float(start[0] + end[0])
 
 

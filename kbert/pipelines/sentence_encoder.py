@@ -183,7 +183,7 @@ class SentenceEncoder:
         """
         if not isinstance(query, str):
             raise TypeError(f"query is a text (str), not {query!r:.80}")
-        return self.search(query, texts, top_k=len(texts) if top_k is None else top_k)
+        return self.search(query, texts, top_k=max(1, len(texts)) if top_k is None else top_k)
 
     def _check_same_model(self, index: SentenceIndex) -> None:
         if index.dimension != self.embedding_size:

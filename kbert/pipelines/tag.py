@@ -7,6 +7,7 @@ A piece may end within an eojeol, so that 유희열이 has the name 유희열 an
 Shapes: L length, C labels, T pieces of a text.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -60,7 +61,12 @@ class TokenClassifier:
         self.scheme = scheme_of(model.labels)
 
     def __call__(
-        self, texts: str | list[str], *, unit: Unit = "piece", batch_size: int = BATCH_SIZE
+        self,
+        texts: str | list[str],
+        *,
+        unit: Unit = "piece",
+        words: Sequence[Sequence[tuple[int, int]]] | None = None,
+        batch_size: int = BATCH_SIZE,
     ) -> Any:
         """Finds the entities of a text, or of each text of a list.
 
@@ -70,22 +76,37 @@ class TokenClassifier:
                 taught, so that a particle stays outside (유희열). "eojeol": an eojeol is all of
                 the entity that its first piece is of (유희열이), which is right for models that
                 were trained on labels of eojeols.
+            words: of tags of words: the (start, end) of each text's words, in their order, where
+                they are not what stands between spaces, as in treebanks that cut punctuation off.
             batch_size: the most rows that run together; fewer of long ones.
 
         Returns:
             For each text a list of dicts: `text` (the slice of the original string), `label`,
             `start` and `end` (characters, the end exclusive) and `score` (the mean probability of
-            its pieces' labels). Of tags of words: one for each word between spaces, with the label
-            "" where the tokenizer leaves nothing of it.
+            its pieces' labels). Of tags of words: one for each word, with the label "" where the
+            tokenizer leaves nothing of it, or a piece of the word before begins in it.
+
+        Raises:
+            KbertError: if there is no such unit, or `words` are for a model of entities or not as
+                many as the texts.
         """
         if unit not in get_args(Unit):
             raise KbertError(f"unit is 'piece' or 'eojeol', not {unit!r}")
         one = isinstance(texts, str)
         given = text_list("texts", texts)
-        found = [
-            self._entities(text, pieces, unit)
-            for text, pieces in zip(given, self.pieces(given, batch_size=batch_size), strict=True)
-        ]
+        if words is not None and (self.scheme != "word" or len(words) != len(given)):
+            raise KbertError(
+                f"words are a list for each text, of a tagger of whole words: {len(words)} lists "
+                f"for {len(given)} texts, and labels such as {self.model.labels[-1]!r}"
+            )
+        tagged = self.pieces(given, batch_size=batch_size)
+        if self.scheme == "word":
+            words = [eojeols(text) for text in given] if words is None else words
+            found = list(map(_tagged_words, given, words, tagged))
+        else:
+            found = [
+                _entities(text, pieces, unit) for text, pieces in zip(given, tagged, strict=True)
+            ]
         return found[0] if one else found
 
     def pieces(self, texts: list[str], *, batch_size: int = BATCH_SIZE) -> list[TaggedPieces]:
@@ -127,31 +148,37 @@ class TokenClassifier:
             scores.append(probabilities[chosen])
         return TaggedPieces(np.concatenate(offsets), labels, np.concatenate(scores))
 
-    def _entities(self, text: str, pieces: TaggedPieces, unit: Unit) -> list[dict[str, Any]]:
-        offsets, labels, scores = pieces
-        if self.scheme == "word":
-            words = zip(eojeols(text), _first_pieces(text, offsets), strict=True)
-            return [
-                _entity(text, start, end, "", scores[:0])
-                if i is None
-                else _entity(text, start, end, labels[i], scores[i : i + 1])
-                for (start, end), i in words
-            ]
-        if unit == "eojeol":
-            firsts = [i for i in _first_pieces(text, offsets) if i is not None]
-            eojeol_of = np.searchsorted(firsts, np.arange(len(labels)), "right") - 1
-            labels = [_continued(labels, i, firsts[eojeol_of[i]]) for i in range(len(labels))]
-        found = []
-        for start, end, label in spans_of(tags_from_pieces(text, labels, offsets)):
-            inside = (offsets[:, 0] < end) & (offsets[:, 1] > start)
-            found.append(_entity(text, start, end, label, scores[inside]))
-        return found
+
+def _tagged_words(
+    text: str, words: Sequence[tuple[int, int]], pieces: TaggedPieces
+) -> list[dict[str, Any]]:
+    """Each word with the label of its first piece."""
+    offsets, labels, scores = pieces
+    return [
+        _entity(text, start, end, "", scores[:0])
+        if i is None
+        else _entity(text, start, end, labels[i], scores[i : i + 1])
+        for (start, end), i in zip(words, _first_pieces(words, offsets), strict=True)
+    ]
 
 
-def _first_pieces(text: str, offsets: np.ndarray) -> list[int | None]:
-    """For each eojeol the piece that it begins with; None where cleaning leaves nothing of it."""
+def _entities(text: str, pieces: TaggedPieces, unit: Unit) -> list[dict[str, Any]]:
+    offsets, labels, scores = pieces
+    if unit == "eojeol":
+        firsts = [i for i in _first_pieces(eojeols(text), offsets) if i is not None]
+        eojeol_of = np.searchsorted(firsts, np.arange(len(labels)), "right") - 1
+        labels = [_continued(labels, i, firsts[eojeol_of[i]]) for i in range(len(labels))]
+    found = []
+    for start, end, label in spans_of(tags_from_pieces(text, labels, offsets)):
+        inside = (offsets[:, 0] < end) & (offsets[:, 1] > start)
+        found.append(_entity(text, start, end, label, scores[inside]))
+    return found
+
+
+def _first_pieces(words: Sequence[tuple[int, int]], offsets: np.ndarray) -> list[int | None]:
+    """For each word the piece that it begins with; None where cleaning leaves nothing of it."""
     begins, firsts = offsets[:, 0], []
-    for start, end in eojeols(text):
+    for start, end in words:
         index = int(np.searchsorted(begins, start, "left"))
         firsts.append(index if index < len(begins) and begins[index] < end else None)
     return firsts

@@ -6,8 +6,9 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from io import TextIOWrapper
+from types import MappingProxyType
 
 from rich.console import Console
 
@@ -29,17 +30,25 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=True, markup=False)
 
 
-def run(main: Callable[[], None], parse_arguments: Callable[[], argparse.Namespace]) -> None:
+def run(
+    main: Callable[[], None],
+    parse_arguments: Callable[[], argparse.Namespace],
+    named_otherwise: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Runs a recipe; bad input ends it with a sentence, not with a traceback.
 
     Args:
         main: the recipe.
         parse_arguments: reads its command line, whose options the sentence names.
+        named_otherwise: what is called otherwise on the command line, and how.
     """
     try:
         main()
     except (KbertError, OSError) as error:
-        sys.exit(f"error: {in_flags(str(error), vars(parse_arguments()))}")
+        message = str(error)
+        for argument, option in named_otherwise.items():
+            message = message.replace(argument, option)
+        sys.exit(f"error: {in_flags(message, vars(parse_arguments()))}")
 
 
 def command(*words: object) -> str:
@@ -70,11 +79,15 @@ def in_flags(message: str, options: Collection[str]) -> str:
         'try --encoding cp949, or begin anew with overwrite=True'
         >>> in_flags("begin anew with overwrite=True", ["overwrite"])
         'begin anew with --overwrite'
+        >>> in_flags("pass quotes=False, or load it with task='encoder'", ["no_quotes", "task"])
+        "pass --no-quotes, or load it with task='encoder'"
     """
 
     def flag(match: re.Match[str]) -> str:
         name, value = match.groups()
-        if name not in options:
+        if value == "False" and f"no_{name}" in options:
+            return f"--no-{name.replace('_', '-')}"
+        if name not in options or name == "task":  # kbert.load's; a recipe's --task is a set
             return match.group()
         option = f"--{name.replace('_', '-')}"
         return option if value == "True" else f"{option} {value.strip(chr(39))}"

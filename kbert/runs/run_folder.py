@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,57 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
         return read_json_object((folder / "settings.json").read_bytes(), "settings.json")
     except FileNotFoundError:
         return None
+
+
+def begin_run(folder: Path, settings: dict[str, Any], overwrite: bool = False) -> None:
+    """Makes a folder this run's, or sees that the run in it was begun with the same settings.
+
+    Args:
+        folder: locked by this run.
+        settings: what a run that goes on must have in common with the one that began.
+        overwrite: whether a former run goes, whatever it was.
+
+    Raises:
+        KbertError: if a former run had other settings; as `claim_folder`.
+    """
+    former = None if overwrite else read_settings(folder)
+    if former is not None:
+        return check_same(former, settings, f"the run in {folder}")
+    claim_folder(folder, overwrite)
+    write_settings(folder, settings)
+
+
+def check_same(former: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
+    """Raises KbertError if settings differ from those of the run that is to be continued.
+
+    Args:
+        former: what the run was begun with.
+        given: what it would be continued with; only these names are compared.
+        where: what the former ones were read from.
+
+    Example:
+        >>> check_same({"seed": 0, "steps": 9}, {"seed": 1}, "runs/mine")
+        Traceback (most recent call last):
+        ...
+        kbert.errors.KbertError: runs/mine was begun with seed 0, and this is 1; ...
+    """
+    plain = json.loads(json.dumps(dict(given)))
+    unknown = [name for name in plain if name not in former]
+    if unknown:
+        raise KbertError(
+            f"{where} was begun by another version of kbert, which did not have the setting "
+            f"{' and '.join(unknown)}: continue it with that version, name another folder, or "
+            "begin anew with overwrite=True"
+        )
+    differing = [name for name, value in plain.items() if former[name] != value]
+    if differing:
+        pairs = ", and ".join(
+            f"{name} {former[name]!r}, and this is {plain[name]!r}" for name in differing[:3]
+        )
+        raise KbertError(
+            f"{where} was begun with {pairs}; give the same to continue it, name another folder, "
+            "or begin anew with overwrite=True"
+        )
 
 
 def next_folder(path: str | Path) -> Path:

@@ -127,7 +127,7 @@ def characters(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[st
 def _words(gold: Sequence, predicted: Sequence) -> tuple[list[str], list[str]]:
     """The tags of all words, of spans that are the same words."""
     for number, (a, b) in enumerate(zip(gold, predicted, strict=True)):
-        if [span[:2] for span in a] != [span[:2] for span in b]:
+        if [tuple(span[:2]) for span in a] != [tuple(span[:2]) for span in b]:
             raise KbertError(
                 f"example {number} has the words {[tuple(span[:2]) for span in a]}, but tags are "
                 f"predicted for {[tuple(span[:2]) for span in b]}"

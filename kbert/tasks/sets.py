@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kbert.data.labelled.examples import Examples
 from kbert.errors import KbertError
+from kbert.labels import REGRESSION_LABELS
 from kbert.tasks import label_names as names
 from kbert.tasks.answer_files import read_squad
 from kbert.tasks.columns import read_json, read_tsv
@@ -122,7 +123,7 @@ SETS: dict[str, TaskSet] = {
         _SINGLE,
         _klue("klue-sts"),
         read_json,
-        [],
+        REGRESSION_LABELS,
         klue_sts,
         "pearson",
         problem_type="regression",
@@ -261,7 +262,7 @@ SETS: dict[str, TaskSet] = {
         _SINGLE,
         _parts("sts-{}.tsv"),
         read_tsv,
-        [],
+        REGRESSION_LABELS,
         correlation,
         "spearman",
         problem_type="regression",

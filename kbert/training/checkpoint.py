@@ -200,39 +200,6 @@ def _compare(checkpoint: Checkpoint, tensors: Any, state: Mapping[str, Any]) -> 
             raise KbertError(f"{where}: {name} has numbers of {kinds[0]}, not {kinds[1]}")
 
 
-def check_same(former: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
-    """Raises KbertError if settings differ from those of the run that is to be continued.
-
-    Args:
-        former: what the run was begun with.
-        given: what it would be continued with; only these names are compared.
-        where: what the former ones were read from.
-
-    Example:
-        >>> check_same({"seed": 0, "steps": 9}, {"seed": 1}, "runs/mine")
-        Traceback (most recent call last):
-        ...
-        kbert.errors.KbertError: runs/mine was begun with seed 0, and this is 1; ...
-    """
-    plain = json.loads(json.dumps(dict(given)))
-    unknown = [name for name in plain if name not in former]
-    if unknown:
-        raise KbertError(
-            f"{where} was begun by another version of kbert, which did not have the setting "
-            f"{' and '.join(unknown)}: continue it with that version, name another folder, or "
-            "begin anew with overwrite=True"
-        )
-    differing = [name for name, value in plain.items() if former[name] != value]
-    if differing:
-        pairs = ", and ".join(
-            f"{name} {former[name]!r}, and this is {plain[name]!r}" for name in differing[:3]
-        )
-        raise KbertError(
-            f"{where} was begun with {pairs}; give the same to continue it, name another folder, "
-            "or begin anew with overwrite=True"
-        )
-
-
 def _name(step: int) -> str:
     return f"step-{step:08d}"
 

@@ -17,6 +17,8 @@ _TASKS = {
     "hidden_": "hidden states",
     "start_": "start",
     "end_": "end",
+    "heads_": "heads",
+    "relations_": "relations",
 }
 
 

@@ -21,9 +21,9 @@ from typing import Any
 import keras
 
 from kbert.errors import KbertError
+from kbert.runs.run_folder import check_same
 from kbert.training.checkpoint import (
     Checkpoint,
-    check_same,
     find_checkpoint,
     restore,
     save_checkpoint,

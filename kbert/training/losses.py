@@ -35,6 +35,9 @@ FINE_TUNING = (
     "distillation",
 )
 _OF_CLASSES = ("single_label_classification", "multi_label_classification", "token-classification")
+# Where an answer stands and a word's head are places in a row; those of padding score so low that a
+# share of the label for them, too, would be a loss of millions.
+_OTHER_SCORES = ("regression", "question-answering", "dependency-parsing")
 _OF_ANGLES = {
     "cosine": CosineError,
     "cosent": CoSENT,
@@ -229,8 +232,8 @@ def objective(
             f"task is a model with a head, or one of {', '.join(PRETRAINING)}, not {task!r:.80}"
         )
     of_vectors = name in _OF_ANGLES or name == "vectors"
-    if label_smoothing and (of_vectors or name in ("regression", "question-answering")):
-        raise KbertError(f"label_smoothing is for classes, and {name} has none")
+    if label_smoothing and (of_vectors or name in _OTHER_SCORES):
+        raise KbertError(f"label_smoothing is for classes, and {name} has other scores")
     if micro_batches > 1 and name in _OF_ANGLES:
         raise KbertError(f"{name} compares the texts of a batch, which cannot be computed in parts")
     if matryoshka is not None and name not in _OF_ANGLES:

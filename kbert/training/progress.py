@@ -31,6 +31,8 @@ _ACCURACIES = {
     "accuracy": "accuracy",
     "start_accuracy": "start",
     "end_accuracy": "end",
+    "heads_accuracy": "heads",
+    "relations_accuracy": "relations",
 }
 # Losses that are told apart, of a step whose loss is their weighted sum.
 _APART = {
@@ -177,6 +179,8 @@ class TrainingProgress:
     def _describe(self) -> str:
         last = self._recent[-1]
         parts = {name: label for name, label in _APART.items() if name in last}
+        if "heads_loss" in last:  # a parser's relations are others than those of attention
+            parts = {}
         if parts and "mlm_loss" in last:
             parts = {"mlm_loss": "MLM loss", **parts}
         parts = parts or {"loss": "loss"}

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -108,6 +109,18 @@ def test_evaluate_is_what_the_model_says(small, tokenizer):
     assert evaluate(model, (texts, [NAMES.index(name) for name in mixed])) == found
 
 
+def test_words_are_those_that_have_a_label(small, tokenizer):
+    """As in UD_Korean-GSD, where a full stop is a word."""
+    model = kbert.BertForTokenClassification(labels=["NOUN", "PUNCT"], **small)
+    model.tokenizer = tokenizer
+    spans = [[(0, 2, "NOUN"), (2, 3, "PUNCT"), (4, 6, "NOUN")]]
+    examples = Examples("token-classification", ["축구. 국회"], labels=spans)
+    examples.label_names = model.labels
+    logits = keras.ops.convert_to_numpy(model(tokenizer("축구. 국회")))[0]  # (5, 2)
+    right = (logits[1:4].argmax(axis=-1) == [0, 1, 0]).sum()
+    assert evaluate(model, examples)["accuracy"] == pytest.approx(right / 3)
+
+
 def test_what_cannot_be_evaluated_is_refused(small, tokenizer):
     model = BertForSequenceClassification(labels=NAMES, **small)
     with pytest.raises(KbertError, match="the model has no vocabulary"):
@@ -161,3 +174,82 @@ def test_a_report_that_cannot_be_written_says_so(tmp_path):
     found = evaluated(["긍정"], ["부정"], np.array([[0.9, 0.1]]))
     with pytest.raises(KbertError, match=r"report.html cannot be written"):
         write_report(found, tmp_path / "none" / "report.html")
+
+
+def sure_of(model, label, tokenizer):
+    """A model that says one label of whatever it is asked."""
+    model.classifier.weights[-1].assign(50.0 * (np.array(model.labels) == label))
+    model.tokenizer = tokenizer
+    return model
+
+
+def test_a_table_may_lack_a_label_that_the_model_says(small, tokenizer, tmp_path):
+    rows = [{"글": "국회", "감정": "나"}, {"글": "축구", "감정": "다"}]
+    model = BertForSequenceClassification(labels=["다", "가", "나"], **small)
+    found = evaluate(
+        sure_of(model, "가", tokenizer), kbert.read_table(rows, text="글", label="감정")
+    )
+    assert found == {"accuracy": 0.0, "macro_f1": 0.0}
+    assert found.confusion().tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0]]  # 다, 가, 나
+    write_report(found, tmp_path / "r.html")
+
+    several = BertForSequenceClassification(
+        labels=["다", "가", "나"], problem_type="multi_label_classification", **small
+    )
+    examples = kbert.read_table(
+        rows, text="글", label="감정", problem_type="multi_label_classification"
+    )
+    found = evaluate(sure_of(several, "가", tokenizer), examples)
+    assert found["exact_match"] == found["micro_f1"] == 0.0
+
+    tagger = kbert.BertForTokenClassification(labels=["O", "B-PS", "I-PS", "B-LC", "I-LC"], **small)
+    spans = [{"글": "국회", "개체": [[0, 2, "PS"]]}]
+    found = evaluate(
+        sure_of(tagger, "B-LC", tokenizer), kbert.read_table(spans, text="글", spans="개체")
+    )
+    assert found["entity_micro_f1"] == 0.0
+
+
+def test_probabilities_are_those_of_the_labels_that_they_are_scored_by(small, tokenizer):
+    """KLUE-RE's area under the curve is of columns; a model may have the labels otherwise."""
+    from kbert.tasks.label_names import RELATIONS
+
+    examples = Examples(
+        "sequence-classification",
+        ["국회", "축구"],
+        labels=["per:title", "per:title"],
+        label_names=RELATIONS,
+        set_name="klue-re",
+    )
+    areas = [
+        evaluate(
+            sure_of(BertForSequenceClassification(labels=names, **small), "per:title", tokenizer),
+            examples,
+        )["auprc"]
+        for names in (RELATIONS, RELATIONS[::-1])
+    ]
+    # 1 for the label that all have, and 0.5 for the 29 that none has.
+    assert areas == pytest.approx([(1 + 29 * 0.5) / 30] * 2)
+
+
+def test_spans_that_are_lists_are_as_right_as_tuples(small, tokenizer):
+    tagger = kbert.BertForTokenClassification(labels=["O", "B-PS", "I-PS"], **small)
+    found = evaluate(sure_of(tagger, "B-PS", tokenizer), (["국회"], [[[0, 2, "PS"]]]))
+    assert found["entity_f1"] == 1.0 and found.errors() == []
+    words = kbert.BertForTokenClassification(labels=["NNG", "VV"], **small)
+    labels = [[[0, 2, "NNG"], [3, 5, "VV"]]]
+    found = evaluate(sure_of(words, "NNG", tokenizer), (["국회 축구"], labels))
+    assert found["accuracy"] == 0.5
+
+
+def test_a_number_is_asked_of_a_model_of_one(small, tokenizer):
+    model = BertForSequenceClassification(labels=NAMES, problem_type="regression", **small)
+    model.tokenizer = tokenizer
+    with pytest.raises(KbertError, match=r"one number, and the model gives 2, for .'부정', '긍정'"):
+        evaluate(model, (["국회", "축구"], [1.0, 2.0]))
+
+
+def test_labels_may_be_numbers_of_numpy(small, tokenizer):
+    model = BertForSequenceClassification(labels=NAMES, **small)
+    model = sure_of(model, "긍정", tokenizer)
+    assert evaluate(model, (["국회", "축구"], [np.int64(1), np.int64(0)]))["accuracy"] == 0.5

@@ -97,6 +97,8 @@ def test_what_labels_mean_can_be_asked_for_and_is_kept(source, tmp_path):
     silent = kbert.load(source, "sequence-classification", labels)
     assert silent.problem_type == "single_label_classification"
     assert kbert.load(source, "sequence-classification", ["점수"]).problem_type == "regression"
+    numeric = kbert.load(source, "sequence-classification", problem_type="regression")
+    assert (numeric.labels, numeric.problem_type) == (["score"], "regression")
 
     asked.problem_type = "regression"
     asked.labels = ["하나", "둘", "셋"]
@@ -234,3 +236,55 @@ def test_a_name_that_is_not_to_be_had(name, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(KbertError, match=f"{name}: no such file or folder, not in the cache"):
         kbert.load(name)
+
+
+@pytest.mark.parametrize("task", ["sequence-classification", "token-classification"])
+def test_the_same_names_in_another_order_mean_the_same(source, task, tmp_path, inputs):
+    names = ["O", "B-PS", "I-PS"]
+    model = kbert.load(source, task, names)
+    model.classifier.weights[-1].assign([0.0, 1.0, 2.0])
+    model.save(tmp_path / "own.keras")
+    kbert.export_huggingface(model, tmp_path / "own")
+    for place in ("own.keras", "own"):
+        again = kbert.load(tmp_path / place, labels=["I-PS", "O", "B-PS"])
+        assert again.labels == ["I-PS", "O", "B-PS"]
+        np.testing.assert_allclose(
+            number(again(inputs)), number(model(inputs))[..., [2, 0, 1]], atol=1e-5
+        )
+        other = kbert.load(tmp_path / place, labels=["I-PS", "O", "B-LC"])  # other names
+        np.testing.assert_allclose(number(other(inputs)), number(model(inputs)), atol=1e-5)
+
+
+@pytest.mark.parametrize("task", ["sequence-classification", "multiple-choice"])
+def test_a_head_of_somebodys_own_class_that_does_not_fit_is_new(small, tokenizer, tmp_path, task):
+    """As in checkpoints whose config names no class of transformers, or none at all."""
+    model = kbert.BertForSequenceClassification(labels=["부정", "긍정"], **small)
+    model.tokenizer = tokenizer
+    kbert.export_huggingface(model, tmp_path / "own")
+    config = json.loads((tmp_path / "own" / "config.json").read_text(encoding="utf-8"))
+    config["architectures"] = ["BertForMultiLabelClassification"]
+    (tmp_path / "own" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    labels = ["가", "나", "다"] if task == "sequence-classification" else None
+    found = kbert.load(tmp_path / "own", task, labels)
+    assert found.load_report.new == ("classifier.dense",)
+    assert set(found.load_report.unused) == {"classifier.weight", "classifier.bias"}
+    kept = kbert.load(tmp_path / "own", "sequence-classification", ["나쁨", "좋음"])
+    np.testing.assert_array_equal(
+        number(kept.classifier.dense.kernel), number(model.classifier.dense.kernel)
+    )
+
+
+def test_what_former_labels_meant_says_nothing_of_a_new_head(source, tmp_path):
+    task = "sequence-classification"
+    for former, kind, labels, expected in (
+        (["점수"], "regression", ["부정", "긍정"], "single_label_classification"),
+        (["부정", "긍정"], "single_label_classification", ["점수"], "regression"),
+        (["가", "나"], "multi_label_classification", ["가", "나", "다"], None),  # None: as before
+        (["점수"], "regression", ["별점"], None),
+    ):
+        model = kbert.load(source, task, former, problem_type=kind)
+        model.save(tmp_path / "own.keras")
+        kbert.export_huggingface(model, tmp_path / "own")
+        for place in ("own.keras", "own"):
+            found = kbert.load(tmp_path / place, task, labels)
+            assert (found.labels, found.problem_type) == (labels, expected or kind), place

@@ -187,7 +187,8 @@ def test_both_learn_and_each_is_a_model_by_itself(small, korean, tmp_path):
 def test_a_run_that_goes_on_is_the_run_that_was_never_ended(small, korean, tmp_path):
     """Dropout and what is drawn, too."""
     batches = batches_of(korean, 6)
-    whole, first, second = (compiled(pair_of(small, korean), steps=6) for _ in range(3))
+    one = {**small, "num_hidden_layers": 1}
+    whole, first, second = (compiled(pair_of(one, korean), steps=6) for _ in range(3))
     whole.fit(Interval(batches, 0, 6), shuffle=False, verbose=0)
     first.fit(Interval(batches, 0, 3), shuffle=False, verbose=0)
     save_checkpoint(tmp_path, 3, state_of(first), {})

@@ -13,7 +13,7 @@ def losses(small, remat, dropout, length=8, **settings):
     model = BertForPreTraining(
         **{
             **small,
-            "num_hidden_layers": 3,
+            "num_hidden_layers": 2,
             "max_position_embeddings": length,
             "hidden_dropout_prob": dropout,
             "attention_probs_dropout_prob": dropout,

@@ -83,3 +83,19 @@ def test_bad_input_is_named(pipeline):
     ):
         with pytest.raises(KbertError, match=what):
             pipeline(*arguments, **settings)
+
+
+def test_an_answer_where_the_best_starts_are_behind_the_best_ends(tokenizer):
+    """20 of each are looked at: of 41 tokens none of the one goes with one of the other."""
+    context = "나 " * 41
+    (window,) = to_windows(tokenizer, ["우리"], [context], 64)
+    start = np.arange(64.0)
+    end = 2.0 * (64 - np.arange(64))
+    (span,), _ = _spans(window, start, end, longest=30)
+    assert (span.score, span.start, span.end) == (3 + 2 * 61, 0, 1)  # the sum is largest in front
+
+
+def test_a_context_that_is_not_read(pipeline):
+    with pytest.raises(KbertError, match=r"context of number 1 holds nothing .*'.u200b'"):
+        pipeline(["국민", "국민"], ["나 너", "\u200b"])
+    assert pipeline("국민", "\u200b", no_answer=True)["answer"] == ""

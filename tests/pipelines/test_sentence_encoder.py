@@ -158,6 +158,7 @@ def test_rank_orders_all(encoder):
     found = encoder.search("국민의 법률", TEXTS, top_k=6)
     assert ranked == found and sorted(hit["index"] for hit in ranked) == [*range(6)]
     assert encoder.rank("국민의 법률", TEXTS, top_k=2) == found[:2]
+    assert encoder.rank("국민의 법률", []) == []
 
 
 def test_an_index_of_another_model(model, small, tokenizer, encoder, tmp_path):

@@ -17,11 +17,12 @@ def tagger(small, tokenizer):
     return made
 
 
-def found(tagger, text, offsets, labels, unit="piece"):
+def found(tagger, text, offsets, labels, **settings):
     """What pieces with these labels are taken for."""
     scores = np.linspace(0.5, 0.9, len(labels))
     pieces = TaggedPieces(np.array(offsets).reshape(-1, 2), labels, scores)
-    return tagger._entities(text, pieces, unit)
+    tagger.pieces = lambda texts, batch_size: [pieces]
+    return tagger([text], **settings)[0]
 
 
 def test_entities_are_slices_that_end_before_the_particle(tagger):
@@ -48,6 +49,26 @@ def test_words_have_one_tag_each(tagger):
         ("\u200b", ""),  # cleaned away, so there is nothing to tag
         ("나", "NP"),
     ]
+
+
+def test_words_may_be_cut_as_a_treebank_cuts_them(tagger):
+    """UD_Korean-GSD's are no eojeols: (국회) 는 and the bracket have tags of their own."""
+    text, offsets = "(국회)는 갔다.", [(0, 1), (1, 3), (3, 5), (6, 9)]
+    labels, words = ["PUNCT", "NOUN", "ADP", "VERB"], [(0, 1), (1, 3), (3, 4), (4, 5), (6, 9)]
+    cut = found(tagger([*labels, "X"]), text, offsets, labels, words=[words])
+    assert [(each["text"], each["label"]) for each in cut] == [
+        ("(", "PUNCT"),
+        ("국회", "NOUN"),
+        (")", "ADP"),
+        ("는", ""),  # within the piece before, and no tag is another word's
+        ("갔다.", "VERB"),
+    ]
+    with pytest.raises(
+        KbertError, match=r"words are a list for each text, .*: 2 lists for 1 texts"
+    ):
+        found(tagger(labels), text, offsets, labels, words=[words, words])
+    with pytest.raises(KbertError, match="of a tagger of whole words"):
+        found(tagger(), text, offsets, labels, words=[words])
 
 
 def test_windows_of_a_long_text_give_each_piece_once(tagger, tokenizer):

@@ -8,7 +8,9 @@ import pytest
 
 from kbert import KbertError
 from kbert.runs.run_folder import (
+    begin_run,
     check_folder,
+    check_same,
     claim_folder,
     locked_folder,
     read_settings,
@@ -137,3 +139,32 @@ def test_a_lock_outlives_no_kill(tmp_path):
     with locked_folder(tmp_path / "run") as folder:
         assert (folder / "lock").read_text().strip() == str(os.getpid())
     assert not (tmp_path / "run").exists()
+
+
+def test_settings_that_differ_are_named_with_both_values():
+    former = {"seed": 0, "vocabulary": "9 tokens", "stages": [[8, 2, 3]], "more": 1}
+    check_same(former, {"seed": 0, "stages": [(8, 2, 3)]}, "runs/a")
+    with pytest.raises(
+        KbertError,
+        match=r"runs/a was begun with seed 0, and this is 1, and vocabulary '9 tokens', and this "
+        r"is '8 tokens'",
+    ):
+        check_same(former, {"seed": 1, "vocabulary": "8 tokens"}, "runs/a")
+    # One that the run was begun without, by another version, is no value that could be given.
+    with pytest.raises(
+        KbertError, match=r"another version of kbert, which did not have the setting dropout: con"
+    ):
+        check_same(former, {"dropout": None, "seed": 1}, "runs/a")
+
+
+def test_a_run_is_begun_goes_on_or_is_replaced(tmp_path):
+    folder = tmp_path / "run"
+    begin_run(folder, {"seed": 0, "stages": [(8, 2)]})
+    (folder / "model.keras").write_bytes(b"of the first")
+    begin_run(folder, {"seed": 0, "stages": [(8, 2)]})  # goes on
+    assert read_settings(folder) == {"seed": 0, "stages": [[8, 2]]}
+    with pytest.raises(KbertError, match=r"begun with seed 0, and this is 1"):
+        begin_run(folder, {"seed": 1})
+    assert (folder / "model.keras").read_bytes() == b"of the first"
+    begin_run(folder, {"seed": 1}, overwrite=True)
+    assert read_settings(folder) == {"seed": 1} and not (folder / "model.keras").exists()

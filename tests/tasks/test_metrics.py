@@ -194,6 +194,13 @@ def test_the_best_of_the_gold_answers_counts():
     assert korquad([["서울", "서울시"]], ["서울시"]) == {"em": 1, "f1": 1}
 
 
+@pytest.mark.parametrize(("predicted", "right"), [("", 1), ("서울", 0)])
+def test_a_question_without_an_answer(predicted, right):
+    """As in SQuAD 2.0's official code: both figures are 1 where "" is said, else 0."""
+    assert korquad([[]], [predicted]) == {"em": right, "f1": right}
+    assert klue_mrc([[]], [predicted]) == {"em": right, "rouge_w": right}
+
+
 def test_klue_wos():
     gold = [[], ["a"], ["a", "b"], ["a"], []]
     predicted = [[], ["a"], ["a"], ["a", "c"], ["c"]]

@@ -12,7 +12,6 @@ from kbert import BertForMaskedLM, BertForPreTraining, KbertError
 from kbert.files import atomic_files
 from kbert.training import checkpoint
 from kbert.training.checkpoint import (
-    check_same,
     find_checkpoint,
     restore,
     save_checkpoint,
@@ -298,22 +297,6 @@ def test_other_kinds_of_numbers_are_refused(state, tmp_path):
     state["model.001.bias"] = keras.Variable(np.zeros(3, "int32"), dtype="int32", trainable=False)
     with pytest.raises(KbertError, match=r"model.001.bias has numbers of F32, not I32"):
         restore(found, state)
-
-
-def test_settings_that_differ_are_named_with_both_values():
-    former = {"seed": 0, "vocabulary": "9 tokens", "stages": [[8, 2, 3]], "more": 1}
-    check_same(former, {"seed": 0, "stages": [(8, 2, 3)]}, "runs/a")
-    with pytest.raises(
-        KbertError,
-        match=r"runs/a was begun with seed 0, and this is 1, and vocabulary '9 tokens', and this "
-        r"is '8 tokens'",
-    ):
-        check_same(former, {"seed": 1, "vocabulary": "8 tokens"}, "runs/a")
-    # One that the run was begun without, by another version, is no value that could be given.
-    with pytest.raises(
-        KbertError, match=r"another version of kbert, which did not have the setting dropout: con"
-    ):
-        check_same(former, {"dropout": None, "seed": 1}, "runs/a")
 
 
 def test_hidden_files_of_others_are_left_alone(state, tmp_path):

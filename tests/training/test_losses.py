@@ -250,6 +250,11 @@ def test_labels_weighed_by_their_names(small):
         (MODELS["single"][0], {"class_weights": {"긍정": -1}}, "the weight of 긍정 is a number in"),
         (MODELS["single"][0], {"label_smoothing": 1.0}, r"label_smoothing is a number in \[0, 1\)"),
         (MODELS["regression"][0], {"label_smoothing": 0.1}, "is for classes, and regression has"),
+        (
+            lambda small: kbert.BertForDependencyParsing(labels=["NP", "VP"], **small),
+            {"label_smoothing": 0.1},
+            "is for classes, and dependency-parsing has",
+        ),
         (MODELS["answers"][0], {"class_weights": {}}, "are for a model with labels"),
         (lambda small: "masked-lm", {"class_weights": {}}, "are for a model with labels"),
         (MODELS["single"][0], {"micro_batches": 0}, "micro_batches must be a whole number from 1"),

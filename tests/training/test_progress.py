@@ -81,6 +81,18 @@ def test_speed_leaves_out_what_is_no_training(tmp_path, clock, capsys):
     assert [line["seconds"] for line in lines] == [35, 36, 39, 148, 203, 205]
 
 
+def test_a_parser_is_told_of_as_a_whole(tmp_path):
+    """Its relations are no term of a distillation, whose loss is called so, too."""
+    figures = {"loss": 5.0, "relations_loss": 3.5}
+    parser = {"heads_loss": 1.5, "heads_accuracy": 0.5, "relations_accuracy": 0.25}
+    for more, expected in ((parser, "loss 5.000  heads 50.0%  relations 25.0%"), ({}, "relations")):
+        log = tmp_path / f"{len(more)}.jsonl"
+        with TrainingProgress(Console(), log, STAGES) as progress:
+            progress.interval(0)
+            progress.record({**figures, **more})
+            assert progress._describe().startswith(expected)
+
+
 def test_a_run_that_goes_on_keeps_means_and_seconds(tmp_path, clock):
     log = tmp_path / "log.jsonl"
     with TrainingProgress(Console(quiet=True), log, STAGES) as progress:

@@ -243,6 +243,12 @@ def check_fit(examples: Examples, model: Any) -> None:
             f"with problem_type={examples.problem_type!r}"
         )
     names = list(getattr(model, "labels", []))
+    is_number = (examples.task, examples.problem_type) == ("sequence-classification", "regression")
+    if is_number and len(names) != 1:
+        raise KbertError(
+            f"a label of regression is one number, and the model gives {len(names)}, for "
+            f'{names!r:.200}: load it with labels=["score"]'
+        )
     unknown = [name for name in examples.label_names if name not in names]
     if names and unknown and examples.problem_type != "regression":
         raise KbertError(

@@ -29,7 +29,7 @@ def label_in(value: Any, column: str, problem_type: str, separator: str, origin:
     if isinstance(value, str):
         value = value.strip()
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-        if problem_type == "multi_label_classification" and value == "":
+        if problem_type == "multi_label_classification":
             return []
         raise KbertError(f"{origin}: the column {column!r} has no label")
     if problem_type == "regression":
@@ -128,9 +128,15 @@ def place_of(answer: str, start: int | None, context: str, origin: Origin) -> in
 
 
 def choice_in(value: Any, choices: Sequence[str], column: str, origin: Origin) -> int:
-    """Which of the choices is right, from 0: its number, or the name of its column."""
-    if value in choices:
-        return [*choices].index(value)
+    """Which of the choices is right, from 0: its number, or the name of its column.
+
+    A column's name counts first, so that a table whose columns are called 1 and 2 says the same
+    where its cells are numbers (Excel) as where they are text (CSV).
+    """
+    whole = isinstance(value, float) and value.is_integer()
+    name = str(int(value) if whole else value).strip()
+    if name in choices:
+        return [*choices].index(name)
     if is_number(value) and float(value) in range(len(choices)):
         return int(float(value))
     raise KbertError(

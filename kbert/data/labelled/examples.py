@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from kbert.data.labelled.split import divide
@@ -80,8 +81,8 @@ class Examples:
         texts: the first text of each: a sentence, a premise, a question.
         pairs: the second: a hypothesis, a context, or a list of choices; None where there is none.
         labels: see above; None where they are not known.
-        label_names: the names of all labels, in the order of the logits; none for regression,
-            questions and choices.
+        label_names: the names of all labels, in the order of the logits; of regression that of
+            the number; none for questions and choices.
         problem_type: of "sequence-classification", as in Hugging Face's configs.
         groups: what must not be divided between two parts, such as the premise that several
             pairs share; None means the text itself.
@@ -174,11 +175,16 @@ class Examples:
         counts: Counter[str] = Counter((self.labels or []) if self.is_single_label else [])
         missing = [name for name in self.label_names if not counts[name]]
         if missing or not counts:
+            is_text = self.task == "sequence-classification"
+            what = f"{len(self):,} examples without {missing[:1]}"
+            if not self.is_single_label:
+                what = self.problem_type if is_text else self.task
             raise KbertError(
                 "balanced weights are of texts that have one of several labels, each of which "
-                f"occurs; not of {self.task!r}{f', without {missing[0]!r}' if missing else ''}"
+                f"occurs; not of {what}"
             )
-        return {name: len(self) / (len(counts) * counts[name]) for name in self.label_names}
+        names = self.label_names or sorted(counts)
+        return {name: len(self) / (len(counts) * counts[name]) for name in names}
 
     @property
     def is_single_label(self) -> bool:
@@ -264,7 +270,7 @@ def as_examples(given: Any, model: Any) -> Examples:
     names = list(getattr(model, "labels", []))
     problem_type = getattr(model, "problem_type", "single_label_classification")
     are_numbers = problem_type == "regression"  # and no indices of names
-    if labels and names and not are_numbers and all(type(label) is int for label in labels):
+    if labels and names and not are_numbers and all(map(_is_index, labels)):
         wrong = [label for label in labels if not 0 <= label < len(names)]
         if wrong:
             raise KbertError(f"the label {wrong[0]} is no index in {names!r:.200}")
@@ -276,6 +282,10 @@ def as_examples(given: Any, model: Any) -> Examples:
         label_names=names,
         problem_type=problem_type,
     )
+
+
+def _is_index(label: Any) -> bool:
+    return isinstance(label, Integral) and not isinstance(label, bool)  # numpy's, too
 
 
 def _as_list(column: Any) -> Any:

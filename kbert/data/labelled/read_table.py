@@ -20,6 +20,7 @@ from kbert.data.labelled.cells import (
 from kbert.data.labelled.examples import Examples, Origin, Origins
 from kbert.data.labelled.table_rows import table_rows
 from kbert.errors import KbertError
+from kbert.labels import REGRESSION_LABELS
 
 MANY_LABELS = 100  # single labels of which there are more, all numbers, are a quantity
 _PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
@@ -185,7 +186,7 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
         bio = ["O", *(f"{prefix}-{name}" for name in entities for prefix in "BI")]
         return _given(examples, labels, bio)
     if examples.problem_type == "regression":
-        return ["score"]
+        return list(REGRESSION_LABELS)
     if examples.problem_type == "multi_label_classification":
         occurring = sorted({name for names in examples.labels for name in names})
         if not occurring and labels is None:

@@ -61,15 +61,27 @@ def table_rows(
         raise KbertError(f"{path}: a table is .csv, .tsv or .txt (tabs), .jsonl, .parquet or .xlsx")
     if hasattr(source, "to_dict") and hasattr(source, "columns"):  # pandas
         _check_columns("the table", [str(name) for name in source.columns])
-        return "the table", enumerate(source.to_dict("records"), start=1)
+        return "the table", enumerate(map(_plain_row, source.to_dict("records")), start=1)
     if hasattr(source, "column_names"):  # datasets
-        return "the dataset", enumerate(source, start=1)
+        return "the dataset", enumerate(map(_plain_row, source), start=1)
     if isinstance(source, Sequence) and all(isinstance(row, Mapping) for row in source):
-        return "the list", enumerate(source, start=1)
+        return "the list", enumerate(map(_plain_row, source), start=1)
     raise KbertError(
         "a table is a file, a DataFrame, a Dataset or a list of dicts, not "
         f"{type(source).__name__} {source!r:.60}"
     )
+
+
+def _plain_row(row: Row) -> Row:
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A list in the place of an array, as which pandas holds a list that was read from Parquet."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, Mapping):
+        return _plain_row(value)
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _csv_rows(

@@ -11,6 +11,7 @@ from typing import Any
 from kbert.catalog import BY_TASK, CATALOG
 from kbert.errors import KbertError
 from kbert.formats.families.family import Family
+from kbert.labels import REGRESSION_LABELS
 from kbert.layers.activations import ACTIVATIONS
 from kbert.models.base import KbertModel
 from kbert.models.classification import silent_problem_type
@@ -89,13 +90,30 @@ def head_arguments(
     if entry.takes_labels:
         if labels is None and entry.suffix is None:
             raise KbertError(f"{task!r} needs labels, a list of names")
+        if labels is None and problem_type == "regression" and saved_task(config, family) != task:
+            labels = list(REGRESSION_LABELS)  # of a new head
         arguments["labels"] = label_names(config) if labels is None else labels
     if any(part.startswith("classifier.") for part, _ in family.heads.get(task, ())):
         arguments["classifier_dropout"] = config.get(*family.classifier_dropout)
     if task == "sequence-classification":
-        said = problem_type or config.get("problem_type")
+        said = problem_type or _kept_problem_type(config, family, labels)
         arguments["problem_type"] = said or silent_problem_type(arguments["labels"])
     return arguments
+
+
+def _kept_problem_type(
+    config: dict[str, Any], family: Family, labels: Sequence[str] | None
+) -> str | None:
+    """What a config says of its labels, as far as it holds of those that are asked for.
+
+    A new head, of other labels, may be of several labels at once as the former was; that it was
+    regression, or of one of several, says nothing of it (`with_task` has the same rule).
+    """
+    own = config.get("problem_type")
+    if labels is None or own == "multi_label_classification":
+        return own
+    has_head = saved_task(config, family) == "sequence-classification"
+    return own if has_head and len(labels) == len(label_names(config)) else None
 
 
 def label_names(config: dict[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ from kbert.formats.huggingface.config import (
 from kbert.formats.huggingface.fill import Tensors, fill, matched, untie
 from kbert.formats.huggingface.google import google_config, is_google, open_google
 from kbert.formats.load_report import LoadReport
+from kbert.formats.new_head import keep_meaning
 from kbert.formats.readers.archive import are_layers, check_tokenizer_size
 from kbert.formats.readers.folder import check_links, find_file, read_file
 from kbert.formats.readers.safetensors import open_safetensors
@@ -40,6 +41,7 @@ from kbert.text.tokenizer import Tokenizer
 
 _OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))  # of TensorFlow's layer norms
 _WRAPPERS = ("module.", "model.")  # of DataParallel, and of a training loop's own class
+_LAST_OF_A_HEAD = ("classifier.weight", "classifier.out_proj.weight", "cls.weight")
 _LABEL_HEADS = ("classifier.", "pre_classifier.", "cls.weight", "cls.bias")
 
 
@@ -86,7 +88,7 @@ def load_huggingface(
         has_pooler = f"{family.pooler}.weight" in tensors
         pooled = BY_TASK[task].is_pooled or (task == "encoder" and has_pooler)
         arguments["add_pooling_layer"] = pooled
-        others = _heads_of_others(config, family, task, arguments)
+        others = _heads_of_others(config, family, task, arguments, tensors)
         tensors, left = _without(tensors, others)
 
         def build() -> KbertModel:
@@ -97,6 +99,8 @@ def load_huggingface(
         with starting_at_zero():
             model = build()
         new, unused = fill(model, family, tensors, folder)
+        if labels is not None and saved_task(config, family) == task:
+            keep_meaning(model, label_names(config))
         notes += _of_pretraining(task, family, tensors)
         model.tokenizer = _read_tokenizer(folder, model.vocab_size)
     except KbertError:
@@ -233,15 +237,18 @@ def _read_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
 
 
 def _heads_of_others(
-    config: dict[str, Any], family: Family, task: str, arguments: dict[str, Any]
+    config: dict[str, Any], family: Family, task: str, arguments: dict[str, Any], tensors: Tensors
 ) -> tuple[str, ...]:
     """How the names of a label head begin that is for another task or another number of labels.
 
     A tagger's head is called as a classifier's is, and may have the same shape.
     """
     saved = saved_task(config, family)
-    if saved == "encoder":
-        return ()
+    if saved == "encoder":  # or somebody's own class, whose head may be for anything
+        scores = {"multiple-choice": 1, "question-answering": 2}.get(task)
+        scores = len(arguments["labels"]) if "labels" in arguments else scores
+        sizes = {tensors[name].shape[:1] for name in _LAST_OF_A_HEAD if name in tensors}
+        return _LABEL_HEADS if scores is not None and sizes - {(scores,)} else ()
     if saved != task:
         # What stands before the words' scores is no part of them where it was made for labels.
         shared = (family.shared_head,) if family.shared_head and task == "masked-lm" else ()

@@ -45,7 +45,8 @@ def korquad(gold: Sequence[Sequence[str]], predicted: Sequence[str | None]) -> d
     not.
 
     Args:
-        gold: (N,) lists of answers.
+        gold: (N,) lists of answers; the empty list is a question that has none (KorQuAD has no
+            such): there "" is right, as in SQuAD 2.0.
         predicted: (N,) answers; None, which is a question that was not answered, counts 0.
 
     Returns:
@@ -72,7 +73,8 @@ def _best(gold, predicted, normal, similarity, name: str) -> dict[str, float]:
         given = normal(answer)
         wanted = [normal(text) for text in answers] or [""]
         exact[i] = given in wanted
-        similar[i] = max(similarity(given, text) for text in wanted)
+        # That there is no answer is right or wrong: it has no characters to be alike in.
+        similar[i] = max(similarity(given, text) for text in wanted) if answers else exact[i]
     return {"em": float(exact.mean()), name: float(similar.mean())}
 
 

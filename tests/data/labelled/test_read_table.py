@@ -3,6 +3,7 @@ import json
 import re
 import tracemalloc
 
+import numpy as np
 import pytest
 
 from kbert import Examples, KbertError
@@ -271,3 +272,35 @@ def test_rows_that_a_stray_quotation_mark_takes_in_are_told(written, caplog):
     path = written("u.csv", '리뷰,감정\n"한 줄\n두 줄\n세 줄",긍정\n하나,부정\n')
     assert len(read_table(path, text="리뷰", label="감정")) == 2
     assert not caplog.text
+
+
+def test_arrays_in_cells_are_lists():
+    """As pandas holds the lists of a Parquet file."""
+    array = np.array(["기쁨", "놀람"], object)
+    rows = [{"글": "하나", "답": array}, {"글": "둘", "답": np.array([], object)}]
+    several = {"problem_type": "multi_label_classification"}
+    assert read_table(rows, text="글", label="답", **several).labels == [["기쁨", "놀람"], []]
+    answers = [{"글": "무엇?", "문맥": "놀람 기쁨", "답": array}]
+    found = read_table(answers, text="글", pair="문맥", answer="답")
+    assert found.labels == [[(3, "기쁨"), (0, "놀람")]]
+    starts = {"text": array[:1], "answer_start": np.array([3])}
+    found = read_table([{**answers[0], "답": starts}], text="글", pair="문맥", answer="답")
+    assert found.labels == [[(3, "기쁨")]]
+
+
+@pytest.mark.parametrize("empty", ["", None, float("nan")])
+def test_an_empty_cell_is_none_of_several_labels(empty):
+    """As Excel, pandas and CSV have it."""
+    rows = [{"글": "하나", "답": "기쁨"}, {"글": "둘", "답": empty}]
+    found = read_table(rows, text="글", label="답", problem_type="multi_label_classification")
+    assert found.labels == [["기쁨"], []]
+    with pytest.raises(KbertError, match="row 2: the column '답' has no label"):
+        read_table(rows, text="글", label="답")
+
+
+@pytest.mark.parametrize(("cell", "expected"), [("2", 1), (2, 1), (2.0, 1), ("0", 0), (0, 0)])
+def test_columns_that_are_called_by_numbers(cell, expected):
+    """A cell says the same as text (CSV) and as a number (Excel): first a column's name."""
+    rows = [{"글": "하나", "1": "가", "2": "나", "답": cell}]
+    found = read_table(rows, text="글", label="답", choices=["1", "2"])
+    assert found.labels == [expected]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from kbert import KbertError
@@ -54,3 +56,14 @@ def test_what_cannot_be_divided_is_refused():
             examples_of(["하나", "둘"]).split(share)
     with pytest.raises(KbertError, match="cannot be divided"):
         examples_of(["같은 글"] * 6).split(0.5)
+
+
+def test_balanced_weights_of_examples_whose_labels_nobody_named():
+    examples = Examples("sequence-classification", [*"가나다라"], labels=["참", "참", "참", "거짓"])
+    assert examples.balanced_weights() == {"참": 4 / 6, "거짓": 2.0}
+    several = replace(examples, problem_type="multi_label_classification")
+    with pytest.raises(KbertError, match="occurs; not of multi_label_classification"):
+        several.balanced_weights()
+    named = replace(examples, label_names=["참", "거짓", "모름"])
+    with pytest.raises(KbertError, match=r"occurs; not of 4 examples without .'모름'"):
+        named.balanced_weights()
