@@ -79,7 +79,10 @@ def main() -> None:
     workers = {}
     for name in CONTESTANTS:
         if arguments.only in name:
-            workers[name] = start(name)
+            workers[name] = start(name, CONTESTANTS[name][0])
+            seconds = ask(workers[name], "1")
+            print(f"{name}: first step after {seconds:.0f} s", file=sys.stderr, flush=True)
+            ask(workers[name], "1")
     peak = matrix_peak()
     facts = {
         "device": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
@@ -126,20 +129,17 @@ def main() -> None:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def start(name: str) -> subprocess.Popen:
-    """Starts a contestant, and waits until it has run a step."""
-    environment = {**os.environ, "KERAS_BACKEND": CONTESTANTS[name][0], "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, *sys.argv, "--worker", name]
-    worker = subprocess.Popen(
+def start(name: str, backend: str, *options: str) -> subprocess.Popen:
+    """A contestant: this program again, as a process that waits for questions."""
+    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, *sys.argv, "--worker", name, *options]
+    return subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    print(f"{name}: first step after {ask(worker, '1'):.0f} s", file=sys.stderr, flush=True)
-    ask(worker, "1")
-    return worker
 
 
 def ask(worker: subprocess.Popen, question: str) -> float:
-    """The seconds of so many steps, or "memory"."""
+    """The answer to a question; of `work` here the seconds of so many steps, or "memory"."""
     worker.stdin.write(question + "\n")
     worker.stdin.flush()
     line = worker.stdout.readline()

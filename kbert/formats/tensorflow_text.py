@@ -200,6 +200,11 @@ def export_with_tokenizer(model: KbertModel, folder: str | Path) -> None:
         )
     if Path(folder).is_file() or Path(folder).suffix == ".keras":
         raise KbertError(f"a SavedModel is a folder, not the file {Path(folder).name!r}")
+    if getattr(model, "questions_are_global", False):
+        raise KbertError(
+            "this model of questions takes global_positions, which no tokenizer in a graph makes: "
+            "use model.export, whose file takes them"
+        )
     in_graph = GraphTokenizer(model.tokenizer, model.max_length)
     with tempfile.TemporaryDirectory(prefix="kbert-export-") as scratch:
         model.export(scratch)

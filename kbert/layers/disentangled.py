@@ -25,6 +25,7 @@ from kbert.layers.calling import run
 from kbert.layers.dense import Dense, linear
 from kbert.layers.dropout import Dropout
 from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.kernels.free_lengths import places_of, reshaped
 from kbert.layers.layer_norm import LayerNorm
 from kbert.sizes.distances import rows_of, span_of
 
@@ -101,8 +102,8 @@ class RelativePositions(keras.layers.Layer):
         else:
             length = ops.shape(hidden)[1]
             rows = ops.convert_to_tensor(self.table)
-            places = ops.convert_to_tensor(rows_of(longest, *self.distances))
-            places = places[longest - length : longest + length + 1]
+            places = ops.convert_to_tensor(rows_of(longest, *self.distances))[:, None]
+            places = ops.take(places, places_of(2 * length + 1) + (longest - length), axis=0)[:, 0]
         if self.layer_norm is not None:
             rows = run(self.layer_norm, rows, training=training)
         return rows, places
@@ -190,8 +191,8 @@ class DisentangledSelfAttention(SelfAttention):
         rows = run(self.position_dropout, rows, training=training, draw=for_positions)
         queries, keys = self._of_distances(rows, training)  # (R, N H)
         scale = 1 / math.sqrt(query.shape[-1])  # before products, which could be too large
-        queries = ops.take(queries * scale / math.sqrt(3), places[1:], axis=0)
-        keys = ops.take(keys * scale, ops.flip(places[:-1]), axis=0)  # (2 L, N H)
+        queries = ops.take(queries * scale / math.sqrt(3), places[:-1], axis=0)
+        keys = ops.take(keys * scale, ops.flip(places[1:]), axis=0)  # (2 L, N H)
         to_distances = _shifted(query, keys)  # (N, B, L, L): query, key
         from_distances = _shifted(key, queries)  # (N, B, L, L): key, query
         both = ops.swapaxes(to_distances + ops.swapaxes(from_distances, 2, 3), 0, 1)
@@ -218,18 +219,18 @@ class DisentangledSelfAttention(SelfAttention):
 def _shifted(vectors, by_distance):
     """The product of vector i with that of its distance to j: (N, B, L, L).
 
-    In row i of all products that with j stands in place j - i + L - 1, i places too far left. Read
-    in rows of 2 L - 1 in place of 2 L, row i begins i numbers earlier, and all stand alike.
+    In row i of all products that with j stands in place j - i + L, which of the numbers of all rows
+    is L + i (2 L - 1) + j. So without the first L, and read in rows of 2 L - 1, it is number j.
 
     Args:
         vectors: (B, L, N, H).
-        by_distance: (2 L, N H), of which number L - 1 + t belongs to j = i + t.
+        by_distance: (2 L, N H), of which number L + t belongs to j = i + t.
     """
     length, heads, head_size = vectors.shape[1:]
     length = length or ops.shape(vectors)[1]
     rows = ops.reshape(ops.transpose(vectors, (2, 0, 1, 3)), (heads, -1, head_size))  # (N, B L, H)
     by_distance = ops.reshape(by_distance, (-1, heads, head_size))
     products = ops.matmul(rows, ops.transpose(by_distance, (1, 2, 0)))  # (N, B L, 2 L)
-    flat = ops.reshape(products, (heads, -1, 2 * length * length))
-    flat = flat[:, :, : length * (2 * length - 1)]
-    return ops.reshape(flat, (heads, -1, length, 2 * length - 1))[..., length - 1 :]
+    # Every slice begins at a number, also where L is free: jax2onnx takes no other.
+    kept = reshaped(products, (heads, -1, 2 * length, length))[:, :, 1:]
+    return reshaped(kept, (heads, -1, length, 2 * length - 1))[..., :length]

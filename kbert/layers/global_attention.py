@@ -22,6 +22,7 @@ from kbert.layers.dropout import Dropout
 from kbert.layers.heads import gather_positions
 from kbert.layers.initializers import TruncatedNormal, sub_seed
 from kbert.layers.kernels.dispatch import dropping
+from kbert.layers.kernels.free_lengths import places_of
 from kbert.layers.kernels.windows import with_more_keys
 
 
@@ -107,7 +108,7 @@ class GlobalSelfAttention(SelfAttention):
                 hidden, bias, training, return_weights, draw=local_draw, lengths=lengths
             )
         places = ops.cast(global_positions, "int32")  # (B, G)
-        positions = ops.arange(ops.shape(hidden)[1], dtype="int32")
+        positions = places_of(ops.shape(hidden)[1])
         is_at = places[:, :, None] == positions  # (B, G, L)
         is_global = ops.any(is_at, axis=1)  # (B, L)
         if bias is None:
@@ -141,7 +142,9 @@ class GlobalSelfAttention(SelfAttention):
         query, key, value = projected
         places = ops.argmax(ops.cast(is_at, "int32"), axis=2)  # (B, G)
         is_there = ops.any(is_at, axis=2)[:, None, None]  # (B, 1, 1, G)
-        of_more = ops.take_along_axis(bias, places[:, None, None], axis=3)  # (B, 1, 1 or L, G)
+        # A product: where L is free, PyTorch's exporter would fix the sizes of what is taken.
+        chosen = ops.cast(ops.swapaxes(is_at, 1, 2)[:, None], bias.dtype)  # (B, 1, L, G)
+        of_more = ops.matmul(bias, chosen)  # (B, 1, 1 or L, G)
         more = (
             _at(key, places),  # (B, G, N, H)
             _at(value, places),

@@ -10,6 +10,7 @@ from kbert.layers.activations import activation
 from kbert.layers.calling import run
 from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.kernels.free_lengths import places_of
 from kbert.layers.layer_norm import LayerNorm
 
 # How the vectors of a text's tokens become one; see `pool_tokens`.
@@ -128,7 +129,7 @@ def pool_tokens(hidden, mask, pooling: str):
         largest = ops.take_along_axis(hidden, places, axis=1)[:, 0]
         return ops.where(ops.max(counts, axis=1) > 0, largest, 0.0)
     if pooling == "weighted-mean":
-        places = ops.arange(1, ops.shape(hidden)[1] + 1, dtype="int32")
+        places = places_of(ops.shape(hidden)[1]) + 1
         counts = counts * ops.cast(places, dtype)[None, :, None]  # (B, L, 1)
     return ops.sum(hidden * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1e-9)
 

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
+from kbert.layers.kernels.free_lengths import places_of
+
 
 class Rotation(NamedTuple):
     """What vectors are turned by, for each position: (L, 1, H) each, float32."""
@@ -41,7 +43,7 @@ def rotation(length, head_size: int, theta: float) -> Rotation:
     speeds = np.float32(1) / np.float32(theta) ** (
         np.arange(0, head_size, 2, dtype=np.float32) / np.float32(head_size)
     )
-    positions = ops.cast(ops.arange(length, dtype="int32"), "float32")
+    positions = ops.cast(places_of(length), "float32")
     angles = positions[:, None] * ops.convert_to_tensor(speeds)  # (L, H / 2)
     angles = ops.concatenate([angles, angles], axis=-1)[:, None]  # (L, 1, H)
     return Rotation(ops.cos(angles), ops.sin(angles))

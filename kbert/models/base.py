@@ -109,8 +109,9 @@ class KbertModel(WatchedModel):
         """Writes the model for use without kbert and Keras; batch and length stay free.
 
         The file takes `input_ids`, `token_type_ids` (where the model looks at them) and
-        `attention_mask`, each (B, L) int32 with L up to the model's longest, and gives what the
-        model gives, by name: the keys of its dict in alphabetical order, or `logits`, or of a
+        `attention_mask`, each (B, L) int32 with L up to the model's longest; where the tokens of a
+        question are global (Longformer) also `global_positions` (B, G), -1 for none. It gives what
+        the model gives, by name: the keys of its dict in alphabetical order, or `logits`, or of a
         sentence model `sentence_embedding`. Scores of words are those of every position. The
         tokenizer is not in it. ONNX of a base model takes 20 to 30 seconds and 2.5 GB on PyTorch
         and JAX, but 3 minutes and 19 GB on TensorFlow: there, open the `.keras` file with another

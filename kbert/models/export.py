@@ -6,7 +6,7 @@ nothing opens on TensorFlow. So the tools that Keras would call are called here:
     ONNX         TensorFlow: tf2onnx    JAX: jax2onnx    PyTorch: torch.onnx
     SavedModel   TensorFlow: Keras      JAX: jax2tf, by way of Keras
 
-Shapes: B batch, L length; both are free in every file, L up to the model's longest.
+Shapes: B batch, L length, G global tokens; all are free in every file, L up to the model's longest.
 """
 
 import logging
@@ -35,10 +35,11 @@ _MOST_ONNX_BYTES = 2**31  # of one file, as protobuf counts
 class _Signature(NamedTuple):
     """What a file takes and gives, as a function of plain arrays.
 
-    `function` takes a dict of the inputs, each (B, L) int32, and returns a dict of tensors.
+    `inputs` has the second axis of each by its name, "length" or "globals"; the first is the batch.
+    `function` takes a dict of them, int32, and returns a dict of tensors.
     """
 
-    inputs: tuple[str, ...]
+    inputs: dict[str, str]
     outputs: tuple[str, ...]
     function: Callable[[dict[str, Any]], dict[str, Any]]
     max_length: int
@@ -78,7 +79,10 @@ def export(
 def _signature(model: Any) -> _Signature:
     bert = getattr(model, "bert", model)
     segments = ("token_type_ids",) if bert.num_segments > 1 else ()
-    inputs = ("input_ids", *segments, "attention_mask")
+    names = ("input_ids", *segments, "attention_mask")
+    inputs: dict[str, str] = dict.fromkeys(names, "length")
+    if getattr(model, "questions_are_global", False):
+        inputs["global_positions"] = "globals"
     only = "sentence_embedding" if model.task == "sentence-embedding" else "logits"
 
     def named(batch: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def _write_saved_model(model: keras.Model, path: Path) -> None:
     settings = {}
     if backend == "jax":
         settings["jax2tf_kwargs"] = {
-            "polymorphic_shapes": [dict.fromkeys(signature.inputs, "(batch, length)")],
+            "polymorphic_shapes": [{n: f"(batch, {a})" for n, a in signature.inputs.items()}],
             "polymorphic_constraints": (f"length <= {signature.max_length}",),
             "with_gradient": False,
         }
@@ -184,7 +188,8 @@ def _tensorflow_onnx(signature: _Signature) -> Any:
     )
     proto, _ = tf2onnx.convert.from_function(function, input_signature=specs)
     for value in (*proto.graph.input, *proto.graph.output):
-        for name, size in zip(("batch", "length"), value.type.tensor_type.shape.dim, strict=False):
+        axes = ("batch", signature.inputs.get(value.name, "length"))
+        for name, size in zip(axes, value.type.tensor_type.shape.dim, strict=False):
             if size.dim_param:
                 size.dim_param = name
     return proto
@@ -194,20 +199,24 @@ def _jax_onnx(signature: _Signature) -> Any:
     import jax
     import jax2onnx  # pyright: ignore[reportMissingImports]
 
-    sizes = jax.export.symbolic_shape(
-        "batch, length", constraints=[f"length <= {signature.max_length}"]
+    batch, length, globals_ = jax.export.symbolic_shape(
+        "batch, length, globals", constraints=[f"length <= {signature.max_length}"]
     )
+    sizes = {"length": (batch, length), "globals": (batch, globals_)}
 
     def function(*arrays):
         outputs = signature.function(dict(zip(signature.inputs, arrays, strict=True)))
         return tuple(outputs[name] for name in signature.outputs)
 
-    return jax2onnx.to_onnx(
+    proto = jax2onnx.to_onnx(
         function,
-        inputs=[jax.ShapeDtypeStruct(sizes, np.int32) for _ in signature.inputs],
+        inputs=[jax.ShapeDtypeStruct(sizes[axis], np.int32) for axis in signature.inputs.values()],
         input_names=list(signature.inputs),
         output_names=list(signature.outputs),
     )
+    # What is said of sizes within takes `length + 1` for `length`; ONNX Runtime finds them itself.
+    del proto.graph.value_info[:]
+    return proto
 
 
 def _torch_onnx(signature: _Signature) -> Any:
@@ -218,7 +227,11 @@ def _torch_onnx(signature: _Signature) -> Any:
             outputs = signature.function(dict(zip(signature.inputs, arrays, strict=True)))
             return tuple(outputs[name] for name in signature.outputs)
 
-    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=signature.max_length)}
+    batch = torch.export.Dim("batch")
+    sizes = {
+        "length": {0: batch, 1: torch.export.Dim("length", max=signature.max_length)},
+        "globals": {0: batch, 1: torch.export.Dim("globals")},
+    }
     example = tuple(keras.ops.ones((2, 2), "int32") for _ in signature.inputs)
     with torch.no_grad():
         program: Any = torch.onnx.export(
@@ -228,6 +241,6 @@ def _torch_onnx(signature: _Signature) -> Any:
             verbose=False,
             input_names=list(signature.inputs),
             output_names=list(signature.outputs),
-            dynamic_shapes=(tuple(sizes for _ in signature.inputs),),
+            dynamic_shapes=(tuple(sizes[axis] for axis in signature.inputs.values()),),
         )
     return program.model_proto

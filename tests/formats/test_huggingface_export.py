@@ -166,6 +166,24 @@ def test_the_family_that_is_chosen(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("family", "name", "own"),
+    [
+        ("albert", "classifier_dropout_prob", {"num_hidden_groups": 1}),
+        ("modernbert", "classifier_dropout", {"architecture": "modernbert"}),
+    ],
+)
+def test_a_label_head_without_a_dropout_of_its_own(family, name, own, small, tokenizer, tmp_path):
+    """These families' configs take no None: the number is the encoder's."""
+    model = kbert.BertForSequenceClassification(labels=["가", "나"], **small, **own)
+    model.tokenizer = tokenizer
+    kbert.export_huggingface(model, tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())[name] == 0.2
+    again = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    assert_same_outputs(model, again.eval(), batch(family))
+    assert family == "albert" or again.config.cls_token_id == tokenizer.cls_id
+
+
 def test_an_untied_decoder_goes_out_and_comes_back(tmp_path):
     reference = make_reference("roberta", "ForMaskedLM", tie_word_embeddings=False)
     model = kbert.load(write_checkpoint(reference, tmp_path / "in"))

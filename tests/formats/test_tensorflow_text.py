@@ -121,6 +121,11 @@ def test_what_has_no_form_in_the_graph(tokenizer, small, tmp_path, monkeypatch):
     model.tokenizer = tokenizer
     with pytest.raises(KbertError, match=r"a folder, not the file 'served\.keras'"):
         export_with_tokenizer(model, tmp_path / "served.keras")
+    longformer = {"attention_window": 2, "global_attention": True}
+    questions = kbert.BertForQuestionAnswering(**small, **longformer)
+    questions.tokenizer = tokenizer
+    with pytest.raises(KbertError, match="takes global_positions, which no tokenizer in a graph"):
+        export_with_tokenizer(questions, tmp_path / "served")
     if BACKEND == "torch":
         with pytest.raises(KbertError, match="cannot be written from PyTorch"):
             export_with_tokenizer(model, tmp_path / "served")

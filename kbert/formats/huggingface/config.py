@@ -188,13 +188,19 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
             "eos_token_id": tokenizer.sep_id,
             "sep_token_id": tokenizer.sep_id,
         }
+        if family.architecture == "modernbert":  # its class warns of the number that it has itself
+            config["cls_token_id"] = tokenizer.cls_id
     config |= family.write(arguments)
     if entry.takes_labels:
         labels = dict(enumerate(model.labels))
         config["id2label"] = labels
         config["label2id"] = {name: index for index, name in labels.items()}
     if "classifier_dropout" in model.get_config():
-        config[family.classifier_dropout[0]] = model.get_config()["classifier_dropout"]
+        name, default = family.classifier_dropout
+        dropout = model.get_config()["classifier_dropout"]
+        if dropout is None and default is not None:  # there transformers' class wants a number
+            dropout = arguments["hidden_dropout_prob"]
+        config[name] = dropout
     if task == "sequence-classification":
         config["problem_type"] = model.problem_type
     _check_same(arguments, config, family, task)

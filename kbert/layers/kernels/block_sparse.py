@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
+from kbert.layers.kernels.free_lengths import places_of
 from kbert.layers.kernels.windows import filled, with_neighbours
 
 
@@ -50,8 +51,8 @@ def block_bias(length, blocks: Blocks, padded: float):
         >>> [round(float(number), 1) for number in bias[4]]
         [0.7, -9.0, -9.0, 0.0, 0.0, 0.0, -9.0, -9.0, -9.0, 0.0]
     """
-    places = ops.arange(length, dtype="int32")
-    block = places // blocks.size
+    places = places_of(length)
+    block = ops.floor_divide(places, blocks.size)
     queries, keys, last = block[:, None], block[None], block[-1]
     sees_all = (queries == 0) | (queries == last) | (places[-1] < blocks.longest_full)
     sees = (ops.abs(queries - keys) <= 1) | (keys == 0) | (keys == last)

@@ -10,6 +10,8 @@ Source: Beltagy et al. 2020, "Longformer", section 3.1.
 
 from keras import ops
 
+from kbert.layers.kernels.free_lengths import places_of
+
 _LEAST = 64  # queries of a block: smaller products waste more than they save
 
 
@@ -45,8 +47,7 @@ def band_bias(queries, keys, window: int, padded: float, first: int = 0):
         >>> ops.convert_to_numpy(band_bias(3, 3, window=1, padded=-9.0)).tolist()
         [[0.0, 0.0, -9.0], [0.0, 0.0, 0.0], [-9.0, 0.0, 0.0]]
     """
-    # With a dtype, since lengths are symbols where a model is exported from PyTorch.
-    rows, columns = (ops.arange(count, dtype="int32") for count in (queries, keys))
+    rows, columns = (places_of(count) for count in (queries, keys))
     distances = rows[:, None] + first - columns
     return ops.where(ops.abs(distances) <= window, 0.0, padded)
 
