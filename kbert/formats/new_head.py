@@ -93,7 +93,6 @@ def with_task(
     return other, LoadReport.of_weights(new, old)
 
 
-<<<<<<< HEAD
 def keep_meaning(model: KbertModel, former: Sequence[str] | None) -> None:
     """Puts a label head's scores in the order of its labels, where these are the former names.
 
@@ -110,7 +109,8 @@ def keep_meaning(model: KbertModel, former: Sequence[str] | None) -> None:
     order = [list(former).index(name) for name in names]
     for weight in head.weights:  # (D, C) and (C,)
         weight.assign(keras.ops.take(weight, order, axis=-1))
-=======
+
+
 def _new_pooler(encoder: Encoder, task: str) -> dict[str, Any]:
     """What a new pooler ends with where the encoder's family has one in its head (ELECTRA's gelu).
 
@@ -122,7 +122,6 @@ def _new_pooler(encoder: Encoder, task: str) -> dict[str, Any]:
         return {}
     read = family.read({"hidden_act": arguments["hidden_act"]}, task)
     return {"pooler_activation": read.get("pooler_activation", arguments["pooler_activation"])}
->>>>>>> rev2
 
 
 def _weights(model: KbertModel) -> dict[str, Any]:
