@@ -43,13 +43,13 @@ from kbert.runs.console import command, console, in_flags, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import (
     check_folder,
+    check_same,
     claim_folder,
     locked_folder,
     read_settings,
     write_settings,
 )
 from kbert.text.korean.morphemes import Morphemes
-from kbert.training.checkpoint import check_same
 from kbert.training.curves import draw_curves
 from kbert.training.distribution import (
     check_rows,

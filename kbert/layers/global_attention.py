@@ -142,9 +142,8 @@ class GlobalSelfAttention(SelfAttention):
         query, key, value = projected
         places = ops.argmax(ops.cast(is_at, "int32"), axis=2)  # (B, G)
         is_there = ops.any(is_at, axis=2)[:, None, None]  # (B, 1, 1, G)
-        # A product: where L is free, PyTorch's exporter would fix the sizes of what is taken.
-        chosen = ops.cast(ops.swapaxes(is_at, 1, 2)[:, None], bias.dtype)  # (B, 1, L, G)
-        of_more = ops.matmul(bias, chosen)  # (B, 1, 1 or L, G)
+        by_key = ops.swapaxes(bias[:, 0], 1, 2)  # (B, L, 1 or L)
+        of_more = ops.swapaxes(gather_positions(by_key, places), 1, 2)[:, None]  # (B, 1, 1 or L, G)
         more = (
             _at(key, places),  # (B, G, N, H)
             _at(value, places),
