@@ -173,6 +173,8 @@ class KbertModel(WatchedModel):
         for weight, own in zip(model.weights, self.weights, strict=True):
             weight.trainable = own.trainable
         model.tokenizer = self.tokenizer
+        if hasattr(self, "load_report"):
+            model.load_report = self.load_report
         return model
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:

@@ -12,7 +12,7 @@ from kbert.errors import KbertError, whole_number
 from kbert.layers.initializers import TruncatedNormal
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
-from kbert.models.frozen import check_floats
+from kbert.models.frozen import check_floats, has_new_pooler
 from kbert.models.lora import check_no_adapters
 
 
@@ -22,7 +22,8 @@ def freeze(model: KbertModel, layers: int | None = None) -> None:
     Args:
         model: any of kbert's; its file remembers what is frozen.
         layers: how many encoder layers, from the bottom, and the tables below with them; with 0 the
-            tables alone. None means all, with the pooler: only the head is trained.
+            tables alone. None means all, with the pooler, so that only the head is trained, and the
+            pooler with it where the model's source had none.
 
     Raises:
         KbertError: if there are not as many layers, or one of them is above, too, as where layers
@@ -43,7 +44,7 @@ def freeze(model: KbertModel, layers: int | None = None) -> None:
     for layer in (bert.embeddings, bert.relative_positions, *lower):
         if layer is not None:
             layer.trainable = False
-    for layer in (bert.final_norm, bert.pooler):
+    for layer in (bert.final_norm, None if has_new_pooler(model) else bert.pooler):
         if layers is None and layer is not None:
             layer.trainable = False
 

@@ -21,6 +21,15 @@ def frozen_layers(model: keras.Model) -> list[str]:
     return [path for path, layer in _layers(model) if not layer.trainable]
 
 
+def has_new_pooler(model: keras.Model) -> bool:
+    """Whether the source that a model was loaded from had no pooler for it.
+
+    It belongs to the head then, as RoBERTa's and ELECTRA's do, and frozen it would stay random.
+    """
+    report = getattr(model, "load_report", None)
+    return report is not None and any(name.startswith("bert.pooler") for name in report.new)
+
+
 def restore_frozen(model: keras.Model, frozen: Any) -> None:
     """Freezes what `frozen_layers` named, and nothing else.
 

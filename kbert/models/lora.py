@@ -16,7 +16,7 @@ from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, starting_at_zero, sub_seed
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
-from kbert.models.frozen import check_floats
+from kbert.models.frozen import check_floats, has_new_pooler
 
 
 def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) -> None:
@@ -24,7 +24,8 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
 
     Every layer's projection to queries, keys and values gets an A (D, r) and a B (r, 3 D); the
     three share A, as they share one projection. All that the encoder had is frozen, its pooler and
-    biases too. A rate of some 1e-4 to 5e-4 suits what is left.
+    biases too; a pooler that the model's source had not is trained with the head. A rate of some
+    1e-4 to 5e-4 suits what is left.
 
     Weights may be int8 or int4 (`kbert.quantize`), and then stay so beside A and B.
 
@@ -55,6 +56,8 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
     # By its weights: what a file remembers as frozen are layers, and a merged model has none.
     for weight in bert.weights:
         weight.trainable = False
+    for weight in bert.pooler.weights if has_new_pooler(model) and bert.pooler else ():
+        weight.trainable = True
     for number, layer in enumerate(bert.encoder_layers):
         parts: list[Dense] = [layer.self_attention.query_key_value]
         if feed_forward:

@@ -56,6 +56,21 @@ def test_only_what_is_not_frozen_is_trained(model, layers, trained):
     assert differing(before, of_parts(model)) == trained
 
 
+def test_a_pooler_that_the_source_had_not_is_trained_with_the_head(small, tokenizer, tmp_path):
+    """As RoBERTa's: random and frozen it would stay between encoder and labels."""
+    for pooled, task in ((False, "masked-lm"), (True, "pretraining")):
+        source = kbert.models.TASKS[task](**small)
+        source.tokenizer = tokenizer
+        source.save(tmp_path / "source.keras")
+        for limit in (freeze, kbert.add_lora):
+            model = kbert.load(tmp_path / "source.keras", "sequence-classification", ["가", "나"])
+            model = model.with_settings(seed=3)
+            limit(model)
+            trained = {weight.path.split("/")[1] for weight in model.trainable_weights}
+            assert ("pooler" in trained) is not pooled
+            assert "embeddings" not in trained
+
+
 @pytest.mark.parametrize("layers", [0, 1, 2])
 def test_what_begins_anew(model, small, tmp_path, layers):
     """Upper layers and pooler get the weights of a model that was never trained; others stay."""
