@@ -111,7 +111,8 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
         max_gradient_norm=5.0,
     )
     model.compile(optimizer, **objective(model))
-    begin_run(folder, settings, arguments.overwrite)
+    sources = filter(None, [arguments.teacher, arguments.student])
+    begin_run(folder, settings, arguments.overwrite, sources)
     first_step = resume(model, folder, settings, screen.print)
     screen.print(f"{stage.steps:,} steps; teacher {told(teacher)}, student {told(student)}")
     with TrainingProgress(screen, folder / "log.jsonl", [stage], first_step) as progress:

@@ -76,7 +76,7 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     ready = prepare(arguments, arguments.seed, learned)
     prints = {"examples": learned.fingerprint, "held_out": chosen_by.fingerprint}
     settings = {**arguments.fixed, **prints}
-    begin_run(folder, settings, arguments.overwrite)
+    begin_run(folder, settings, arguments.overwrite, [arguments.model])
 
     # 3. and 4. A model for each seed, and its best weights.
     began, results = time.perf_counter(), []

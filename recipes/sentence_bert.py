@@ -89,7 +89,7 @@ def begin(arguments: argparse.Namespace, sets: list[Examples], folder: Path) -> 
     for name in ("out", "overwrite", "verbose", "seed", "seeds"):
         del settings[name]
     settings["examples"] = [each.fingerprint for each in sets]
-    begin_run(folder, settings, arguments.overwrite)
+    begin_run(folder, settings, arguments.overwrite, [arguments.model])
 
 
 def on_inference(

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,17 +131,26 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def begin_run(folder: Path, settings: dict[str, Any], overwrite: bool = False) -> None:
+def begin_run(
+    folder: Path, settings: dict[str, Any], overwrite: bool = False, sources: Iterable[str] = ()
+) -> None:
     """Makes a folder this run's, or sees that the run in it was begun with the same settings.
 
     Args:
         folder: locked by this run.
         settings: what a run that goes on must have in common with the one that began.
         overwrite: whether a former run goes, whatever it was.
+        sources: the models that the run reads, as `kbert.load` takes them.
 
     Raises:
-        KbertError: if a former run had other settings; as `claim_folder`.
+        KbertError: if a former run had other settings, or is to go and holds a source; as
+            `claim_folder`.
     """
+    for source in sources if overwrite else ():
+        if Path(source).resolve().is_relative_to(folder.resolve()):
+            raise KbertError(
+                f"{source} is in {folder}, which is emptied by overwrite=True: name another folder"
+            )
     former = None if overwrite else read_settings(folder)
     if former is not None:
         return check_same(former, settings, f"the run in {folder}")

@@ -166,5 +166,9 @@ def test_a_run_is_begun_goes_on_or_is_replaced(tmp_path):
     with pytest.raises(KbertError, match=r"begun with seed 0, and this is 1"):
         begin_run(folder, {"seed": 1})
     assert (folder / "model.keras").read_bytes() == b"of the first"
-    begin_run(folder, {"seed": 1}, overwrite=True)
+    model = str(folder / "model.keras")
+    with pytest.raises(KbertError, match=r"model.keras is in .*run, which is emptied by overwrite"):
+        begin_run(folder, {"seed": 1}, overwrite=True, sources=["klue/bert-base", model])
+    assert (folder / "model.keras").read_bytes() == b"of the first"
+    begin_run(folder, {"seed": 1}, overwrite=True, sources=["klue/bert-base"])
     assert read_settings(folder) == {"seed": 1} and not (folder / "model.keras").exists()
