@@ -33,6 +33,14 @@ test-%: .venv-test/installed
 	@echo "== $*"
 	KERAS_BACKEND=$* $(PYTEST) -m "not once"
 
+# TensorFlow frees what XLA compiled when its process ends, some 14 GB over all tests: it has three.
+test-tensorflow: .venv-test/installed
+	@echo "== tensorflow"
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "not once" tests/models
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "not once" tests/training tests/test_*.py
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "not once" --ignore=tests/models --ignore=tests/training \
+	  --ignore-glob="tests/test_*.py"
+
 # For daily work: everything but what is slow, on one backend.
 test-fast: .venv-test/installed
 	$(MAKE) --no-print-directory -j2 $(SYNC) fast-once fast-backend
