@@ -50,7 +50,7 @@ class BestWeights:
             lines = self.log.read_text(encoding="utf-8").splitlines()
         former = [json.loads(line)["sources"]["held out"][metric] for line in lines if line]
         # A correlation is no number where all answers are the same; any number is better.
-        numbers = [score for score in former if score is not None and not math.isnan(score)]
+        numbers = [score for score in former if not math.isnan(score)]
         scores = evaluate(model, self.examples)
         better = not numbers or scores[metric] > max(numbers) or not self.path.exists()
         self.say(f"{scores}{'  best so far' if better else ''}")
