@@ -184,6 +184,10 @@ def parse_arguments() -> argparse.Namespace:
         )
     if arguments.architecture != "bert" and arguments.objective == REPLACED:
         parser.error(f"--objective {REPLACED} is for --architecture bert, as its generator is one")
+    if arguments.architecture == "mobilebert" and arguments.objective == "causal":
+        parser.error(
+            "--objective causal is not for mobilebert: its tokens see the next one in any case"
+        )
     if arguments.preset is None:
         own_text = arguments.corpus or arguments.shards
         arguments.preset = "further" if arguments.init else "corpus" if own_text else "quick"

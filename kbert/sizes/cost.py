@@ -18,6 +18,9 @@ K is L, or three blocks where attention has a window (`kbert/layers/kernels/wind
 ModernBERT and Longformer that is a layer's own. In BigBird it is five blocks, and for two blocks of
 queries all.
 
+MobileBERT's layers have other matrices (`kbert/sizes/mobile.py`), and its words' head has D in the
+place of E.
+
 The backward pass takes two products for each one of the forward pass: one for the weights, one
 for what came in. So a training step is three forward passes. What remat computes again does not
 count, since it is no progress; nor do norms, gelu, softmax, losses and AdamW.
@@ -36,9 +39,10 @@ from typing import Literal, NamedTuple, get_args
 from kbert.errors import KbertError, number_from_zero, whole_number
 from kbert.sizes.distances import rows_of, span_of
 from kbert.sizes.layer_types import FULL, alternating
+from kbert.sizes.mobile import Mobile
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-Architecture = Literal["bert", "modernbert", "deberta"]
+Architecture = Literal["bert", "modernbert", "deberta", "mobilebert"]
 Weights = Literal["float32", "int8", "int4"]
 
 _MASKED_SHARE = 0.15  # as kbert/data/pretraining/masking.py has it
@@ -150,6 +154,10 @@ def cost(
     position_buckets: int = 256,
     max_relative_positions: int | None = None,
     share_att_key: bool = True,
+    intra_bottleneck_size: int | None = None,
+    use_bottleneck_attention: bool = False,
+    num_feedforward_networks: int = 4,
+    classifier_activation: bool = True,
 ) -> Cost:
     """Counts what a forward pass and a training step of a model take.
 
@@ -181,7 +189,7 @@ def cost(
             all, and that all see.
         block_size: how many tokens a block has where attention is BigBird's; None means it is not.
         num_random_blocks: rows of up to 5 + twice as many blocks see all.
-        embedding_size: E; None means D.
+        embedding_size: E; None means D, and D / 4 of a MobileBert.
         num_hidden_groups: how many groups of layers share their weights, in ALBERT; None means that
             each layer has its own.
         inner_group_num: how many layers a group has.
@@ -192,6 +200,10 @@ def cost(
         position_buckets: of a Deberta.
         max_relative_positions: of a Deberta; None means `max_position_embeddings`.
         share_att_key: of a Deberta.
+        intra_bottleneck_size: of a MobileBert; None means D / 4.
+        use_bottleneck_attention: of a MobileBert.
+        num_feedforward_networks: of a MobileBert.
+        classifier_activation: of a MobileBert.
 
     Raises:
         KbertError: if a number is not what it can be.
@@ -207,7 +219,14 @@ def cost(
         known = ", ".join(get_args(Architecture))
         raise KbertError(f"architecture is one of {known}, not {architecture!r:.80}")
     modern, by_distance = architecture == "modernbert", architecture == "deberta"
-    e = d if embedding_size is None or architecture != "bert" else embedding_size
+    is_mobile = architecture == "mobilebert"
+    e = d // 4 if is_mobile else d
+    if embedding_size is not None and (is_mobile or architecture == "bert"):
+        e = embedding_size
+    # What heads share, and how wide the vectors are that words are scored by.
+    s, t = d, e
+    if is_mobile:
+        s, t = d // 4 if intra_bottleneck_size is None else intra_bottleneck_size, d
     longest = max_position_embeddings if max_relative_positions is None else max_relative_positions
     groups = num_hidden_layers if num_hidden_groups is None else num_hidden_groups
     masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
@@ -230,10 +249,13 @@ def cost(
         ("local_attention", local_attention, 2),
         ("position_buckets", position_buckets, 0),
         ("max_relative_positions", longest, 1),
+        ("intra_bottleneck_size", s, 1),
+        ("num_feedforward_networks", num_feedforward_networks, 1),
     ):
         whole_number(name, count, least)
-    if d % n:
-        raise KbertError(f"hidden_size {d} is not a multiple of num_attention_heads {n}")
+    if s % n:
+        width = "intra_bottleneck_size" if is_mobile else "hidden_size"
+        raise KbertError(f"{width} {s} is not a multiple of num_attention_heads {n}")
     if not masked <= length <= max_position_embeddings:
         raise KbertError(
             f"of masked={masked}, length={length} and max_position_embeddings="
@@ -252,7 +274,19 @@ def cost(
     tables_flops, row_flops, batch_flops = 0, 0, 0
     has_projection = architecture == "bert" and (e != d or num_hidden_groups is not None)
     taken_again = 0  # weights, by layers that share them
-    if modern:
+    layer_products = 4 * d * d + wide * d * i  # of a token
+    pooler_flops, mobile = 2 * d * d, None
+    if is_mobile:
+        windows = [None] * num_hidden_layers
+        mobile = Mobile(
+            d, s, e, i, num_feedforward_networks, use_bottleneck_attention, classifier_activation
+        )
+        rows = max_position_embeddings + type_vocab_size
+        parameters = mobile.parameters(v, rows, num_hidden_layers)
+        tables_flops = 2 * 3 * e * d
+        layer_products = sum(map(math.prod, mobile.matrices()))
+        pooler_flops = 2 * d * d if classifier_activation else 0
+    elif modern:
         types = alternating(num_hidden_layers) if layer_types is None else layer_types
         windows = [None if kind == FULL else local_attention // 2 for kind in types]
         parameters = _of_modernbert(v, d, i, num_hidden_layers)
@@ -282,8 +316,8 @@ def cost(
         keys = [_keys_of_blocks(block_size, num_random_blocks, length)] * len(keys)
 
     more = 1 if global_attention and architecture == "bert" else 0  # keys
-    layers_flops = sum(2 * (4 * d * d + wide * d * i) + 4 * (k + more) * d for k in keys)
-    heads_flops = masked * 2 * (d * e + e * v) + 2 * d * d + 4 * d  # of a row
+    layers_flops = sum(2 * layer_products + 4 * (k + more) * s for k in keys)
+    heads_flops = masked * 2 * (d * t + t * v) + pooler_flops + 4 * d  # of a row
     of_row = round(length * (tables_flops + layers_flops)) + row_flops + heads_flops
     forward = batch_flops + batch_size * of_row
 
@@ -296,7 +330,9 @@ def cost(
         layer += [(2 * d, d)] if by_distance and not share_att_key else []
         layer += [(d, d), (2 * d, d)] if more else []
         layers = groups * inner_group_num if architecture == "bert" else num_hidden_layers
-        matrices = [(v, e), *([(d, e)] if has_projection else []), *(layer * layers)]
+        layer, projection = (layer, (d, e)) if mobile is None else (mobile.matrices(), (d, 3 * e))
+        projected = has_projection or is_mobile
+        matrices = [(v, e), *([projection] if projected else []), *(layer * layers)]
         stored = sum(
             _bytes_of_whole(*matrix, weights) - 4 * math.prod(matrix) for matrix in matrices
         )
@@ -305,7 +341,9 @@ def cost(
     tokens = batch_size * length
     kept = []
     for k in keys:
-        kept.append(_kept_by_layer(d, i, b, hidden_dropout_prob > 0, modern))
+        dropped = hidden_dropout_prob > 0
+        of_layer = _kept_by_layer(d, i, b, dropped, modern)
+        kept.append(of_layer if mobile is None else mobile.kept(b, dropped))
         if by_distance:
             kept[-1] += b * n * k  # the bias
         kept[-1] += 2 * b * d if more else 0  # keys and values for global tokens
@@ -323,12 +361,16 @@ def cost(
             # The kernel's context, in which that of global tokens is not yet.
             kept[-1] += b * d if more else 0
     layers = len(kept) * b * d + max(kept) if remat else sum(kept)
-    kept_by_embeddings = 4 * e + (e if hidden_dropout_prob > 0 else 0)
+    normed = d if is_mobile else e
+    kept_by_embeddings = 4 * normed + (normed if hidden_dropout_prob > 0 else 0)
     kept_by_embeddings += b * e if has_projection else 0
-    kept_by_heads = masked * (b * d + (2 * b + 4) * e)  # gathered; gelu's, norm's input and output
+    kept_by_embeddings += b * 3 * e if is_mobile else 0
+    kept_by_heads = masked * (b * d + (2 * b + 4) * t)  # gathered; gelu's, norm's input and output
+    kept_by_heads -= masked * b * t if is_mobile and b == 4 else 0  # relu's output is norm's input
     # What the last layer gives. ModernBERT norms it, too, and its first layer has a norm less.
     last = 0 if modern else b * d
     activations = tokens * (kept_by_embeddings + layers + last) + batch_size * kept_by_heads
+    activations += 4 * v * d if is_mobile and b == 4 else 0  # the table and what completes it
     return Cost(
         tokens=tokens,
         parameters=parameters,
@@ -338,7 +380,7 @@ def cost(
             4 * parameters + copies + stored,
             0,
             0,
-            tokens * (3 * d + wide * i) * b,
+            tokens * b * (3 * d + wide * i if mobile is None else 3 * d + 2 * i + s),
             in_inference * logits,
         ),
         training_memory=Memory(
