@@ -23,9 +23,9 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
     """Has of a model's encoder only small corrections trained, and its head. Compile it afterwards.
 
     Every layer's projection to queries, keys and values gets an A (D, r) and a B (r, 3 D); the
-    three share A, as they share one projection; in MobileBERT, values have their own. All that the encoder had is frozen, its pooler and
-    biases too; a pooler that the model's source had not is trained with the head. A rate of some
-    1e-4 to 5e-4 suits what is left.
+    three share A, as they share one projection (in MobileBERT values have one of their own). All
+    that the encoder had is frozen, its pooler and biases too; a pooler that the model's source had
+    not is trained with the head. A rate of some 1e-4 to 5e-4 suits what is left.
 
     Weights may be int8 or int4 (`kbert.quantize`), and then stay so beside A and B.
 
@@ -60,11 +60,8 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
         weight.trainable = True
     for number, layer in enumerate(bert.encoder_layers):
         parts = {part.name: part for part in layer.self_attention.token_projections()}
-        networks = (
-            {"": layer.feed_forward}
-            if hasattr(layer, "feed_forward")
-            else {f"{network.name}/": network for network in layer.feed_forwards}
-        )
+        networks = {"": layer.feed_forward} if hasattr(layer, "feed_forward") else {}
+        networks = networks or {f"{each.name}/": each for each in layer.feed_forwards}
         for name, network in networks.items() if feed_forward else ():
             parts |= {f"{name}{part.name}": part for part in (network.widen, network.narrow)}
         for name, part in parts.items():

@@ -110,16 +110,16 @@ def test_the_gradients_are_those_of_transformers(tmp_path):
         if place.part == "bert.embeddings.token_table":  # transformers never trains that of [PAD]
             ours, theirs = ours[1:], theirs[1:]
         scale = np.abs(theirs).max()
-        assert scale > 1e-3
-        np.testing.assert_allclose(ours, theirs, atol=2e-4 * scale + 1e-5)
+        assert scale > 1e-4
+        np.testing.assert_allclose(ours, theirs, atol=2e-4 * scale + 1e-6)
         count += 1
     assert count == len(model.weights) and not gradients
 
 
 def test_fine_tuned_and_read_by_transformers(tmp_path):
     """Trained by `fit`; the file and the export give what the model does."""
-    folder = write_checkpoint(make_reference("mobilebert", "ForMaskedLM"), tmp_path / "in")
-    model = kbert.load(folder, "sequence-classification", ["가", "나"])
+    reference = make_reference("mobilebert", "ForSequenceClassification")
+    model = kbert.load(write_checkpoint(reference, tmp_path / "in"))
     inputs = batch("mobilebert")
     model.compile(optimizer=keras.optimizers.Adam(0.003), **kbert.objective(model))
     inner = model.bert.encoder_layers[0].feed_forwards[1].widen.kernel
@@ -202,7 +202,8 @@ def test_a_words_head_that_is_not_whole(tmp_path):
 
 
 def test_what_the_config_says(tmp_path):
-    model = kbert.load(write_checkpoint(make_reference("mobilebert", "Model"), tmp_path / "in"))
+    reference = make_reference("mobilebert", "ForMaskedLM")
+    model = kbert.load(write_checkpoint(reference, tmp_path / "in"))
     kbert.export_huggingface(model, tmp_path / "out")
     before, after = (
         json.loads((tmp_path / folder / "config.json").read_text()) for folder in ("in", "out")

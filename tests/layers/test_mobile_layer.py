@@ -92,7 +92,7 @@ def test_a_layer_by_hand(narrow_values):
         a = moved(norm, a + dense(network.narrow, widened))
     expected = moved(layer.output_norm, x[0] + dense(layer.output_bottleneck, a))
     np.testing.assert_allclose(got[0], expected, rtol=1e-4, atol=1e-4)
-    assert len(layer.weights) == (30 if narrow_values else 34)
+    assert len(layer.weights) == (28 if narrow_values else 32)
 
 
 def test_a_words_head_completes_the_table():
