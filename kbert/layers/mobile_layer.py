@@ -49,10 +49,15 @@ class NoNorm(keras.layers.Layer):
     def call(self, inputs, training=None):
         """(..., D) -> (..., D), computed in float32."""
         wide = ops.cast(inputs, "float32")
-        if keras.backend.backend() == "torch" or not training:
-            moved = wide * self.gamma + self.beta
-        else:
+        if keras.backend.backend() == "torch":
+            import torch
+
+            gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
+            moved = torch.addcmul(beta, wide, gamma)
+        elif training:
             moved = scale_and_shift(wide, *values(self.gamma, self.beta))
+        else:
+            moved = wide * self.gamma + self.beta
         return ops.cast(moved, self.compute_dtype)
 
 

@@ -380,7 +380,7 @@ def cost(
             4 * parameters + copies + stored,
             0,
             0,
-            tokens * b * (3 * d + wide * i if mobile is None else 3 * d + 2 * i + s),
+            tokens * b * (3 * d + wide * i if mobile is None else mobile.working()),
             in_inference * logits,
         ),
         training_memory=Memory(

@@ -54,6 +54,15 @@ class Mobile(NamedTuple):
         heads = pooler + (2 * d + 2) + (d * d + d) + 2 * d + (d - e) * v + v
         return tables + layers * self.of_layer() + heads
 
+    def working(self) -> int:
+        """Numbers of a token that a layer works on at one time, in inference.
+
+        What is narrow (5 S, or 4 S), and beside it the row with what a network widens, or with what
+        is wide again, their sum, and what stands in the place of its norm.
+        """
+        narrow = 4 if self.narrow_values else 5
+        return max(self.d + 2 * self.i, 4 * self.d) + narrow * self.s
+
     def kept(self, b: int, dropout: bool) -> int:
         """Bytes of a token that a layer keeps for its backward pass, beside attention's weights.
 

@@ -280,11 +280,20 @@ def test_training_memory_is_the_peak_of_a_step(dropout, remat):
 
 
 @on_torch
-@pytest.mark.parametrize("vocab_size", [1000, 32000])
-def test_inference_memory_is_the_peak_of_a_forward_pass(vocab_size):
+@pytest.mark.parametrize(
+    ("vocab_size", "settings"),
+    [
+        (1000, {}),
+        (32000, {}),
+        (1000, {"architecture": "mobilebert"}),
+        (1000, {"architecture": "mobilebert", "intermediate_size": 256}),
+        (1000, {"architecture": "mobilebert", "use_bottleneck_attention": True}),
+    ],
+)
+def test_inference_memory_is_the_peak_of_a_forward_pass(vocab_size, settings):
     import torch
 
-    size = {**MINI, "vocab_size": vocab_size, "num_hidden_layers": 1}
+    size = {**MINI, "vocab_size": vocab_size, "num_hidden_layers": 1, **settings}
     model, memory = model_of(size, 0.1), cost_of(size, 0.1).inference_memory
     x = {name: torch.tensor(array) for name, array in batch()[0].items()}
 
