@@ -30,11 +30,12 @@ class NoNorm(keras.layers.Layer):
     """What stands in the place of a norm: y = x * gamma + beta, element by element.
 
     Example:
+        >>> import numpy as np
         >>> norm = NoNorm()
         >>> norm.build((None, 2))
-        >>> norm.beta.assign([1.0, 2.0])
-        >>> ops.convert_to_numpy(norm(ops.array([[3.0, 4.0]]))).tolist()
-        [[4.0, 6.0]]
+        >>> norm.set_weights([np.array([2.0, 1.0]), np.array([1.0, 0.0])])
+        >>> ops.convert_to_numpy(norm(np.array([[3.0, 4.0]]))).tolist()
+        [[7.0, 4.0]]
 
     Source: Sun et al. 2020, section 3.3, equation 2.
     """
