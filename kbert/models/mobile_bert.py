@@ -31,8 +31,8 @@ class MobileBert(Encoder):
     bottlenecks in any case. The paper's was trained layer by layer to be like a teacher made for
     it; that is not here.
 
-    NoNorm bounds nothing: a trained one's numbers go into the millions. In 16 bits take
-    `mixed_bfloat16`; float16 ends at 65,504.
+    NoNorm bounds nothing, so numbers may grow from layer to layer: in 16 bits take
+    `mixed_bfloat16`, since float16 ends at 65,504.
 
     Args:
         vocab_size: how many tokens there are; the tokenizer may have fewer, not more.
@@ -49,7 +49,7 @@ class MobileBert(Encoder):
         layer_norm_eps: of the norm before the words' scores, the only one.
         add_pooling_layer: whether there is a pooler; a model that only looks at tokens needs none.
         classifier_activation: whether the pooler has a dense layer and tanh; else the first token's
-            vector is what it gives, as in the published models.
+            vector is what it gives, as in the paper's tiny model.
         hidden_act: the activation within the feed-forward networks; a name of
             `kbert/layers/activations.py`.
         embedding_size: E, less than D; None means D / 4.

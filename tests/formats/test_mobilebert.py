@@ -22,7 +22,7 @@ from tests.formats.checkpoints import (
 from tests.formats.test_huggingface_import import assert_close, rewrite_config, rewrite_weights
 from tests.formats.test_modernbert import answer
 
-# The paper's tiny model, and a pooler as in the published ones.
+# The paper's tiny model.
 TINY = {
     "use_bottleneck_attention": True,
     "key_query_shared_bottleneck": False,
