@@ -113,7 +113,7 @@ class MaskedLMHead(keras.layers.Layer):
                 ),
                 name="decoder",
             )
-        if self.completed:  # a kernel (V, D - E), of which no product with words is taken
+        if self.completed:  # its kernel is C; it is never called
             self.completion = Dense(
                 embedding_size - table_size,
                 use_bias=False,
