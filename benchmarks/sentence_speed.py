@@ -2,6 +2,7 @@
 
     KERAS_BACKEND=torch python benchmarks/sentence_speed.py encode --model FOLDER
     KERAS_BACKEND=torch python benchmarks/sentence_speed.py search
+    KERAS_BACKEND=torch python benchmarks/sentence_speed.py graph --model MODEL --texts reviews.txt
 
 encode: --sentences real sentences of mixed length into vectors, by kbert's `SentenceEncoder` and by
 sentence-transformers, both with the checkpoint in FOLDER, as sentence-transformers publishes them
@@ -16,6 +17,10 @@ at a time and for 64 at once: by a `SentenceIndex` on the disk in each precision
 memory after the first run, which is not counted), by plain numpy (a product, argpartition, a sort)
 and, where it is installed, by faiss's IndexFlatIP. Each must name the same ten. A million vectors
 of 384 take 1.5 GB on the disk, and as much in memory for numpy; faiss has a copy.
+
+graph: what an `ApproximateIndex` costs and misses. The last 500 of --sentences are the questions,
+the others are searched, exactly and by the graph with several `ef_search`. Real sentences, because
+random vectors have no neighbourhoods for a graph to follow.
 
 Runs are interleaved: every contestant once, then again; the medians are compared.
 """
@@ -46,13 +51,14 @@ import numpy as np
 BATCH_SIZES = (8, 16, 32, 64)  # of sentence-transformers
 AT_ONCE = 64  # queries
 TOP_K = 10
+QUESTIONS = 500  # of the graph
 PACKAGES = ("keras", "numpy", "torch", "transformers", "sentence-transformers", "faiss-cpu")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("part", choices=["encode", "search"])
-    parser.add_argument("--model", type=Path, help="a folder of sentence-transformers")
+    parser.add_argument("part", choices=["encode", "search", "graph"])
+    parser.add_argument("--model", help="encode: a folder of sentence-transformers'; graph: any")
     parser.add_argument("--texts", type=Path, help="a file with a sentence a line")
     parser.add_argument("--sentences", type=int, default=10_000)
     parser.add_argument("--vectors", type=int, default=1_000_000)
@@ -67,13 +73,14 @@ def main() -> None:
         "versions": {"kbert": kbert.__version__} | {name: installed(name) for name in PACKAGES},
         "repeats": arguments.repeats,
     }
-    if arguments.part == "encode":
-        if arguments.model is None:
-            parser.error("encode takes --model, a folder of sentence-transformers")
-        texts = read_texts(arguments.texts, arguments.sentences)
-        results = encode(arguments.model, texts, arguments.repeats, facts)
-    else:
+    if arguments.part == "search":
         results = search(arguments.vectors, arguments.dimension, arguments.repeats, facts)
+    else:
+        if arguments.model is None:
+            parser.error(f"{arguments.part} takes --model, a sentence model")
+        texts = read_texts(arguments.texts, arguments.sentences)
+        measure = encode if arguments.part == "encode" else graph
+        results = measure(arguments.model, texts, arguments.repeats, facts)
     if arguments.json:
         arguments.json.write_text(json.dumps({**facts, "seconds": results}, indent=2) + "\n")
 
@@ -135,15 +142,15 @@ def show(seconds: dict[str, list[float]], units: int, unit: str, ours: str) -> N
         median = statistics.median(runs)
         print(
             f"  {name:44} {median:8.3f} s {units / median:9.1f} {unit}   "
-            f"{ours} is {median / own:.2f} x as fast"
+            f"{ours} is {median / own:.3g} x as fast"
         )
 
 
-def encode(folder: Path, texts: list[str], repeats: int, facts: dict) -> dict:
+def encode(folder: str, texts: list[str], repeats: int, facts: dict) -> dict:
     from sentence_transformers import SentenceTransformer
 
     ours = kbert.SentenceEncoder(kbert.load(folder))
-    theirs = SentenceTransformer(str(folder), device="cpu")
+    theirs = SentenceTransformer(folder, device="cpu")
     some = texts[:200]
     ours_of_some = ours.encode(some, long_texts="cut")
     theirs_of_some = theirs.encode(some, show_progress_bar=False)
@@ -200,6 +207,34 @@ def search(count: int, dimension: int, repeats: int, facts: dict) -> dict:
             print(f"\n{number} queries, {label}, among {count:,} vectors of {dimension}")
             show(results[label], number, "queries/s", "kbert, float32")
     return results
+
+
+def graph(model: str, texts: list[str], repeats: int, facts: dict) -> dict:
+    encoder = kbert.SentenceEncoder(kbert.load(model, task="sentence-embedding"))
+    vectors = encoder.encode(texts, long_texts="cut")
+    stored, asked = vectors[:-QUESTIONS], vectors[-QUESTIONS:]
+    facts |= {"vectors": len(stored), "dimension": encoder.model.embedding_size}
+    print(json.dumps(facts, indent=2), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        index = kbert.SentenceIndex.from_vectors(Path(folder, "index"), stored)
+        start = time.perf_counter()
+        fast = kbert.ApproximateIndex(index)
+        print(f"\nthe graph is made in {time.perf_counter() - start:.1f} s")
+        expected = index.search(asked, TOP_K)[1]
+
+        def by_graph(ef_search: int) -> np.ndarray:
+            fast.ef_search = ef_search
+            return np.concatenate([fast.search(each, TOP_K)[1] for each in asked])
+
+        runners = {"exact": lambda: [index.search(each, TOP_K) for each in asked]}
+        for size in (16, 64, 256):
+            shared = [len({*a} & {*b}) for a, b in zip(by_graph(size), expected, strict=True)]
+            print(f"  of the ten nearest ef_search={size} finds {np.mean(shared):.2f}", flush=True)
+            runners[f"ef_search={size}"] = lambda size=size: by_graph(size)
+        seconds = race(runners, repeats)
+    print(f"\n{QUESTIONS} queries, one at a time, among {len(stored):,} vectors")
+    show(seconds, QUESTIONS, "queries/s", "exact")
+    return seconds
 
 
 def numpy_search(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
