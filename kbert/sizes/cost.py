@@ -317,7 +317,7 @@ def cost(
             weights=4 * parameters + copies,
             gradients=4 * parameters,
             moments=8 * parameters,
-            activations=tokens * in_layers + beside,
+            activations=round(tokens * in_layers) + beside,
             logits=int(in_training * logits),
         ),
     )
