@@ -12,7 +12,7 @@ from kbert.data.pretraining.batches import MARKS, Objective
 from kbert.data.pretraining.sentence_pairs import Negatives
 from kbert.runs.run_folder import next_folder
 from kbert.sizes.cost import Precision
-from kbert.training.optimizers import PRESETS
+from kbert.training.presets import PRESETS
 from kbert.training.stages import stage_shape
 
 # What a run that continues must have in common with the one that began. The text and the

@@ -8,7 +8,9 @@ replaced_tokens.py    of which tokens were replaced, and how many of them were f
 distillation.py       batches and loss of a student with a teacher
 sentence_losses.py    of sentence vectors, by the angles between them
 layerwise_rates.py    how much slower lower layers are trained
-optimizers.py         AdamW, warm-up and decay, presets of a run
+optimizers.py         AdamW as BERT uses it
+schedules.py          the rate: warm-up and decay
+presets.py            the settings of a run of pretraining
 loop.py               one `fit` an interval: save, evaluate, continue
 checkpoint.py         a run's state: whole or not there
 time_budget.py        a run that ends by the clock

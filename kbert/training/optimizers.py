@@ -1,7 +1,7 @@
-"""AdamW as BERT uses it, and the settings of a run: BERT's published ones, and some for less.
+"""AdamW as BERT uses it.
 
-Source: Devlin et al. 2018, appendix A.2; google-research/bert, optimization.py; for further
-pretraining, and rates by layer, Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?".
+Source: Devlin et al. 2018, appendix A.2; google-research/bert, optimization.py; for rates by
+layer Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?".
 """
 
 import logging
@@ -9,145 +9,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
-from keras import ops
 
 from kbert.errors import KbertError, number_from_zero, whole_number
 from kbert.training.layerwise_rates import layer_scales
+from kbert.training.schedules import LinearWarmupDecay, WarmupStableDecay
 
 _log = logging.getLogger("kbert")
-
-# What a run takes where it is not told otherwise, by what it is for.
-PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {  # size tiny and a small text, learned by heart: 4 minutes on 2 cores
-        "vocab_size": 1500,
-        "batch_size": 32,
-        "sequence_length": 32,
-        "steps": 4000,
-        "learning_rate": 3e-3,
-        "warmup_steps": 400,
-        "weight_decay": 0.01,
-        "dropout": 0.0,
-    },
-    "corpus": {  # sizes tiny to small, and more text than a run reads
-        "vocab_size": 16_000,
-        "batch_size": 32,
-        "sequence_length": 128,
-        "steps": 20_000,
-        "learning_rate": 1e-3,
-        "warmup_steps": 1000,
-        "weight_decay": 0.01,
-        "dropout": 0.0,
-    },
-    "further": {  # a model that has been pretrained; its own vocabulary and dropout
-        "vocab_size": None,
-        "batch_size": 32,
-        "sequence_length": 128,
-        "steps": 100_000,
-        "learning_rate": 5e-5,
-        "warmup_steps": 10_000,
-        "weight_decay": 0.01,
-        "dropout": None,
-    },
-    "bert": {  # the paper's, for 16 TPUs
-        "vocab_size": 32_000,
-        "batch_size": 256,
-        "sequence_length": 512,
-        "steps": 1_000_000,
-        "learning_rate": 1e-4,
-        "warmup_steps": 10_000,
-        "weight_decay": 0.01,
-        "dropout": 0.1,
-    },
-}
-
-
-@keras.saving.register_keras_serializable("kbert")
-class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises to its peak in a straight line, and falls to 0 in another.
-
-    Args:
-        peak: the highest rate, reached after `warmup_steps`.
-        warmup_steps: steps of rising; the first step has rate peak / warmup_steps.
-        total_steps: steps until the rate is 0.
-        micro_batches: how many of the optimizer's iterations make a step.
-
-    Example:
-        >>> rate = LinearWarmupDecay(1.0, warmup_steps=2, total_steps=4)
-        >>> [round(float(rate(step)), 2) for step in range(4)]
-        [0.5, 1.0, 0.67, 0.33]
-    """
-
-    def __init__(self, peak: float, warmup_steps: int, total_steps: int, micro_batches: int = 1):
-        self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
-        self.micro_batches = micro_batches
-
-    def __call__(self, step):
-        """The rate of an iteration, counted from 0."""
-        if self.micro_batches > 1:
-            step = ops.floor_divide(step, self.micro_batches)
-        step = ops.cast(step, "float32")
-        rising = (step + 1) / max(self.warmup_steps, 1)
-        falling = (self.total_steps - step) / max(self.total_steps - self.warmup_steps + 1, 1)
-        return self.peak * ops.clip(ops.minimum(rising, falling), 0.0, 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            "peak": self.peak,
-            "warmup_steps": self.warmup_steps,
-            "total_steps": self.total_steps,
-            "micro_batches": self.micro_batches,
-        }
-
-
-@keras.saving.register_keras_serializable("kbert")
-class WarmupStableDecay(LinearWarmupDecay):
-    """A learning rate that rises to its peak, stays there, and falls to 0 in the last steps.
-
-        rate = peak (1 - sqrt(steps of falling so far / decay_steps))        at the end
-
-    While it stays nobody has to know when the training will end: more text can be added, and each
-    end takes only its own steps of falling.
-
-    Args:
-        peak: the highest rate, reached after `warmup_steps`.
-        warmup_steps: as for `LinearWarmupDecay`.
-        total_steps: likewise.
-        decay_steps: of those, the last, in which it falls.
-        micro_batches: likewise.
-
-    Example:
-        >>> rate = WarmupStableDecay(1.0, warmup_steps=2, total_steps=8, decay_steps=4)
-        >>> [round(float(rate(step)), 2) for step in range(8)]
-        [0.5, 1.0, 1.0, 1.0, 1.0, 0.5, 0.29, 0.13]
-
-    Source: Warner et al. 2024 (ModernBERT), section 2.2.3; Hägele et al. 2024, "Scaling Laws and
-    Compute-Optimal Training Beyond Fixed Training Durations", for the square root.
-    """
-
-    def __init__(
-        self,
-        peak: float,
-        warmup_steps: int,
-        total_steps: int,
-        decay_steps: int,
-        micro_batches: int = 1,
-    ):
-        super().__init__(peak, warmup_steps, total_steps, micro_batches)
-        self.decay_steps = decay_steps
-
-    def __call__(self, step):
-        """The rate of an iteration, counted from 0."""
-        if self.micro_batches > 1:
-            step = ops.floor_divide(step, self.micro_batches)
-        step = ops.cast(step, "float32")
-        rising = (step + 1) / max(self.warmup_steps, 1)
-        left = ops.clip((self.total_steps - step) / self.decay_steps, 0.0, 1.0)
-        return self.peak * ops.minimum(ops.minimum(rising, 1.0), 1.0 - ops.sqrt(1.0 - left))
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "decay_steps": self.decay_steps}
 
 
 @keras.saving.register_keras_serializable("kbert")

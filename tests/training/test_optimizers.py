@@ -11,7 +11,8 @@ import kbert
 from kbert import KbertError
 from kbert.training.layerwise_rates import layer_scales
 from kbert.training.losses import objective
-from kbert.training.optimizers import AdamW, LinearWarmupDecay, WarmupStableDecay, adamw
+from kbert.training.optimizers import AdamW, adamw
+from kbert.training.schedules import LinearWarmupDecay, WarmupStableDecay
 
 IDS = np.array([[2, 5, 6, 3], [2, 7, 3, 0]], "int32")
 LABELS = np.array([0, 1])

@@ -17,8 +17,10 @@ from kbert.data.pretraining.sources import Source
 from kbert.data.shards.shards import encode_documents
 from kbert.training.loop import train
 from kbert.training.losses import CrossEntropy, is_right, objective
-from kbert.training.optimizers import PRESETS, AdamW, LinearWarmupDecay, adamw
+from kbert.training.optimizers import AdamW, adamw
+from kbert.training.presets import PRESETS
 from kbert.training.progress import TrainingProgress
+from kbert.training.schedules import LinearWarmupDecay
 from kbert.training.stages import Stage, stage_shape
 
 
