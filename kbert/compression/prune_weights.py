@@ -38,9 +38,9 @@ class PruneWeights(keras.callbacks.Callback):
 
     By magnitude the smallest weights are 0, as they are after pretraining for the most part; by
     movement those that fine-tuning moves towards 0, which is better where few are kept, and takes
-    three times the memory for the kernels and their averages. Scores are compared among themselves
-    alone, and Adam's steps are as large as its rate, whatever it is; so they need none of their
-    own.
+    twice the memory for the kernels, their gradients and averages. The scores have the rate of the
+    weights, not a larger one as in the paper: they begin at 0, Adam's steps are as large as the
+    rate, and only their order counts, which no rate changes.
 
     Args:
         model: any of kbert's. It is changed; what it gives is not, before it is trained.

@@ -119,7 +119,7 @@ def test_every_architecture(case, small, inputs):
 
 
 def test_scores_of_shared_kernels_are_trained(small):
-    """Those of DeBERTa's table of distances go through the same kernels; remat computes it twice."""
+    """DeBERTa's table of distances goes through the same kernels; remat computes them twice."""
     own = CASES["deberta"][1] | {"labels": ["가", "나"], "remat": True}
     model = new_model("sequence-classification", "deberta", {**small, **own})
     fit(model, PruneWeights(model, 0.4))
@@ -173,7 +173,7 @@ def test_what_is_refused(model, small, tmp_path):
     with pytest.raises(KbertError, match="fit trains another model"):
         fit(model, pruning)
     kbert.freeze(other, layers=1)
-    with pytest.raises(KbertError, match="encoder_layer_0.* is frozen, and what is not trained"):
+    with pytest.raises(KbertError, match=r"encoder_layer_0.* is frozen, and what is not trained"):
         fit(other, pruning)
     for refused, *given in (
         (kbert.add_lora,),
