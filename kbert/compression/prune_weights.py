@@ -103,10 +103,10 @@ class PruneWeights(keras.callbacks.Callback):
         check_floats(model, "PruneWeights")
         optimizer = getattr(model, "optimizer", None)
         self._former = optimizer if getattr(optimizer, "built", False) else None
-        self._layers = _dense_layers(model)
         self._step = self._epoch = self._done = 0
-        for layer in self._layers:
+        for layer in _dense_layers(model):
             layer.sparse = Sparse(layer, by)
+        self._pruned = _pruned(model)
         # On TensorFlow they would compute on as they were compiled.
         model.train_function = model.test_function = model.predict_function = None
 
@@ -126,7 +126,7 @@ class PruneWeights(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Looks at the model before a step is taken."""
         model, layers = self.model, {id(layer) for layer in self.model._flatten_layers()}
-        if not all(id(layer) in layers for layer in self._layers):
+        if not all(id(layer) in layers for layer, _ in self._pruned):
             raise KbertError(
                 "fit trains another model than the one that PruneWeights was made with: "
                 "PruneWeights(model, ...), and then model.fit"
@@ -136,9 +136,9 @@ class PruneWeights(keras.callbacks.Callback):
                 "the model was compiled and trained before PruneWeights changed it: compile it anew"
             )
         trained = {id(weight) for weight in model.trainable_weights}
-        for layer in self._layers:
-            scores = layer.sparse.scores
-            if scores is not None and not {id(scores), id(layer._kernel)} <= trained:
+        for layer, sparse in self._pruned:
+            wanted = {id(sparse.scores), id(layer._kernel)}
+            if sparse.scores is not None and not wanted <= trained:
                 raise KbertError(
                     f"{layer.path} is frozen, and what is not trained does not move: prune by "
                     "'magnitude', or freeze the tables alone, kbert.freeze(model, layers=0)"
@@ -183,8 +183,8 @@ class PruneWeights(keras.callbacks.Callback):
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()  # until then JAX's are elsewhere
         used = self.used(self._step / self._total)
-        for layer in self._layers:
-            layer.sparse.use(used, for_good)
+        for _, sparse in self._pruned:
+            sparse.use(used, for_good)
 
 
 def merge_pruning(model: KbertModel) -> KbertModel:
@@ -207,14 +207,11 @@ def merge_pruning(model: KbertModel) -> KbertModel:
         >>> len(bert.weights), len(merge_pruning(bert).weights)
         (39, 31)
     """
-    layers = [layer for layer in _dense_layers(model) if layer.sparse is not None]
-    if not layers:
+    pruned = _pruned(model)
+    if not pruned:
         raise KbertError("the model's weights are not being pruned: PruneWeights(model, ...) is")
-    values, without = {}, set()
-    for layer in layers:
-        assert layer.sparse is not None
-        values[id(layer._kernel)] = ops.convert_to_numpy(layer.sparse.kernel())
-        without |= {id(layer.sparse.threshold), id(layer.sparse.scores)}
+    values = {id(layer._kernel): ops.convert_to_numpy(each.kernel()) for layer, each in pruned}
+    without = {id(weight) for _, each in pruned for weight in (each.threshold, each.scores)}
     return rebuilt(model, {}, values, without)
 
 
@@ -240,3 +237,9 @@ def _dense_layers(model: KbertModel) -> list[Dense]:
     layers = encoder_of(model).encoder_layers
     within = [each for layer in layers for each in layer._flatten_layers()]
     return [each for each in within if isinstance(each, Dense)]
+
+
+def _pruned(model: KbertModel) -> list[tuple[Dense, Sparse]]:
+    """Those of them that are being pruned, and what is used of each."""
+    layers = _dense_layers(model)
+    return [(layer, layer.sparse) for layer in layers if layer.sparse is not None]
