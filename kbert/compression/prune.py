@@ -11,7 +11,7 @@ Source: Michel et al. 2019, "Are Sixteen Heads Really Better than One?", for hea
 2019, "Structured Pruning of a BERT-based Question Answering Model", for neurons.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -167,7 +167,7 @@ def rebuilt(
     model: KbertModel,
     changes: dict[str, Any],
     values: dict[int, np.ndarray],
-    without: Iterable[int] = (),
+    without: Collection[int] = (),
 ) -> KbertModel:
     """The model by a changed config, with the same weights but for some.
 

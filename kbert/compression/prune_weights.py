@@ -36,11 +36,13 @@ class PruneWeights(keras.callbacks.Callback):
     model is given a score for each weight, which is trained; afterwards `merge_pruning` gives a
     plain model, as also `model.save` writes one.
 
-    By magnitude the smallest weights are 0, as they are after pretraining for the most part; by
-    movement those that fine-tuning moves towards 0, which is better where few are kept, and takes
-    twice the memory for the kernels, their gradients and averages. The scores have the rate of the
-    weights, not a larger one as in the paper: they begin at 0, Adam's steps are as large as the
-    rate, and only their order counts, which no rate changes.
+    By magnitude the smallest weights are 0, which are mostly those that were small after
+    pretraining; by movement those that fine-tuning moves towards 0. That takes twice the memory for
+    the kernels, their gradients and averages. The scores have the rate of the weights, not a larger
+    one as in the paper: they begin at 0, Adam's steps are as large as the rate, and only their
+    order counts, which no rate changes.
+
+    A run is one call of `fit`. `KeepBest` beside it would keep an early step, with few zeros.
 
     Args:
         model: any of kbert's. It is changed; what it gives is not, before it is trained.
@@ -83,8 +85,7 @@ class PruneWeights(keras.callbacks.Callback):
         updates: int = 100,
     ):
         super().__init__()
-        if not isinstance(model, KbertModel):
-            raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
+        layers = _dense_layers(model)
         if by not in MEASURES:
             raise KbertError(f"by is one of {', '.join(MEASURES)}, not {by!r:.80}")
         self.keep, self.begin, self.end = (
@@ -104,7 +105,7 @@ class PruneWeights(keras.callbacks.Callback):
         optimizer = getattr(model, "optimizer", None)
         self._former = optimizer if getattr(optimizer, "built", False) else None
         self._step = self._epoch = self._done = 0
-        for layer in _dense_layers(model):
+        for layer in layers:
             layer.sparse = Sparse(layer, by)
         self._pruned = _pruned(model)
         # On TensorFlow they would compute on as they were compiled.
@@ -194,8 +195,7 @@ def merge_pruning(model: KbertModel) -> KbertModel:
         model: after `fit` with `PruneWeights`; it stays as it is.
 
     Returns:
-        A model of the same class, with the tokenizer, not compiled. Trained on as it is, it has
-        zeros no more.
+        A model of the same class, with the tokenizer, not compiled. Training fills its zeros.
 
     Raises:
         KbertError: if the model's weights are not being pruned.
@@ -234,6 +234,8 @@ def share_of_zeros(model: KbertModel) -> float:
 
 def _dense_layers(model: KbertModel) -> list[Dense]:
     """The dense layers within a model's encoder layers, from the bottom."""
+    if not isinstance(model, KbertModel):
+        raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
     layers = encoder_of(model).encoder_layers
     within = [each for layer in layers for each in layer._flatten_layers()]
     return [each for each in within if isinstance(each, Dense)]

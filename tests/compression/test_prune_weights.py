@@ -162,8 +162,9 @@ def test_what_is_refused(model, small, tmp_path):
     ):
         with pytest.raises(KbertError, match=message):
             PruneWeights(model, **arguments)
-    with pytest.raises(KbertError, match="expected a model of kbert, not a str"):
-        PruneWeights("model.keras", 0.5)
+    for takes in (lambda model: PruneWeights(model, 0.5), merge_pruning, share_of_zeros):
+        with pytest.raises(KbertError, match="expected a model of kbert, not a str"):
+            takes("model.keras")
     with pytest.raises(KbertError, match="weights are int8, and PruneWeights takes floats"):
         PruneWeights(kbert.quantize(model), 0.5)
     with pytest.raises(KbertError, match="are not being pruned"):
