@@ -117,6 +117,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.models.lengthen import lengthen as lengthen
     from kbert.models.lora import add_lora as add_lora
     from kbert.models.lora import merge_lora as merge_lora
+    from kbert.models.mobile_bert import MobileBert as MobileBert
     from kbert.models.modern_bert import ModernBert as ModernBert
     from kbert.models.multiple_choice import BertForMultipleChoice as BertForMultipleChoice
     from kbert.models.pretraining import BertForMaskedLM as BertForMaskedLM

@@ -103,6 +103,7 @@ ENCODERS = {
     "bert": CATALOG[0],
     "modernbert": CATALOG[0]._replace(class_name="ModernBert", module="models.modern_bert"),
     "deberta": CATALOG[0]._replace(class_name="Deberta", module="models.deberta"),
+    "mobilebert": CATALOG[0]._replace(class_name="MobileBert", module="models.mobile_bert"),
 }
 BY_TASK = {entry.task: entry for entry in CATALOG}
 BY_CLASS = {entry.class_name: entry for entry in (*CATALOG, *ENCODERS.values())}

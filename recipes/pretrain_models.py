@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from pretrain_options import REPLACED, size_arguments
+from pretrain_options import NOT_CAUSAL, REPLACED, size_arguments
 from rich.console import Console
 
 import kbert
@@ -52,6 +52,8 @@ def loaded_model(arguments: Namespace, screen: Console) -> KbertModel:
     """The model of --init, with the objective's head, and with more tokens if asked."""
     with on_own_device():
         model = kbert.load(arguments.init, task=TASK[arguments.objective])
+        if arguments.objective == "causal" and encoder_of(model).architecture == "mobilebert":
+            raise kbert.KbertError(NOT_CAUSAL)
         if not arguments.add_tokens:
             return model
         lines = Path(arguments.add_tokens).read_text(encoding="utf-8").splitlines()

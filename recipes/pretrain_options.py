@@ -34,6 +34,7 @@ SINCE = {
     "architecture": "bert",
 }
 REPLACED = "replaced-token-detection"
+NOT_CAUSAL = "--objective causal is not for MobileBERT: its tokens see the next one in any case"
 
 SIZE_OPTIONS = (
     "num_hidden_layers hidden_size num_attention_heads intermediate_size embedding_size "
@@ -184,6 +185,8 @@ def parse_arguments() -> argparse.Namespace:
         )
     if arguments.architecture != "bert" and arguments.objective == REPLACED:
         parser.error(f"--objective {REPLACED} is for --architecture bert, as its generator is one")
+    if arguments.architecture == "mobilebert" and arguments.objective == "causal":
+        parser.error(NOT_CAUSAL)
     if arguments.preset is None:
         own_text = arguments.corpus or arguments.shards
         arguments.preset = "further" if arguments.init else "corpus" if own_text else "quick"

@@ -63,6 +63,7 @@ def walk(corpus: Path, monkeypatch) -> None:
     kbert.Bert(num_hidden_groups=1, **size)(rows)
     kbert.ModernBert(**size)(rows)
     kbert.Deberta(position_buckets=16, **size)(rows)
+    kbert.MobileBert(**size)(rows)
     kbert.Bert(block_size=2, num_random_blocks=0, **size)(rows)
     kbert.BertForNextSentencePrediction(**size)(rows)
     choices = {name: each[None] for name, each in rows.items()}  # (B, C, L)

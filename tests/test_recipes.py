@@ -197,7 +197,7 @@ def test_options_beside_the_size(monkeypatch, options, sizes):
     assert found == dict(zip(names.split(), sizes, strict=True))
 
 
-@pytest.mark.parametrize("architecture", [None, "bert", "modernbert", "deberta"])
+@pytest.mark.parametrize("architecture", [None, "bert", "modernbert", "deberta", "mobilebert"])
 @pytest.mark.once
 def test_a_new_model_of_every_architecture(monkeypatch, tokenizer, architecture):
     options = ["--num-hidden-layers", 2, "--hidden-size", 32, "--sequence-length", 24]
@@ -219,6 +219,7 @@ def test_a_new_model_of_every_architecture(monkeypatch, tokenizer, architecture)
             ["--architecture", "modernbert", "--objective", "replaced-token-detection"],
             "is for --architecture bert, as its generator is one",
         ),
+        (["--architecture", "mobilebert", "--objective", "causal"], "its tokens see the next one"),
     ],
 )
 @pytest.mark.once

@@ -72,9 +72,10 @@ def neuron_importance(model: KbertModel, batches: Iterable[Any]) -> list[np.ndar
         For each layer (I,) numbers from 0.
 
     Raises:
-        KbertError: likewise.
+        KbertError: likewise, or if a layer has several such networks (MobileBERT).
     """
     layers = encoder_of(model).encoder_layers
+    check_one_network(layers)
     counts = [layer.feed_forward.intermediate_size for layer in layers]
     return _importance(model, batches, [x.feed_forward.narrow.kernel for x in layers], counts)
 
@@ -107,6 +108,17 @@ def least_important(importance: Sequence[np.ndarray], share: float) -> dict[int,
     for _, layer, i in sorted(scores)[: round(share * total)]:
         gone.setdefault(layer, []).append(i)
     return {layer: sorted(gone[layer]) for layer in sorted(gone)}
+
+
+def check_one_network(layers: Iterable[Any]) -> None:
+    """Raises KbertError if a number of a layer's does not say which neuron is meant."""
+    for layer in layers:
+        if not hasattr(layer, "feed_forward"):
+            raise KbertError(
+                f"each layer has {len(layer.feed_forwards)} feed-forward networks (a MobileBert), "
+                "so its neurons have no numbers of their own; its heads have, and "
+                "kbert.keep_layers leaves out whole layers"
+            )
 
 
 def _importance(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from kbert.compression.importance import check_one_network
 from kbert.errors import KbertError, whole_number
 from kbert.layers.dense import Dense
 from kbert.layers.initializers import starting_at_zero
@@ -58,13 +59,14 @@ def prune_heads(model: KbertModel, heads: Chosen) -> KbertModel:
         attend = layers[place].self_attention
         size = attend.head_size
         kept = _without(those, counts[place], size)  # (kept heads x H,)
-        projections = [(attend.query_key_value, 3)]
+        projections = attend.token_projections()
         if hasattr(attend, "position_query_key"):  # of distances, in DeBERTa
-            projections.append((attend.position_query_key, 2))
+            projections.append(attend.position_query_key)
         if hasattr(attend, "global_query"):  # of global tokens, in Longformer
-            projections += [(attend.global_query, 1), (attend.global_key_value, 2)]
-        for dense, parts in projections:
-            width = counts[place] * size
+            projections += [attend.global_query, attend.global_key_value]
+        width = counts[place] * size
+        for dense in projections:
+            parts = dense.units // width  # of queries, keys and values, those that it makes
             _cut(values, dense, np.concatenate([kept + part * width for part in range(parts)]), -1)
         _cut(values, attend.output_projection, kept, 0)
     left = [count - len(gone.get(place, ())) for place, count in enumerate(counts)]
@@ -83,7 +85,7 @@ def prune_neurons(model: KbertModel, neurons: Chosen) -> KbertModel:
         equally wide, it is a plain model of another `intermediate_size`.
 
     Raises:
-        KbertError: as `prune_heads`.
+        KbertError: as `prune_heads`, or if a layer has several such networks (MobileBERT).
 
     Example:
         >>> from kbert import SIZES, Bert
@@ -94,6 +96,7 @@ def prune_neurons(model: KbertModel, neurons: Chosen) -> KbertModel:
     Source: McCarley et al. 2019, section 3.
     """
     layers = _layers(model)
+    check_one_network(layers)
     counts = [layer.feed_forward.intermediate_size for layer in layers]
     gone = _checked(neurons, counts, "neuron")
     values: dict[int, np.ndarray] = {}

@@ -10,6 +10,7 @@ rotary.py             positions as rotations of queries and keys
 feed_forward.py       the two dense layers behind attention; the same with a gate
 encoder.py            one layer of the encoder, normalised after each addition
 modern_layer.py       ModernBERT's: normalised before, gated, without biases
+mobile_layer.py       MobileBERT's: narrow within, several feed-forward networks, no norms
 pooling.py            a whole row as one vector
 heads.py              masked words, next sentence, labels
 replaced_tokens.py    words drawn by their probability, and which tokens were replaced

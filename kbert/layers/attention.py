@@ -124,23 +124,30 @@ class SelfAttention(keras.layers.Layer):
         hidden_size = input_shape[-1]
         self.head_size = self.head_size or hidden_size // self.num_attention_heads
         width = self.num_attention_heads * self.head_size
-
-        def dense(inputs: int, units: int, stddev: float, name: str) -> Dense:
-            layer = Dense(
-                units,
-                use_bias=self.use_bias,
-                kernel_initializer=TruncatedNormal(stddev, seed=sub_seed(self.seed, name)),
-                dtype=self.dtype_policy,
-                name=name,
-            )
-            layer.build((*input_shape[:-1], inputs))
-            return layer
-
-        self.query_key_value = dense(
-            hidden_size, 3 * width, self.initializer_range, "query_key_value"
+        self._build_projections(hidden_size, width)
+        self.output_projection = self._dense(
+            width, hidden_size, "output_projection", self.output_range
         )
-        self.output_projection = dense(width, hidden_size, self.output_range, "output_projection")
         self.built = True
+
+    def _build_projections(self, size: int, width: int) -> None:
+        self.query_key_value = self._dense(size, 3 * width, "query_key_value")
+
+    def _dense(self, inputs: int, units: int, name: str, stddev: float | None = None) -> Dense:
+        stddev = self.initializer_range if stddev is None else stddev
+        layer = Dense(
+            units,
+            use_bias=self.use_bias,
+            kernel_initializer=TruncatedNormal(stddev, seed=sub_seed(self.seed, name)),
+            dtype=self.dtype_policy,
+            name=name,
+        )
+        layer.build((None, None, inputs))
+        return layer
+
+    def token_projections(self) -> list[Dense]:
+        """What makes queries, keys and values of tokens."""
+        return [self.query_key_value]
 
     def call(
         self,

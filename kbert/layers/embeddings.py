@@ -115,10 +115,19 @@ class Embeddings(TokenTable):
         self.type_vocab_size = type_vocab_size
         self.initializer_range = initializer_range
         self.seed = seed
-        self.layer_norm = LayerNorm(
-            epsilon=layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
-        )
+        self.layer_norm = self._norm(layer_norm_eps)
         self.dropout = Dropout(dropout, seed=sub_seed(seed, "dropout"), dtype=self.dtype_policy)
+
+    def _norm(self, layer_norm_eps: float) -> Any:
+        return LayerNorm(epsilon=layer_norm_eps, dtype=self.dtype_policy, name="layer_norm")
+
+    def _build_tokens(self) -> None:
+        shape = (self.vocab_size, self.embedding_size)
+        self._build_token_table(shape, self.initializer_range, self.seed)
+
+    def _tokens(self, input_ids, training):
+        """What of the sum is the tokens', as wide as the other tables."""
+        return self.token_vectors(input_ids)
 
     def build(self, input_ids_shape=None, token_type_ids_shape=None):
         """Makes the tables, each (rows, E), and the projection if there is one."""
@@ -131,8 +140,7 @@ class Embeddings(TokenTable):
                 name=name,
             )
 
-        shape = (self.vocab_size, self.embedding_size)
-        self._build_token_table(shape, self.initializer_range, self.seed)
+        self._build_tokens()
         self.position_table = table(self.max_position_embeddings, "position_table")
         if self.type_vocab_size:
             self.segment_table = table(self.type_vocab_size, "segment_table")
@@ -220,7 +228,7 @@ class Embeddings(TokenTable):
                 "pass max_length to the tokenizer"
             )
         length = length or ops.shape(input_ids)[1]
-        token = self.token_vectors(input_ids)  # (B, L, E)
+        token = self._tokens(input_ids, training)  # (B, L, E)
         begin = self.position_offset
         position = self.position_table[begin : begin + length]  # (L, E)
         if self.type_vocab_size > 1 and token_type_ids is not None:

@@ -37,6 +37,9 @@ class MaskedLMHead(keras.layers.Layer):
     it belongs to one layer only. Positions are gathered first: logits at all positions would be
     some seven times the work, and they are the largest array of the whole model.
 
+    In MobileBERT h stays as wide as it is, and T, which is narrow, has columns C of its own beside
+    it: (T, C) in the place of T, of which the head has C.
+
     Args:
         vocab_size: V.
         layer_norm_eps: added to the variance before the root.
@@ -46,6 +49,7 @@ class MaskedLMHead(keras.layers.Layer):
         hidden_act: the name of act.
         tied: whether T is the embedding table; else the head has a table of its own.
         use_bias: whether W has its b, and the norm its beta.
+        completed: whether there is a C, (V, D - E).
 
     Example:
         >>> import numpy as np
@@ -66,10 +70,13 @@ class MaskedLMHead(keras.layers.Layer):
         hidden_act: str = "gelu",
         tied: bool = True,
         use_bias: bool = True,
+        completed: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.use_bias = use_bias
+        self.completed = completed
+        self.completion: Dense | None = None
         self.vocab_size = vocab_size
         self.embedding_size = embedding_size
         self.hidden_act = hidden_act
@@ -80,7 +87,8 @@ class MaskedLMHead(keras.layers.Layer):
 
     def build(self, hidden_shape):
         """Makes the transform D -> E, its norm, and a bias for every word."""
-        embedding_size = self.embedding_size or hidden_shape[-1]
+        table_size = self.embedding_size or hidden_shape[-1]
+        embedding_size = hidden_shape[-1] if self.completed else table_size
         initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, "transform"))
         self.transform = Dense(
             embedding_size,
@@ -99,12 +107,23 @@ class MaskedLMHead(keras.layers.Layer):
         self.layer_norm.build((*hidden_shape[:-1], embedding_size))
         if not self.tied:
             self.decoder = self.add_weight(
-                shape=(self.vocab_size, embedding_size),
+                shape=(self.vocab_size, table_size),
                 initializer=TruncatedNormal(
                     self.initializer_range, seed=sub_seed(self.seed, "decoder")
                 ),
                 name="decoder",
             )
+        if self.completed:  # its kernel is C; it is never called
+            self.completion = Dense(
+                embedding_size - table_size,
+                use_bias=False,
+                kernel_initializer=TruncatedNormal(
+                    self.initializer_range, seed=sub_seed(self.seed, "completion")
+                ),
+                dtype=self.dtype_policy,
+                name="completion",
+            )
+            self.completion.build((None, self.vocab_size))
         self.bias = self.add_weight(
             shape=(self.vocab_size,), initializer="zeros", autocast=False, name="bias"
         )
@@ -129,6 +148,10 @@ class MaskedLMHead(keras.layers.Layer):
         )
         hidden = run(self.layer_norm, hidden, training=training)
         table = embedding_table if self.tied else self.decoder
+        if self.completion is not None:
+            table = ops.convert_to_tensor(table)
+            completion = ops.cast(self.completion.kernel, table.dtype)
+            table = ops.concatenate([table, completion], axis=-1)  # (V, D)
         if keras.backend.standardize_dtype(hidden.dtype) == "float32":
             return linear(hidden, table, self.bias, training, transposed=True)
         decoder = ops.transpose(ops.cast(table, hidden.dtype))  # (E, V)

@@ -29,11 +29,13 @@ class LayerNorm(keras.layers.LayerNormalization):
         normal = ops.layer_normalization(ops.cast(inputs, "float32"), epsilon=self.epsilon)
         weights = [self.gamma, self.beta] if self.center else [self.gamma]
         weights = values(*(ops.cast(weight, "float32") for weight in weights))
-        return ops.cast(_scale_and_shift(normal, *weights), self.compute_dtype)
+        return ops.cast(scale_and_shift(normal, *weights), self.compute_dtype)
 
 
 @ops.custom_gradient
-def _scale_and_shift(normal, gamma, *beta):
+def scale_and_shift(normal, gamma, *beta):
+    """(..., D) * (D,) + (D,), in training on XLA; without a beta the product alone."""
+
     def gradients(upstream):
         rows = ops.reshape(upstream, (-1, gamma.shape[0]))  # (M, D)
         scaled = rows * ops.reshape(normal, (-1, gamma.shape[0]))

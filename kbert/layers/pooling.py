@@ -31,6 +31,7 @@ class Pooler(keras.layers.Layer):
         pooling: what h is: "cls", or "mean".
         use_bias: whether there is a b.
         layer_norm_eps: of the norm, which has no beta; None means that there is none.
+        transform: whether there is a W; else h is what the pooler gives (MobileBERT).
 
     Example:
         >>> tuple(Pooler()(ops.zeros((2, 7, 16))).shape)
@@ -47,6 +48,7 @@ class Pooler(keras.layers.Layer):
         pooling: str = "cls",
         use_bias: bool = True,
         layer_norm_eps: float | None = None,
+        transform: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -55,7 +57,8 @@ class Pooler(keras.layers.Layer):
         self.activation = activation
         self.pooling = pooling
         self.use_bias = use_bias
-        self.layer_norm = None
+        self.transform = transform
+        self.dense = self.layer_norm = None
         if layer_norm_eps is not None:
             self.layer_norm = LayerNorm(
                 epsilon=layer_norm_eps, center=False, dtype=self.dtype_policy, name="layer_norm"
@@ -63,6 +66,9 @@ class Pooler(keras.layers.Layer):
 
     def build(self, input_shape):
         """Makes the projection D -> D, and the norm if there is one."""
+        self.built = True
+        if not self.transform:
+            return
         initializer = TruncatedNormal(self.initializer_range, seed=sub_seed(self.seed, "dense"))
         self.dense = Dense(
             input_shape[-1],
@@ -74,11 +80,12 @@ class Pooler(keras.layers.Layer):
         self.dense.build((input_shape[0], input_shape[-1]))
         if self.layer_norm is not None:
             self.layer_norm.build((input_shape[0], input_shape[-1]))
-        self.built = True
 
     def call(self, hidden, attention_mask=None, training=None):
         """(B, L, D) -> (B, D); of an `attention_mask` (B, L) only the mean takes notice."""
         pooled = hidden[:, 0] if self.pooling == "cls" else _mean(hidden, attention_mask)
+        if self.dense is None:
+            return pooled
         dense = run(self.dense, pooled, training=training)
         bent = activation(self.activation, dense, training)
         return bent if self.layer_norm is None else run(self.layer_norm, bent, training=training)

@@ -8,6 +8,7 @@ encoder.py            what a head may ask of an encoder, whichever it is
 bert.py               BERT's encoder, and that of the families which have its layer
 modern_bert.py        ModernBERT's: rotary positions, layers that see a window
 deberta.py            DeBERTa's: attention to how far away a token stands
+mobile_bert.py        MobileBERT's: narrow within its layers
 bert_with_head.py     what the models below share
 pretraining.py        the masked-LM head, the next-sentence head, or both
 classification.py     a label for a text or a pair

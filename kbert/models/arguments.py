@@ -19,6 +19,8 @@ _LEAST = {  # whole numbers
     "position_offset": 0,
     "inner_group_num": 1,
     "num_random_blocks": 0,
+    "intra_bottleneck_size": 1,
+    "num_feedforward_networks": 1,
     "seed": 0,
 }
 _LEAST_IF_THERE = {"block_size": 1, "num_hidden_groups": 1, "extra_size": 1}  # or None
@@ -29,7 +31,10 @@ _ENDS = {  # numbers from 0
     "layer_norm_eps": 1.0,
 }
 _ACTIVATIONS = ("hidden_act", "pooler_activation")
-_FLAGS = ("add_pooling_layer", "global_attention", "remat")
+_FLAGS = (
+    *("add_pooling_layer", "global_attention", "remat"),
+    *("classifier_activation", "use_bottleneck_attention"),
+)
 _LISTS = ("heads_per_layer", "intermediate_sizes")  # of whole numbers from 1, or None
 _END_OF_SEEDS = 2**63
 
@@ -61,9 +66,11 @@ def checked(arguments: dict[str, Any]) -> dict[str, Any]:
         name: rules[name](name, value) if name in rules else value
         for name, value in arguments.items()
     }
-    if found["hidden_size"] % found["num_attention_heads"]:
+    # What heads share: in MobileBERT the narrow vectors.
+    width = "intra_bottleneck_size" if "intra_bottleneck_size" in found else "hidden_size"
+    if found[width] % found["num_attention_heads"]:
         raise KbertError(
-            f"hidden_size {found['hidden_size']} is not a multiple of num_attention_heads "
+            f"{width} {found[width]} is not a multiple of num_attention_heads "
             f"{found['num_attention_heads']}"
         )
     return found

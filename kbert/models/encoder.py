@@ -41,8 +41,8 @@ class Encoder(KbertModel):
             `vocab_size`, `hidden_size`, `num_hidden_layers`, `num_attention_heads`,
             `intermediate_size`, `hidden_dropout_prob`, `attention_probs_dropout_prob`,
             `max_position_embeddings`, `initializer_range`, `layer_norm_eps`, `hidden_act`,
-            `add_pooling_layer`, `remat`, `weights`, `heads_per_layer`, `intermediate_sizes` and
-            `seed`, which mean the same in each.
+            `add_pooling_layer`, `remat`, `weights`, `heads_per_layer` and `seed`, which mean the
+            same in each, and `intermediate_sizes` where a layer has one feed-forward network.
         max_length: the longest L, in tokens, special tokens included.
         num_segments: how many segments; with fewer than two they are not looked at.
         name: the model's name.
@@ -54,6 +54,7 @@ class Encoder(KbertModel):
         cls_is_global: whether, with `global_attention`, [CLS] is a global token unless the inputs
             say which are; set by heads that look at nothing else.
         token_heads_transform: whether a head on tokens begins with a dense layer and a norm.
+        completes_table: whether a words' head has columns of its own beside the token table's.
         vocab_size: V.
         hidden_size: D.
         max_length: as above.
@@ -61,8 +62,9 @@ class Encoder(KbertModel):
         tokenizer: a `kbert.Tokenizer`, or None; saved with the model.
         embeddings: the layer that makes (B, L, D) of ids; its `token_table` is (V, E).
         encoder_layers: the layers that have weights of their own, from the bottom. Each has the
-            dense layers `self_attention.query_key_value`, `feed_forward.widen` and
-            `feed_forward.narrow`, and the name `encoder_layer_0` and so on.
+            dense layers of `self_attention.token_projections()`, `feed_forward.widen` and
+            `feed_forward.narrow`, and the name `encoder_layer_0` and so on. A layer of several
+            feed-forward networks has them as `feed_forwards`.
         layers_in_order: the layers as they are run.
         relative_positions: a table of distances that all layers share, or None.
         final_norm: a norm behind the last layer, or None.
@@ -73,6 +75,7 @@ class Encoder(KbertModel):
     has_biases = True
     cls_is_global = False
     token_heads_transform = False
+    completes_table = False
     embeddings: Any
     encoder_layers: list[Any]
     relative_positions: Any
@@ -119,7 +122,7 @@ class Encoder(KbertModel):
         """
         found = []
         for name, all_have in _PRUNED.items():
-            given, most = self._arguments[name], self._arguments[all_have]
+            given, most = self._arguments.get(name), self._arguments[all_have]
             numbers = [most] * count if given is None else given
             if len(numbers) != count or max(numbers) > most:
                 raise KbertError(
@@ -293,10 +296,12 @@ class Encoder(KbertModel):
         if output_hidden_states:
             shapes["hidden_states"] = [shapes["last_hidden_state"]] * (len(layers) + 1)
         if output_attentions:
-            heads = [layer.self_attention.num_attention_heads for layer in layers]
-            head_size = self.hidden_size // self._arguments["num_attention_heads"]
-            shapes["attentions"] = [(batch, each, length, length) for each in heads]
-            per_head = [(batch, length, each, head_size) for each in heads]
+            heads = [
+                (layer.self_attention.num_attention_heads, layer.self_attention.head_size)
+                for layer in layers
+            ]
+            shapes["attentions"] = [(batch, each, length, length) for each, _ in heads]
+            per_head = [(batch, length, *each) for each in heads]
             shapes["queries"] = shapes["keys"] = per_head
 
         def symbol(shape):

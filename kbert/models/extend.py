@@ -131,6 +131,7 @@ def _tables(model: KbertModel) -> list:
     tables = [encoder_of(model).embeddings.token_table]
     if hasattr(model, "mlm"):
         tables += [model.mlm.bias] + ([] if model.mlm.tied else [model.mlm.decoder])
+        tables += [] if model.mlm.completion is None else [model.mlm.completion.kernel]
     return tables
 
 

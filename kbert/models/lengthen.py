@@ -49,9 +49,9 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
         where a BERT's begin at 0, and are no others.
 
     Raises:
-        KbertError: if the model has no table of positions (ModernBERT, DeBERTa), reads rows that
-            long already, sees blocks (BigBird) and is to see windows, has adapters (LoRA) or
-            weights that are no floats.
+        KbertError: if the model has no table of positions (ModernBERT, DeBERTa) or no windows
+            (MobileBERT), reads rows that long already, sees blocks (BigBird) and is to see
+            windows, has adapters (LoRA) or weights that are no floats.
 
     Example:
         >>> import kbert
@@ -68,9 +68,12 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
     check_floats(model, "lengthen")
     bert = encoder_of(model)
     if bert.architecture != "bert":
+        has_none = "has no table of positions that could be lengthened: it"
+        why = "is none of the encoders that can be: they have windows, and it"
+        has_table = hasattr(bert.embeddings, "position_table")
         raise KbertError(
-            f"a {type(bert).__name__} has no table of positions that could be lengthened: it reads "
-            f"up to max_position_embeddings, {bert.max_length}, tokens"
+            f"a {type(bert).__name__} {why if has_table else has_none} reads up to "
+            f"max_position_embeddings, {bert.max_length}, tokens"
         )
     whole_number("max_length", max_length, 1)
     if max_length <= bert.max_length:

@@ -23,9 +23,9 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
     """Has of a model's encoder only small corrections trained, and its head. Compile it afterwards.
 
     Every layer's projection to queries, keys and values gets an A (D, r) and a B (r, 3 D); the
-    three share A, as they share one projection. All that the encoder had is frozen, its pooler and
-    biases too; a pooler that the model's source had not is trained with the head. A rate of some
-    1e-4 to 5e-4 suits what is left.
+    three share A, as they share one projection (in MobileBERT values have one of their own). All
+    that the encoder had is frozen, its pooler and biases too; a pooler that the model's source had
+    not is trained with the head. A rate of some 1e-4 to 5e-4 suits what is left.
 
     Weights may be int8 or int4 (`kbert.quantize`), and then stay so beside A and B.
 
@@ -35,7 +35,7 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
     Args:
         model: any of kbert's. It is changed; what it gives is not, before it is trained.
         rank: r.
-        feed_forward: whether both projections of the feed-forward get theirs, too.
+        feed_forward: whether both projections of the feed-forward networks get theirs, too.
 
     Raises:
         KbertError: if the rank is none, or the model has adapters already.
@@ -59,12 +59,14 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
     for weight in bert.pooler.weights if has_new_pooler(model) and bert.pooler else ():
         weight.trainable = True
     for number, layer in enumerate(bert.encoder_layers):
-        parts: list[Dense] = [layer.self_attention.query_key_value]
-        if feed_forward:
-            parts += [layer.feed_forward.widen, layer.feed_forward.narrow]
-        for part in parts:
+        parts = {part.name: part for part in layer.self_attention.token_projections()}
+        networks = {"": layer.feed_forward} if hasattr(layer, "feed_forward") else {}
+        networks = networks or {f"{each.name}/": each for each in layer.feed_forwards}
+        for name, network in networks.items() if feed_forward else ():
+            parts |= {f"{name}{part.name}": part for part in (network.widen, network.narrow)}
+        for name, part in parts.items():
             inputs = part.kernel.shape[0]
-            seed = sub_seed(bert.get_config()["seed"], f"lora/{number}/{part.name}")
+            seed = sub_seed(bert.get_config()["seed"], f"lora/{number}/{name}")
             start = TruncatedNormal(inputs**-0.5, seed=seed)  # x A is then of the size of x
             part.enable_lora(rank, a_initializer=start)
 

@@ -35,6 +35,7 @@ class _BertWithMaskedLM(BertWithHead):
             hidden_act=config["hidden_act"],
             tied=tie_word_embeddings,
             use_bias=self.bert.has_biases,
+            completed=self.bert.completes_table,
             dtype=self.dtype_policy.name,
             name="mlm",
         )

@@ -5,18 +5,11 @@ and an addition are two operations (FLOPs), so (M, K) x (K, N) takes 2 M K N. A 
 token, the projections Q, K, V and output (D x D each), the feed-forward network's two (D x I), and
 with K keys its scores and its context:
 
-    layer = 2 (4 D^2 + 2 D I) + 4 K D        (3 D I in ModernBERT: its first is twice as wide)
+    layer = 2 (4 D^2 + 2 D I) + 4 K D
     row   = L layers layer + P 2 (D E + E V) + 2 D^2 + 4 D    (masked-LM head, pooler, NSP head)
 
-and L 2 E D more where a projection follows the tables. Layers that share their weights (ALBERT)
-take as long as others.
-
-In DeBERTa a token has two products with 2 L distances more, 8 L D in a layer; and of a batch each
-layer projects the R rows of distances that it needs, 4 R D^2.
-
-K is L, or three blocks where attention has a window (`kbert/layers/kernels/windows.py`); in
-ModernBERT and Longformer that is a layer's own. In BigBird it is five blocks, and for two blocks of
-queries all.
+and L 2 E D more where a projection follows the tables. K is L, or three blocks where attention has
+a window. What other encoders do otherwise stands in layouts.py.
 
 The backward pass takes two products for each one of the forward pass: one for the weights, one
 for what came in. So a training step is three forward passes. What remat computes again does not
@@ -24,9 +17,7 @@ count, since it is no progress; nor do norms, gelu, softmax, losses and AdamW.
 
 Shapes: B batch, L length, K keys of a query, P masked positions, D hidden, E embedding (D in BERT),
 I intermediate, N heads, V vocabulary.
-Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1, for counting;
-Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", section
-4, for what a layer keeps.
+Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1.
 """
 
 import math
@@ -34,16 +25,14 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from kbert.errors import KbertError, number_from_zero, whole_number
-from kbert.sizes.distances import rows_of, span_of
-from kbert.sizes.layer_types import FULL, alternating
+from kbert.sizes.layer_types import alternating
+from kbert.sizes.layouts import BertLayout, DebertaLayout, MobileBertLayout, ModernBertLayout
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-Architecture = Literal["bert", "modernbert", "deberta"]
+Architecture = Literal["bert", "modernbert", "deberta", "mobilebert"]
 Weights = Literal["float32", "int8", "int4"]
 
 _MASKED_SHARE = 0.15  # as kbert/data/pretraining/masking.py has it
-_WEIGHTS_KEPT = 256  # the most keys that are not computed in parts; layers/kernels/dispatch.py
-_LEAST_BLOCK = 64  # queries; kbert/layers/kernels/windows.py
 _GROUP = 64  # numbers that share a scale in int4; kbert/layers/quantized.py
 
 
@@ -150,6 +139,10 @@ def cost(
     position_buckets: int = 256,
     max_relative_positions: int | None = None,
     share_att_key: bool = True,
+    intra_bottleneck_size: int | None = None,
+    use_bottleneck_attention: bool = False,
+    num_feedforward_networks: int = 4,
+    classifier_activation: bool = True,
 ) -> Cost:
     """Counts what a forward pass and a training step of a model take.
 
@@ -181,7 +174,7 @@ def cost(
             all, and that all see.
         block_size: how many tokens a block has where attention is BigBird's; None means it is not.
         num_random_blocks: rows of up to 5 + twice as many blocks see all.
-        embedding_size: E; None means D.
+        embedding_size: E; None means D, and D / 4 of a MobileBert.
         num_hidden_groups: how many groups of layers share their weights, in ALBERT; None means that
             each layer has its own.
         inner_group_num: how many layers a group has.
@@ -192,6 +185,10 @@ def cost(
         position_buckets: of a Deberta.
         max_relative_positions: of a Deberta; None means `max_position_embeddings`.
         share_att_key: of a Deberta.
+        intra_bottleneck_size: of a MobileBert; None means D / 4.
+        use_bottleneck_attention: of a MobileBert.
+        num_feedforward_networks: of a MobileBert.
+        classifier_activation: of a MobileBert.
 
     Raises:
         KbertError: if a number is not what it can be.
@@ -202,21 +199,26 @@ def cost(
         >>> f"{base.parameters:,} weights, {base.training_flops / 1e9:.0f} GFLOP a step"
         '110,106,428 weights, 301 GFLOP a step'
     """
-    v, d, i, n = vocab_size, hidden_size, intermediate_size, num_attention_heads
     if architecture not in get_args(Architecture):
         known = ", ".join(get_args(Architecture))
         raise KbertError(f"architecture is one of {known}, not {architecture!r:.80}")
-    modern, by_distance = architecture == "modernbert", architecture == "deberta"
-    e = d if embedding_size is None or architecture != "bert" else embedding_size
+    is_mobile = architecture == "mobilebert"
+    quarter = hidden_size // 4
+    shared = hidden_size  # S
+    if is_mobile:
+        shared = quarter if intra_bottleneck_size is None else intra_bottleneck_size
+    embedding = quarter if is_mobile else hidden_size
+    if embedding_size is not None and architecture in ("bert", "mobilebert"):
+        embedding = embedding_size
     longest = max_position_embeddings if max_relative_positions is None else max_relative_positions
     groups = num_hidden_layers if num_hidden_groups is None else num_hidden_groups
     masked = math.ceil(_MASKED_SHARE * length) if masked is None else masked
     for name, count, least in (
-        ("vocab_size", v, 1),
-        ("hidden_size", d, 1),
+        ("vocab_size", vocab_size, 1),
+        ("hidden_size", hidden_size, 1),
         ("num_hidden_layers", num_hidden_layers, 1),
-        ("num_attention_heads", n, 1),
-        ("intermediate_size", i, 1),
+        ("num_attention_heads", num_attention_heads, 1),
+        ("intermediate_size", intermediate_size, 1),
         ("batch_size", batch_size, 1),
         ("length", length, 1),
         ("max_position_embeddings", max_position_embeddings, 1),
@@ -224,16 +226,21 @@ def cost(
         ("masked", masked, 0),
         ("block_size", 1 if block_size is None else block_size, 1),
         ("num_random_blocks", num_random_blocks, 0),
-        ("embedding_size", e, 1),
+        ("embedding_size", embedding, 1),
         ("num_hidden_groups", groups, 1),
         ("inner_group_num", inner_group_num, 1),
         ("local_attention", local_attention, 2),
         ("position_buckets", position_buckets, 0),
         ("max_relative_positions", longest, 1),
+        ("intra_bottleneck_size", shared, 1),
+        ("num_feedforward_networks", num_feedforward_networks, 1),
     ):
         whole_number(name, count, least)
-    if d % n:
-        raise KbertError(f"hidden_size {d} is not a multiple of num_attention_heads {n}")
+    if shared % num_attention_heads:
+        width = "intra_bottleneck_size" if is_mobile else "hidden_size"
+        raise KbertError(
+            f"{width} {shared} is not a multiple of num_attention_heads {num_attention_heads}"
+        )
     if not masked <= length <= max_position_embeddings:
         raise KbertError(
             f"of masked={masked}, length={length} and max_position_embeddings="
@@ -243,110 +250,75 @@ def cost(
     number_from_zero("attention_probs_dropout_prob", attention_probs_dropout_prob, end=1)
     if precision not in get_args(Precision):
         raise KbertError(f"precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
-
     if weights not in get_args(Weights):
         raise KbertError(f"weights are one of {', '.join(get_args(Weights))}, not {weights!r:.80}")
 
-    wide = 3 if modern else 2  # I, in the matrices of a feed-forward network
-    # Beside the layers: of a token, of a row, of all rows together.
-    tables_flops, row_flops, batch_flops = 0, 0, 0
-    has_projection = architecture == "bert" and (e != d or num_hidden_groups is not None)
-    taken_again = 0  # weights, by layers that share them
-    if modern:
+    sizes = (vocab_size, hidden_size, embedding, intermediate_size, num_attention_heads)
+    rows = max_position_embeddings + type_vocab_size
+    if is_mobile:
+        layout = MobileBertLayout(
+            *(*sizes, num_hidden_layers, rows, shared, num_feedforward_networks),
+            narrow_values=use_bottleneck_attention,
+            pooled=classifier_activation,
+        )
+    elif architecture == "modernbert":
         types = alternating(num_hidden_layers) if layer_types is None else layer_types
-        windows = [None if kind == FULL else local_attention // 2 for kind in types]
-        parameters = _of_modernbert(v, d, i, num_hidden_layers)
-    elif by_distance:
-        windows = [None] * num_hidden_layers
-        distances = 2 * span_of(position_buckets, longest)
-        parameters = _of_deberta(v, d, i, num_hidden_layers, distances, share_att_key)
-        tables_flops = 8 * length * d * num_hidden_layers
-        in_use = rows_of(length, position_buckets, longest)
-        batch_flops = 4 * int(in_use[-1] - in_use[0] + 1) * d * d * num_hidden_layers
+        layout = ModernBertLayout(*sizes, num_hidden_layers, types, local_attention)
+    elif architecture == "deberta":
+        layout = DebertaLayout(*sizes, num_hidden_layers, position_buckets, longest, share_att_key)
     else:
-        windows = _windows(attention_window, num_hidden_layers * inner_group_num)
-        tables = (v + max_position_embeddings + type_vocab_size) * e + 2 * e
-        tables += (e * d + d) if has_projection else 0
-        layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
-        heads = (d * d + d) + (2 * d + 2) + (d * e + e) + 2 * e + v  # pooler, NSP, masked LM
-        own_layers = groups * inner_group_num
-        if global_attention:  # for all tokens K and V, and of one of them Q
-            layer += 3 * (d * d + d)
-            tables_flops += 4 * d * d * len(windows)
-            row_flops = (2 * d * d + 4 * length * d) * len(windows)
-        parameters = tables + own_layers * layer + heads
-        taken_again = (len(windows) - own_layers) * layer
-        tables_flops += 2 * e * d if has_projection else 0
-    keys: list[float] = [_keys(window, length) for window in windows]
-    if architecture == "bert" and block_size is not None:
-        keys = [_keys_of_blocks(block_size, num_random_blocks, length)] * len(keys)
+        layers = num_hidden_layers * inner_group_num
+        layout = BertLayout(
+            *(*sizes, layers, rows),
+            shared_by=None if num_hidden_groups is None else (groups, inner_group_num),
+            windows=_windows(attention_window, layers),
+            global_attention=global_attention,
+            block_size=block_size,
+            num_random_blocks=num_random_blocks,
+        )
 
-    more = 1 if global_attention and architecture == "bert" else 0  # keys
-    layers_flops = sum(2 * (4 * d * d + wide * d * i) + 4 * (k + more) * d for k in keys)
-    heads_flops = masked * 2 * (d * e + e * v) + 2 * d * d + 4 * d  # of a row
-    of_row = round(length * (tables_flops + layers_flops)) + row_flops + heads_flops
-    forward = batch_flops + batch_size * of_row
+    of_row = round(length * layout.token_flops(length)) + layout.row_flops(length, masked)
+    forward = layout.batch_flops(length) + batch_size * of_row
 
+    parameters = layout.parameters()
+    taken_again = (layout.layers - layout.own_layers) * layout.of_layer()
     b = 4 if precision == "float32" else 2  # bytes of a number that is not kept in float32
     # The 16-bit copy that a product takes is made anew where a layer has its turn again.
     copies = 0 if precision == "float32" else 2 * (parameters + taken_again)
-    stored = 0  # bytes of whole numbers, less those of floats
+    stored = 4 * parameters
     if weights != "float32":
-        layer = [(3 * d, d), (d, d), ((wide - 1) * i, d), (d, i)]
-        layer += [(2 * d, d)] if by_distance and not share_att_key else []
-        layer += [(d, d), (2 * d, d)] if more else []
-        layers = groups * inner_group_num if architecture == "bert" else num_hidden_layers
-        matrices = [(v, e), *([(d, e)] if has_projection else []), *(layer * layers)]
-        stored = sum(
-            _bytes_of_whole(*matrix, weights) - 4 * math.prod(matrix) for matrix in matrices
-        )
-    logits = 4 * batch_size * masked * v
+        matrices = layout.stored_matrices()
+        stored -= sum(4 * math.prod(matrix) for matrix in matrices)
+        stored += sum(_bytes_of_whole(*matrix, weights) for matrix in matrices)
+
+    tokens, dropped = batch_size * length, hidden_dropout_prob > 0
+    kept = [
+        layout.kept_by_layer(b, dropped)
+        + layout.kept_by_attention(k, length, b, attention_probs_dropout_prob > 0)
+        for k in layout.keys(length)
+    ]
+    in_layers = len(kept) * b * hidden_size + max(kept) if remat else sum(kept)
+    beside = layout.kept_beside(tokens, batch_size * masked, b, dropped)
+    logits = 4 * batch_size * masked * vocab_size
     in_inference, in_training = (1, 2) if precision == "float32" else (2, 2.5)
-    tokens = batch_size * length
-    kept = []
-    for k in keys:
-        kept.append(_kept_by_layer(d, i, b, hidden_dropout_prob > 0, modern))
-        if by_distance:
-            kept[-1] += b * n * k  # the bias
-        kept[-1] += 2 * b * d if more else 0  # keys and values for global tokens
-        if k < length:  # in three blocks, or in five
-            blocks = 4 if block_size is None else 8
-            kept[-1] += b * (2 if modern else blocks) * d  # keys and values, beside all of them
-        if attention_probs_dropout_prob > 0 and k <= _WEIGHTS_KEPT:
-            kept[-1] += n * (k + more) * (4 + 1 + b)  # weights, which are dropped, what is left
-            # The formula keeps divided queries where a kernel keeps its context; a ModernBERT's
-            # turned queries stand nowhere else.
-            kept[-1] -= b * d if modern else 0
-        else:
-            of_bias = b * k if k < length and block_size is None else 0
-            kept[-1] += 4 * n + of_bias  # logarithms of sums; the bias of each query
-            # The kernel's context, in which that of global tokens is not yet.
-            kept[-1] += b * d if more else 0
-    layers = len(kept) * b * d + max(kept) if remat else sum(kept)
-    kept_by_embeddings = 4 * e + (e if hidden_dropout_prob > 0 else 0)
-    kept_by_embeddings += b * e if has_projection else 0
-    kept_by_heads = masked * (b * d + (2 * b + 4) * e)  # gathered; gelu's, norm's input and output
-    # What the last layer gives. ModernBERT norms it, too, and its first layer has a norm less.
-    last = 0 if modern else b * d
-    activations = tokens * (kept_by_embeddings + layers + last) + batch_size * kept_by_heads
     return Cost(
         tokens=tokens,
         parameters=parameters,
         forward_flops=forward,
         training_flops=3 * forward,
         inference_memory=Memory(
-            4 * parameters + copies + stored,
-            0,
-            0,
-            tokens * (3 * d + wide * i) * b,
-            in_inference * logits,
+            weights=stored + copies,
+            gradients=0,
+            moments=0,
+            activations=tokens * b * layout.working(),
+            logits=in_inference * logits,
         ),
         training_memory=Memory(
-            4 * parameters + copies,
-            4 * parameters,
-            8 * parameters,
-            activations,
-            int(in_training * logits),
+            weights=4 * parameters + copies,
+            gradients=4 * parameters,
+            moments=8 * parameters,
+            activations=round(tokens * in_layers) + beside,
+            logits=int(in_training * logits),
         ),
     )
 
@@ -367,50 +339,3 @@ def _windows(given: int | Sequence[int] | None, layers: int) -> list[int | None]
     for window in each:
         whole_number("attention_window", 1 if window is None else window, 1)
     return each
-
-
-def _keys(window: int | None, length: int) -> int:
-    """K: the whole row, or three blocks where they are shorter."""
-    blocks = 3 * max(window or length, _LEAST_BLOCK)
-    return min(blocks, length)
-
-
-def _keys_of_blocks(size: int, num_random: int, length: int) -> float:
-    """K of BigBird, on average: five blocks for most queries, all for those of two blocks."""
-    if length <= (5 + 2 * num_random) * size:
-        return length
-    blocks = -(-length // size)
-    return (5 * (blocks - 2) + 2 * blocks) * size * size / length
-
-
-def _of_modernbert(v: int, d: int, i: int, num_hidden_layers: int) -> int:
-    """Weights: no positions, no segments, and no biases but the words' scores'.
-
-    Of its norms the first layer has one less, and the encoder one more at the end.
-    """
-    layer = 4 * d * d + 3 * d * i + 2 * d
-    heads = (d * d + d) + (2 * d + 2) + (d * d + d) + v  # pooler, NSP, masked LM
-    return v * d + d + num_hidden_layers * layer + heads
-
-
-def _of_deberta(
-    v: int, d: int, i: int, num_hidden_layers: int, distances: int, shared: bool
-) -> int:
-    """Weights: BERT's layers and heads, and in place of positions and segments a table."""
-    layer = 4 * (d * d + d) + (d * i + i) + (i * d + d) + 2 * (2 * d)
-    layer += 0 if shared else 2 * (d * d + d)
-    heads = (d * d + d) + (2 * d + 2) + (d * d + d) + 2 * d + v  # pooler, NSP, masked LM
-    return v * d + 2 * d + distances * d + 2 * d + num_hidden_layers * layer + heads
-
-
-def _kept_by_layer(d: int, i: int, b: int, dropout: bool, modern: bool) -> int:
-    """Bytes of a token that a layer keeps for its backward pass, beside attention's weights.
-
-    For the products: its input, Q, K, V, the context, the first norm's output (6 D), and gelu's
-    input and output (2 I). For the two norms: their inputs, in float32, with mean and deviation.
-    ModernBERT's has Q and K before and after they are turned (8 D), and the gate beside gelu's
-    input and output, and what the gate lets through (4 I).
-    """
-    products = 8 * d + 4 * i if modern else 6 * d + 2 * i
-    dropped = (d + i if modern else 2 * d) if dropout else 0
-    return b * products + 4 * (2 * d) + 4 * 4 + dropped

@@ -19,7 +19,8 @@ _OF_COST = (
     "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size "
     "max_position_embeddings type_vocab_size attention_window global_attention block_size "
     "num_random_blocks embedding_size num_hidden_groups inner_group_num architecture layer_types "
-    "local_attention position_buckets max_relative_positions share_att_key"
+    "local_attention position_buckets max_relative_positions share_att_key intra_bottleneck_size "
+    "use_bottleneck_attention num_feedforward_networks classifier_activation"
 ).split()
 
 

@@ -21,6 +21,7 @@ CASES = {
     "albert": {"num_hidden_groups": 1, "inner_group_num": 2, "embedding_size": 8},
     "modernbert": {"num_hidden_layers": 4, "local_attention": 4},
     "deberta": {"position_buckets": 4},
+    "mobilebert": {"embedding_size": 5, "intra_bottleneck_size": 6},
 }
 
 
@@ -91,7 +92,7 @@ def test_a_dense_layer_and_its_gradient(weights):
 @pytest.mark.parametrize("weights", ["int8", "int4"])
 @pytest.mark.parametrize("case", CASES)
 def test_saved_and_opened_again(case, weights, small, inputs, tokenizer, tmp_path):
-    architecture = case if case in ("modernbert", "deberta") else "bert"
+    architecture = case if case in ("modernbert", "deberta", "mobilebert") else "bert"
     model = new_model("masked-lm", architecture, {**small, **CASES[case]})
     model.tokenizer = tokenizer
     given = {name: array for name, array in inputs.items() if name != "masked_lm_positions"}
@@ -109,9 +110,9 @@ def test_saved_and_opened_again(case, weights, small, inputs, tokenizer, tmp_pat
         number(quantize(floats, weights)(given)), number(fewer(given)), atol=1e-4
     )
     every = [w for w in fewer.weights if w.dtype == "int8"]
-    tables = 2 if case == "albert" else 1  # with the projection
+    tables = 2 if case in ("albert", "mobilebert") else 1  # with the projection
     layers = len(model.bert.encoder_layers)
-    assert len(every) == tables + layers * 4
+    assert len(every) == tables + layers * (14 if case == "mobilebert" else 4)
     task = kbert.load(tmp_path / "fewer.keras", "sequence-classification", ["가", "나"])
     np.testing.assert_array_equal(
         number(task.bert(given)["last_hidden_state"]),

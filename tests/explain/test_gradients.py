@@ -109,7 +109,11 @@ def test_what_cannot_be_asked(model, small, tokenizer):
 
 @pytest.mark.parametrize(
     ("architecture", "own"),
-    [("modernbert", {"local_attention": 4}), ("deberta", {"position_buckets": 4})],
+    [
+        ("modernbert", {"local_attention": 4}),
+        ("deberta", {"position_buckets": 4}),
+        ("mobilebert", {"embedding_size": 5, "intra_bottleneck_size": 6}),
+    ],
 )
 def test_other_encoders(small, tokenizer, architecture, own):
     model = kbert.BertForMaskedLM(architecture=architecture, **small, **own)

@@ -108,6 +108,17 @@ CONFIGS = {
             "share_att_key": True,
         },
     ),
+    # Every width another.
+    "mobilebert": (
+        "MobileBert",
+        {
+            **_SIZES,
+            "embedding_size": 5,
+            "intra_bottleneck_size": 6,
+            "num_feedforward_networks": 3,
+            "layer_norm_eps": 1e-5,
+        },
+    ),
     "big_bird": ("BigBird", {**_SIZES, "attention_type": "original_full", "sep_token_id": 3}),
 }
 
@@ -145,7 +156,7 @@ def batch(model_type: str) -> dict[str, np.ndarray]:
     ids = np.array([[cls, 7, 30, 8, sep, 9, 10, sep], [cls, 33, 4, 12, sep, pad, pad, pad]])
     mask = np.array([[1] * 8, [1] * 5 + [0] * 3])
     inputs = {"input_ids": ids.astype("int32"), "attention_mask": mask.astype("int32")}
-    if model_type in ("bert", "electra", "albert", "big_bird"):
+    if model_type in ("bert", "electra", "albert", "big_bird", "mobilebert"):
         segments = np.array([[0] * 5 + [1] * 3, [0] * 8])
         inputs["token_type_ids"] = segments.astype("int32")
     return inputs

@@ -709,6 +709,16 @@ CHECKPOINTS = {
             pos_att_type=CODE,
         ),
     ),
+    "feed-forward networks without end": (
+        "layers",
+        checkpoint(
+            model_type="mobilebert", num_feedforward_networks=10**12, intra_bottleneck_size=4
+        ),
+    ),
+    "networks that are a text": (
+        "num_feedforward_networks must be a whole number",
+        checkpoint(model_type="mobilebert", num_feedforward_networks=CODE),
+    ),
     "layers by rule without end": (
         "asks for 1000000000000 layers",
         checkpoint(model_type="modernbert", num_hidden_layers=10**12),

@@ -143,6 +143,10 @@ CONFIGS = {
         "2 times 1000000000 layers",
         argument(num_hidden_groups=1, inner_group_num=10**9),
     ),
+    "feed-forward networks without end": (
+        "2 times 1000000000 layers",
+        argument(architecture="mobilebert", num_feedforward_networks=10**9),
+    ),
     "a number too long": ("is no number", text(b'"seed": 5', b'"seed": ' + b"9" * 9999)),
     "a seed of 90 digits": ("is no number", text(b'"seed": 5', b'"seed": ' + b"9" * 90)),
     "a name of a megabyte": ("numbers and names", argument(name="x" * 1_000_000)),

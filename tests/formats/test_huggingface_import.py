@@ -53,6 +53,8 @@ FAMILY_TASKS = [
         "QuestionAnswering",
         "modernbert": "Model MaskedLM SequenceClassification TokenClassification QuestionAnswering",
         "deberta-v2": "Model MaskedLM SequenceClassification TokenClassification QuestionAnswering",
+        "mobilebert": "Model PreTraining MaskedLM NextSentencePrediction SequenceClassification "
+        "TokenClassification QuestionAnswering",
         "big_bird": "Model PreTraining MaskedLM SequenceClassification TokenClassification",
     }.items()
     for task in tasks.split()

@@ -35,6 +35,7 @@ def answer(reference, inputs):
         "albert",
         "modernbert",
         "deberta-v2",
+        "mobilebert",
         "big_bird",
     ],
 )

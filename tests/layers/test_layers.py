@@ -21,6 +21,7 @@ from kbert.layers.heads import (
     gather_positions,
 )
 from kbert.layers.initializers import TruncatedNormal, sub_seed
+from kbert.layers.mobile_layer import BottleneckSelfAttention, MobileLayer, TrigramEmbeddings
 from kbert.layers.modern_layer import ModernLayer, TokenEmbeddings
 from kbert.layers.pooling import Pooler
 
@@ -159,9 +160,17 @@ def test_next_sentence_head():
         GatedFeedForward(12, 0.2, 0.5, 0.25, 3, hidden_act="relu"),
         TokenEmbeddings(20, 6, 0.2, 1e-9, 0.5, 3, norm_bias=True),
         ModernLayer(2, 12, 0.2, 0.3, 1e-9, 0.5, 0.25, 3, "relu", 5, False, 9.0, head_size=3),
-        Pooler(0.5, 3, "gelu", "mean", use_bias=False, layer_norm_eps=1e-9),
+        TrigramEmbeddings(20, 6, 4, 9, 3, 0.2, 0.5, 3),
+        BottleneckSelfAttention(2, 0.2, 0.5, 3, value_size=6, head_size=3),
+        MobileLayer(2, 12, 4, 2, True, 0.2, 0.3, 0.5, 3, "gelu", head_size=3),
+        Pooler(0.5, 3, "gelu", "mean", use_bias=False, layer_norm_eps=1e-9, transform=False),
         MaskedLMHead(
-            9, 1e-9, 0.5, 3, embedding_size=4, hidden_act="relu", tied=False, use_bias=False
+            *(9, 1e-9, 0.5, 3),
+            embedding_size=4,
+            hidden_act="relu",
+            tied=False,
+            use_bias=False,
+            completed=True,
         ),
         TokenTransform(1e-9, 0.5, 3, hidden_act="relu"),
         LabelHead(4, 0.2, 0.5, 3),

@@ -19,6 +19,7 @@ CASES = {
     "longformer": ("bert", {"attention_window": [2, 3], "global_attention": True}),
     "modernbert": ("modernbert", {"num_hidden_layers": 4, "local_attention": 4}),
     "deberta": ("deberta", {"position_buckets": 4}),
+    "mobilebert": ("mobilebert", {"embedding_size": 5, "intra_bottleneck_size": 6}),
 }
 ASKED_OF_CONFIG = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),
@@ -69,11 +70,16 @@ def test_what_an_encoder_has(case, small, inputs):
     }
     names = [layer.name for layer in encoder.encoder_layers]
     assert names == [f"encoder_layer_{index}" for index in range(len(names))]
+    width = CASES[case][1].get("intra_bottleneck_size", 12)  # that of 3 heads
     for layer in encoder.encoder_layers:
-        qkv, feed_forward = layer.self_attention.query_key_value, layer.feed_forward
-        for dense, units in ((qkv, 36), (feed_forward.widen, None), (feed_forward.narrow, 12)):
+        projections = layer.self_attention.token_projections()
+        assert sum(dense.kernel.shape[1] for dense in projections) == 3 * width
+        networks = [layer.feed_forward] if case != "mobilebert" else layer.feed_forwards
+        for network in networks:
+            projections += [network.widen, network.narrow]
+            assert network.narrow.kernel.shape[1] == width
+        for dense in projections:
             assert isinstance(dense, Dense) and (dense.bias is not None) == encoder.has_biases
-            assert units is None or dense.kernel.shape[1] == units
 
     got = encoder(texts(inputs), output_hidden_states=True, output_attentions=True)
     layers = len(encoder.layers_in_order)
@@ -82,8 +88,8 @@ def test_what_an_encoder_has(case, small, inputs):
     assert len(got["hidden_states"]) == layers + 1
     for name, shape in (
         ("attentions", (2, 3, 7, 7)),
-        ("queries", (2, 7, 3, 4)),
-        ("keys", (2, 7, 3, 4)),
+        ("queries", (2, 7, 3, width // 3)),
+        ("keys", (2, 7, 3, width // 3)),
     ):
         assert [tuple(each.shape) for each in got[name]] == [shape] * layers
     np.testing.assert_array_equal(
@@ -102,6 +108,10 @@ def test_what_an_encoder_has(case, small, inputs):
 @pytest.mark.parametrize("case", CASES)
 def test_padding_changes_nothing(case, small, inputs):
     encoder = model_for("encoder", case, small)
+    if case == "mobilebert":  # whose tokens read what stands beside them: let [PAD] be nothing
+        table = number(encoder.embeddings.token_table).copy()
+        table[0] = 0
+        encoder.embeddings.token_table.assign(table)
     long, short = (
         encoder({name: array[1:, :end] for name, array in texts(inputs).items()}) for end in (7, 5)
     )
@@ -202,7 +212,8 @@ def test_what_changes_a_trained_model(case, small, inputs, tokenizer):
     assert not model.bert.trainable_weights
     adapted = model_for("masked-lm", case, small)
     kbert.add_lora(adapted, rank=2, feed_forward=True)
-    assert len(adapted.bert.trainable_weights) == 6 * len(adapted.bert.encoder_layers)
+    matrices = 10 if case == "mobilebert" else 3  # of a layer
+    assert len(adapted.bert.trainable_weights) == 2 * matrices * len(adapted.bert.encoder_layers)
     for weight in adapted.bert.trainable_weights:
         weight.assign(weight + 0.1)
     np.testing.assert_allclose(

@@ -85,7 +85,7 @@ def open_onnx(path):
 
 # Each writes a file, which takes seconds: a case stands for a head and for other settings at once.
 CASES = {
-    "pretraining": {},
+    "pretraining": {"architecture": "mobilebert"},
     "question-answering": {"hidden_act": "gelu_new", "type_vocab_size": 0, "embedding_size": 8},
     "sequence-classification": {"hidden_act": "relu", "type_vocab_size": 1, "position_offset": 2},
     "encoder": {"num_hidden_layers": 2},

@@ -17,6 +17,7 @@ CASES = {
     "narrow": ("bert", {"embedding_size": 6}),
     "modernbert": ("modernbert", {"num_hidden_layers": 4, "local_attention": 4}),
     "deberta": ("deberta", {"position_buckets": 4}),
+    "mobilebert": ("mobilebert", {"embedding_size": 6, "intra_bottleneck_size": 6}),
 }
 
 

@@ -148,6 +148,8 @@ def test_what_cannot_be(max_length, window, message, small):
 def test_models_that_cannot_be(small):
     with pytest.raises(KbertError, match="a ModernBert has no table of positions"):
         kbert.lengthen(kbert.ModernBert(**small), 40)
+    with pytest.raises(KbertError, match="a MobileBert is none of the encoders that can be"):
+        kbert.lengthen(kbert.MobileBert(**small), 40)
     with pytest.raises(KbertError, match=r"blocks .* pass attention_window=None"):
         kbert.lengthen(model_for("encoder", small, block_size=4), 40)
     with pytest.raises(KbertError, match="expected a model of kbert, not a str"):

@@ -13,6 +13,7 @@ from kbert.training.losses import objective
 
 MINI = {"vocab_size": 1000, **kbert.SIZES["mini"]}
 BATCH = {"batch_size": 8, "length": 256, "masked": 39}
+MOBILE = {"architecture": "mobilebert", "intra_bottleneck_size": 6, "embedding_size": 5}
 on_torch = pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch counts it")
 
 
@@ -62,6 +63,8 @@ def test_parameters_are_those_of_the_model(small):
         {"architecture": "modernbert", "num_hidden_layers": 4},
         {"architecture": "deberta", "position_buckets": 6},
         {"architecture": "deberta", "position_buckets": 0, "share_att_key": False},
+        MOBILE,
+        MOBILE | {"use_bottleneck_attention": True, "classifier_activation": False},
     ],
 )
 def test_parameters_of_other_encoders(small, settings):
@@ -80,6 +83,8 @@ def test_parameters_of_other_encoders(small, settings):
         {"global_attention": True, "attention_window": 3},
         {"architecture": "modernbert", "num_hidden_layers": 4},
         {"architecture": "deberta", "position_buckets": 0, "share_att_key": False},
+        MOBILE,
+        MOBILE | {"use_bottleneck_attention": True, "classifier_activation": False},
     ],
 )
 def test_bytes_of_whole_numbers(small, settings, weights):
@@ -134,6 +139,8 @@ def test_operations_by_hand():
         {"attention_window": [32, 64, 64, 32], "global_attention": True},
         {"architecture": "modernbert"},
         {"architecture": "deberta"},
+        {"architecture": "mobilebert"},
+        {"architecture": "mobilebert", "use_bottleneck_attention": True},
         {"block_size": 8, "num_random_blocks": 1},
         {"block_size": 8, "num_random_blocks": 20},
     ],
@@ -233,6 +240,8 @@ def peak_bytes(function) -> int:
         {"attention_window": 32, "global_attention": True},
         {"num_hidden_groups": 1, "embedding_size": 64},
         {"architecture": "modernbert"},
+        {"architecture": "mobilebert"},
+        {"architecture": "mobilebert", "use_bottleneck_attention": True},
     ],
 )
 def test_activations_are_what_pytorch_keeps(dropout, precision, settings):
@@ -271,11 +280,20 @@ def test_training_memory_is_the_peak_of_a_step(dropout, remat):
 
 
 @on_torch
-@pytest.mark.parametrize("vocab_size", [1000, 32000])
-def test_inference_memory_is_the_peak_of_a_forward_pass(vocab_size):
+@pytest.mark.parametrize(
+    ("vocab_size", "settings"),
+    [
+        (1000, {}),
+        (32000, {}),
+        (1000, {"architecture": "mobilebert"}),
+        (1000, {"architecture": "mobilebert", "intermediate_size": 256}),
+        (1000, {"architecture": "mobilebert", "use_bottleneck_attention": True}),
+    ],
+)
+def test_inference_memory_is_the_peak_of_a_forward_pass(vocab_size, settings):
     import torch
 
-    size = {**MINI, "vocab_size": vocab_size, "num_hidden_layers": 1}
+    size = {**MINI, "vocab_size": vocab_size, "num_hidden_layers": 1, **settings}
     model, memory = model_of(size, 0.1), cost_of(size, 0.1).inference_memory
     x = {name: torch.tensor(array) for name, array in batch()[0].items()}
 

@@ -12,6 +12,7 @@ big_bird.py    BigBird: long rows, of which a token sees some blocks
 albert.py      ALBERT: layers that share their weights
 modernbert.py  ModernBERT: an encoder of its own
 deberta_v2.py  DeBERTa-v2 and -v3: likewise
+mobilebert.py  MobileBERT: likewise
 visual_bert.py VisualBERT: vectors of an image's regions behind the text
 """
 
@@ -26,13 +27,14 @@ from kbert.formats.families.distilbert import DISTILBERT
 from kbert.formats.families.electra import ELECTRA
 from kbert.formats.families.family import Family
 from kbert.formats.families.longformer import LONGFORMER
+from kbert.formats.families.mobilebert import MOBILEBERT
 from kbert.formats.families.modernbert import MODERNBERT
 from kbert.formats.families.roberta import ROBERTA, XLM_ROBERTA
 from kbert.formats.families.visual_bert import VISUAL_BERT
 
 # In the order in which they are asked for a model that goes out; BERT takes what no other does.
 _ALL = (
-    *(MODERNBERT, DEBERTA_V2, VISUAL_BERT, ALBERT, LONGFORMER, ROBERTA, XLM_ROBERTA),
+    *(MODERNBERT, DEBERTA_V2, MOBILEBERT, VISUAL_BERT, ALBERT, LONGFORMER, ROBERTA, XLM_ROBERTA),
     *(DISTILBERT, ELECTRA),
     *(BIG_BIRD, BERT),
 )

@@ -34,7 +34,8 @@ class Family:
             where it must be given.
         embeddings: rows of the tables, and of what else an encoder has beside its layers.
         layer_prefix: of the names of encoder layer {i}; or a function of i and the arguments.
-        layer: rows of an encoder layer. A part that a layer does not have does not count.
+        layer: rows of an encoder layer, or a function of the arguments. A part that a layer does
+            not have does not count.
         pooler: its module, or "" where the family has none.
         heads: rows by task.
         is_mine: whether the family's class computes what a model of these arguments, for this
@@ -59,7 +60,7 @@ class Family:
     settings: Settings
     embeddings: Rows
     layer_prefix: str | Callable[[int, Values], str]
-    layer: Rows
+    layer: Rows | Callable[[Values], Rows]
     pooler: str
     heads: dict[str, Rows]
     is_mine: Callable[[Values, str], bool]
@@ -102,8 +103,9 @@ class Family:
         """The rows of one encoder layer."""
         prefix = self.layer_prefix
         prefix = prefix.format(i=i) if isinstance(prefix, str) else prefix(i, arguments)
+        rows = self.layer(arguments) if callable(self.layer) else self.layer
         return tuple(
-            (f"encoder_layers.{i}.{part}", with_prefix(prefix, names)) for part, names in self.layer
+            (f"encoder_layers.{i}.{part}", with_prefix(prefix, names)) for part, names in rows
         )
 
 

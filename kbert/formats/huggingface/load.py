@@ -86,6 +86,7 @@ def load_huggingface(
         _check_tokenizer_files(folder, arguments["vocab_size"])
         notes = untie(arguments, tensors, family)
         has_pooler = f"{family.pooler}.weight" in tensors
+        has_pooler |= arguments.get("classifier_activation") is False  # which has no weights
         pooled = BY_TASK[task].is_pooled or (task == "encoder" and has_pooler)
         arguments["add_pooling_layer"] = pooled
         others = _heads_of_others(config, family, task, arguments, tensors)

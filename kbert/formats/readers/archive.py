@@ -5,6 +5,7 @@ classes the config names. kbert opens only what its own `save` writes: its own m
 numbers as their arguments, plain tensors, and a tokenizer.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,10 +102,14 @@ def open_keras_archive(path: str | Path) -> Iterator[Contents]:
 
 def are_layers(config: dict[str, Any]) -> bool:
     """Whether a config's layers are a number, and not so many that they would cost minutes."""
-    layers: Any = config.get("num_hidden_layers")
-    inner: Any = config.get("inner_group_num", 1)
-    whole = type(layers) is int and type(inner) is int and layers > 0 and inner > 0
-    return whole and layers * inner <= MOST_LAYERS
+    counts: list[Any] = [config.get("num_hidden_layers"), *_times(config)]
+    whole = all(type(count) is int and count > 0 for count in counts)
+    return whole and math.prod(counts) <= MOST_LAYERS
+
+
+def _times(config: dict[str, Any]) -> list[Any]:
+    """What a config multiplies its layers by: those of a group, or the networks of each."""
+    return [config.get(name, 1) for name in ("inner_group_num", "num_feedforward_networks")]
 
 
 def check_tokenizer_size(where: str, size: int, vocab_size: int) -> None:
@@ -185,8 +190,7 @@ def _check_sizes(path: Path, config: dict[str, Any], tensors: dict[str, StoredTe
     layers, words = config.get("num_hidden_layers"), config.get("vocab_size")
     rows = max((tensor.shape[0] for tensor in tensors.values() if tensor.shape), default=0)
     if not are_layers(config):
-        inner = config.get("inner_group_num", 1)
-        times = "" if inner == 1 else f" times {inner!r}"
+        times = "".join(f" times {each!r}" for each in _times(config) if each != 1)
         raise KbertError(
             f"{path}: {layers!r}{times} layers; {MOST_LAYERS} are the most that kbert opens"
         )
