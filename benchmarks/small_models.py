@@ -10,7 +10,7 @@ its scores are compared with those of float32: their cosine, whether the best wo
 how often it is the right one. Then NSMC: the model is fine-tuned on 3,000 reviews (two epochs, of
 5e-4 to 0), heads, neurons and layers that matter least to 100 of them are taken out, and
 2,000 reviews of the test set are asked; once without more training, and once after 90 steps more.
-Last, pairs of questions: the model is fine-tuned on 3,000 (four epochs, of 5e-4 to 0) while single
+Last, pairs of questions: the model is fine-tuned on 3,000 (three epochs, 5e-4 to 0) while single
 weights are pruned, and the test set is asked.
 
 Times are of the same texts, one at a time, the median of 5 rounds in which all take their turns.
@@ -193,7 +193,7 @@ def pairs(arguments: argparse.Namespace) -> None:
     for keep, by in KEPT:
         model = kbert.load(arguments.model, "sequence-classification", labels=learned.label_names)
         callbacks = [] if by is None else [kbert.PruneWeights(model, keep, by)]
-        train(model, learned, 5e-4, epochs=4, callbacks=callbacks)
+        train(model, learned, 5e-4, epochs=3, callbacks=callbacks)
         model = model if by is None else kbert.merge_pruning(model)
         with tempfile.TemporaryDirectory() as name:
             path, packed = Path(name, "model.keras"), Path(name, "model.zip")
