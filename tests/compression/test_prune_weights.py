@@ -10,14 +10,10 @@ from kbert import BertForSequenceClassification, KbertError
 from kbert.compression.prune_weights import PruneWeights, merge_pruning, share_of_zeros
 from kbert.layers.dense import Dense
 from kbert.models import new_model
+from tests.models.test_encoders import CASES as ENCODER_CASES
 
-CASES = {
-    "bert": ("bert", {}),
-    "albert": ("bert", {"num_hidden_groups": 1, "inner_group_num": 2, "embedding_size": 8}),
-    "longformer": ("bert", {"attention_window": [2, 3], "global_attention": True}),
-    "modernbert": ("modernbert", {"num_hidden_layers": 4, "local_attention": 4}),
-    "deberta": ("deberta", {"position_buckets": 4}),
-    "deberta, own keys": ("deberta", {"position_buckets": 4, "share_att_key": False}),
+CASES = ENCODER_CASES | {
+    "deberta, own keys": ("deberta", {"position_buckets": 4, "share_att_key": False})
 }
 IDS = np.random.default_rng(0).integers(5, 29, (8, 6)).astype("int32")
 LABELS = np.arange(8) % 2
