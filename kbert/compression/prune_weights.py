@@ -47,7 +47,7 @@ class PruneWeights(keras.callbacks.Callback):
     Args:
         model: any of kbert's. It is changed; what it gives is not, before it is trained.
         keep: the share of weights that is used in the end, in (0, 1]. One of each kernel is kept.
-        by: "movement" or "magnitude".
+        by: "magnitude" or "movement", which takes a longer run: early scores say little.
         begin: the part of the run before which all are used, in [0, 1).
         end: the part after which `keep` of them is, in (begin, 1]. What is left of the run then
             trains the weights that are kept.
@@ -62,7 +62,7 @@ class PruneWeights(keras.callbacks.Callback):
         >>> import kbert
         >>> model = kbert.BertForSequenceClassification(
         ...     labels=["부정", "긍정"], vocab_size=100, **kbert.SIZES["tiny"])
-        >>> pruning = PruneWeights(model, keep=0.25)
+        >>> pruning = PruneWeights(model, keep=0.25, by="movement")
         >>> model.compile(kbert.adamw(1e-3, 4), **kbert.objective(model))
         >>> history = model.fit(
         ...     np.array([[2, 5, 3], [2, 6, 3]]), np.array([0, 1]), epochs=4, verbose=0,
@@ -78,7 +78,7 @@ class PruneWeights(keras.callbacks.Callback):
         self,
         model: KbertModel,
         keep: float,
-        by: str = "movement",
+        by: str = "magnitude",
         *,
         begin: float = 0.1,
         end: float = 0.8,

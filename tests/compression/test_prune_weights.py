@@ -96,7 +96,7 @@ def test_every_architecture(case, small, inputs):
     """What is computed with scores is what a plain model does whose kernels have the zeros."""
     architecture, own = CASES[case]
     model = new_model("masked-lm", architecture, {**small, **own})
-    PruneWeights(model, 0.3)
+    PruneWeights(model, 0.3, "movement")
     rng = np.random.default_rng(1)
     expected = {}
     for layer in model._flatten_layers():
@@ -118,7 +118,7 @@ def test_scores_of_shared_kernels_are_trained(small):
     """DeBERTa's table of distances goes through the same kernels; remat computes them twice."""
     own = CASES["deberta"][1] | {"labels": ["가", "나"], "remat": True}
     model = new_model("sequence-classification", "deberta", {**small, **own})
-    fit(model, PruneWeights(model, 0.4))
+    fit(model, PruneWeights(model, 0.4, "movement"))
     assert share_of_zeros(model) == pytest.approx(0.6, abs=1e-3)
     for layer in model.bert.encoder_layers:
         assert (number(layer.self_attention.query_key_value.sparse.scores) != 0).mean() > 0.9
@@ -126,7 +126,7 @@ def test_scores_of_shared_kernels_are_trained(small):
 
 def test_a_student_is_pruned_while_it_is_taught(model, small):
     student = BertForSequenceClassification(labels=["가", "나"], **small | {"num_hidden_layers": 1})
-    pruning = PruneWeights(student, 0.5)
+    pruning = PruneWeights(student, 0.5, "movement")
     both = kbert.Distillation(student=student, teacher=model)
     fit(both, pruning, labels={"labels": LABELS, "soft": LABELS}, epochs=2)
     assert share_of_zeros(merge_pruning(student)) == pytest.approx(0.5, abs=1e-3)
@@ -166,7 +166,7 @@ def test_what_is_refused(model, small, tmp_path):
     with pytest.raises(KbertError, match="are not being pruned"):
         merge_pruning(model)
     other = BertForSequenceClassification(labels=["가", "나"], **small)
-    pruning = PruneWeights(other, 0.5)
+    pruning = PruneWeights(other, 0.5, "movement")
     with pytest.raises(KbertError, match="fit trains another model"):
         fit(model, pruning)
     kbert.freeze(other, layers=1)
