@@ -22,11 +22,14 @@ import time
 from pathlib import Path
 from typing import Any, get_args
 
-import keras
 import numpy as np
 from rich.console import Console
 
-import kbert
+import kbert  # before Keras: it chooses the backend
+
+# isort: split
+import keras
+
 from kbert import Distillation, DistillationBatches, Examples, LabelledBatches
 from kbert.data.labelled.read_table import read_table
 from kbert.data.pretraining.batches import MARKS, PretrainingBatches
