@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from kbert.data.labelled.examples import Origin
 from kbert.errors import KbertError
+from kbert.labels import composed
 
 
 def text_in(value: Any, column: str, origin: Origin) -> str:
@@ -41,13 +42,13 @@ def label_in(value: Any, column: str, problem_type: str, separator: str, origin:
             value = [name.strip() for name in value.split(separator)]
         if not isinstance(value, Iterable):
             raise KbertError(f"{origin}: {value!r:.80} in {column!r} is no list of labels")
-        names = [str(name) for name in value if str(name)]
+        names = [composed(str(name)) for name in value if str(name)]
         if len(set(names)) < len(names):
             raise KbertError(f"{origin}: {value!r:.80} in {column!r} names a label twice")
         return names
     if isinstance(value, float) and value.is_integer():  # pandas makes 1.0 of 1 beside blanks
         value = int(value)
-    return str(value)
+    return composed(str(value))
 
 
 def spans_in(value: Any, text: str, origin: Origin) -> list[tuple[int, int, str]]:
@@ -67,7 +68,7 @@ def spans_in(value: Any, text: str, origin: Origin) -> list[tuple[int, int, str]
                 f"{origin}: the span {span!r:.80} is no (start, end, name) within the "
                 f"{len(text)} characters of {text!r:.60}"
             )
-        spans.append((start, end, name))
+        spans.append((start, end, composed(name)))
     spans.sort()
     for (_, end, name), following in pairwise(spans):
         if following[0] < end:
@@ -134,7 +135,7 @@ def choice_in(value: Any, choices: Sequence[str], column: str, origin: Origin) -
     where its cells are numbers (Excel) as where they are text (CSV).
     """
     whole = isinstance(value, float) and value.is_integer()
-    name = str(int(value) if whole else value).strip()
+    name = composed(str(int(value) if whole else value).strip())
     if name in choices:
         return [*choices].index(name)
     if is_number(value) and float(value) in range(len(choices)):

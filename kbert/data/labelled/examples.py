@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 from kbert.data.labelled.split import divide
 from kbert.errors import KbertError
+from kbert.labels import composed
 
 ROWS_OF_JSON = 10_000  # how many become text at a time, where all are hashed
 
@@ -76,6 +77,8 @@ class Origins(Sequence[Origin]):
 class Examples:
     """Texts with their labels, one of each list an example.
 
+    Names of labels become NFC, as two that look alike would be two labels; texts stay as they are.
+
     Args:
         task: as `kbert.load` takes it: "sequence-classification", ...
         texts: the first text of each: a sentence, a premise, a question.
@@ -110,6 +113,11 @@ class Examples:
     origins: Sequence[Origin] | None = None
     part: str | None = None
     set_name: str | None = None
+
+    def __post_init__(self):
+        self.label_names = list(dict.fromkeys(map(composed, self.label_names)))
+        if self.task != "question-answering":  # whose labels are slices of a text
+            self.labels = composed(self.labels)
 
     def __len__(self) -> int:
         return len(self.texts)

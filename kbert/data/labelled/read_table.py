@@ -20,7 +20,7 @@ from kbert.data.labelled.cells import (
 from kbert.data.labelled.examples import Examples, Origin, Origins
 from kbert.data.labelled.table_rows import table_rows
 from kbert.errors import KbertError
-from kbert.labels import REGRESSION_LABELS
+from kbert.labels import REGRESSION_LABELS, composed
 
 MANY_LABELS = 100  # single labels of which there are more, all numbers, are a quantity
 _PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
@@ -44,6 +44,9 @@ def read_table(
     drop_empty: bool = False,
 ) -> Examples:
     """Reads a table of labelled text.
+
+    Names of columns and labels are compared and given in NFC, whichever form the table or the
+    arguments have (macOS writes Hangul decomposed); texts stay as they are.
 
     Args:
         source: a `.csv`, `.tsv` or `.txt` (tabs), `.jsonl`, `.parquet` or `.xlsx` file, whose first
@@ -87,6 +90,8 @@ def read_table(
     """
     if problem_type not in _PROBLEMS:
         raise KbertError(f"problem_type is one of {', '.join(_PROBLEMS)}, not {problem_type!r:.80}")
+    text, label, pair, group = map(composed, (text, label, pair, group))
+    spans, answer, choices = map(composed, (spans, answer, choices))
     _check_columns(label, pair, spans, answer, choices)
     where, rows = table_rows(source, encoding, quotes)
     columns = [each for each in (text, label, pair, group, spans, answer) if each is not None]
@@ -111,7 +116,7 @@ def read_table(
         if others:
             pairs.append(others[0] if choices is None else others)
         if group is not None:
-            groups.append(str(row[group]))
+            groups.append(composed(str(row[group])))
         if spans is not None:
             found.append(spans_in(row[spans], mine, origin))
         elif answer is not None:
@@ -208,7 +213,7 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
 def _given(examples: Examples, labels: Sequence[str] | None, occurring: list[str]) -> list[str]:
     if labels is None:
         return occurring
-    names = list(labels)
+    names = [composed(name) for name in labels]
     if isinstance(labels, str) or len(set(names)) < len(names):
         raise KbertError(
             f'labels are names that each stand once, as ["부정", "긍정"], not {labels!r:.80}'

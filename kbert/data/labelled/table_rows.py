@@ -14,6 +14,7 @@ from typing import Any
 
 from kbert.errors import KbertError, how_to_install
 from kbert.files.json_file import read_json_object
+from kbert.labels import composed
 
 ENCODINGS = ("utf-8-sig", "cp949")  # the first reads UTF-8 with and without a mark
 
@@ -25,7 +26,7 @@ _log = logging.getLogger("kbert")
 def table_rows(
     source: Any, encoding: str | None, quotes: bool | None
 ) -> tuple[str, Iterator[tuple[int, Row]]]:
-    """The source's name, and its rows with their numbers.
+    """The source's name, and its rows with their numbers, by the names of columns in NFC.
 
     A row's number is the line that it begins in, of a file that has lines, from 1; else it counts
     the rows, from 1.
@@ -44,6 +45,17 @@ def table_rows(
             lookup(encoding)
         except LookupError as error:
             raise KbertError(f"there is no encoding {encoding!r:.80}; 'cp949' is one") from error
+    where, rows = _rows_of(source, encoding, quotes)
+    return where, ((number, _composed(row)) for number, row in rows)
+
+
+def _composed(row: Row) -> Row:
+    return {composed(name): value for name, value in row.items()}
+
+
+def _rows_of(
+    source: Any, encoding: str | None, quotes: bool | None
+) -> tuple[str, Iterator[tuple[int, Row]]]:
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
@@ -156,7 +168,8 @@ def _encoding_of(path: Path) -> str:
 
 
 def _check_columns(where: Any, names: Sequence[str]) -> None:
-    twice = sorted({name for name in names if list(names).count(name) > 1})
+    names = [composed(name) for name in names]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise KbertError(f"{where}: two columns are called {twice[0]!r}")
 

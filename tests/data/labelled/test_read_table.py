@@ -2,6 +2,7 @@ import hashlib
 import json
 import re
 import tracemalloc
+import unicodedata
 
 import numpy as np
 import pytest
@@ -304,3 +305,28 @@ def test_columns_that_are_called_by_numbers(cell, expected):
     rows = [{"글": "하나", "1": "가", "2": "나", "답": cell}]
     found = read_table(rows, text="글", label="답", choices=["1", "2"])
     assert found.labels == [expected]
+
+
+def test_decomposed_names_are_the_composed_ones(written):
+    decomposed = unicodedata.normalize("NFD", CSV)
+    path = written("맥.csv", decomposed + "또 재미있다,긍정\n")
+    examples = read_table(path, text="리뷰", label=unicodedata.normalize("NFD", "감정"))
+    assert examples.labels == ["긍정", "부정", "긍정"] and examples.label_names == ["긍정", "부정"]
+    assert examples.texts[0] == unicodedata.normalize("NFD", "정말 재미있다")
+    named = unicodedata.normalize("NFD", "부정 긍정").split()
+    assert read_table(path, text="리뷰", label="감정", labels=named).label_names == ["부정", "긍정"]
+    with pytest.raises(KbertError, match="two columns are called '리뷰'"):
+        read_table(written("둘.csv", unicodedata.normalize("NFD", "리뷰") + ",리뷰\n"), text="리뷰")
+
+
+def test_decomposed_labels_of_plain_lists():
+    decomposed = unicodedata.normalize("NFD", "긍정")
+    several = [["부정", decomposed], []]
+    for task, labels, expected in (
+        ("sequence-classification", [decomposed, "긍정"], ["긍정", "긍정"]),
+        ("sequence-classification", several, [["부정", "긍정"], []]),
+        ("token-classification", [[], [(0, 1, decomposed)]], [[], [(0, 1, "긍정")]]),
+        ("question-answering", [[(0, decomposed)], []], [[(0, decomposed)], []]),  # a text's
+    ):
+        found = Examples(task, ["가", "나"], labels=labels, label_names=["긍정", decomposed])
+        assert (found.labels, found.label_names) == (expected, ["긍정"])
