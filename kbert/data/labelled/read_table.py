@@ -5,6 +5,7 @@
 What a table holds is checked here, the same for all kinds of files.
 """
 
+import logging
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from kbert.data.labelled.cells import (
     answers_in,
     choice_in,
+    is_missing,
     is_number,
     label_in,
     spans_in,
@@ -19,11 +21,17 @@ from kbert.data.labelled.cells import (
 )
 from kbert.data.labelled.examples import Examples, Origin, Origins
 from kbert.data.labelled.table_rows import table_rows
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.labels import REGRESSION_LABELS, composed
 
 MANY_LABELS = 100  # single labels of which there are more, all numbers, are a quantity
+RARE = 2  # rows: a label that has no more is hardly learnt, and may be a typo;
+_ROWS_TO_TELL = 50  # but not in a table of fewer rows,
+_ROWS_A_LABEL = 10  # or of fewer for each label on average, where rare ones are to be expected
+_SHOWN = 5  # labels in a warning
 _PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
+
+_log = logging.getLogger("kbert")
 
 
 def read_table(
@@ -48,6 +56,9 @@ def read_table(
     Names of columns and labels are compared and given in NFC, whichever form the table or the
     arguments have (macOS writes Hangul decomposed); texts stay as they are.
 
+    A label that only one or two rows have, of 50 or more with ten for each label on average, may be
+    a typo: a warning of the logger "kbert" names it, unless `labels` does.
+
     Args:
         source: a `.csv`, `.tsv` or `.txt` (tabs), `.jsonl`, `.parquet` or `.xlsx` file, whose first
             row names the columns; or a pandas DataFrame, a `datasets` Dataset, a list of dicts.
@@ -68,10 +79,11 @@ def read_table(
             with `separator` between them), or "regression" (a number).
         separator: between the names of several labels.
         labels: the names of all labels, in their order; None means those that occur, sorted.
-        encoding: of a text file; None means UTF-8, or CP949 if it is not that.
+        encoding: of a text file; None means UTF-8, or CP949 if it is not that. Excel's
+            "유니코드 텍스트" is "utf-16", with `quotes=True`.
         quotes: whether quotation marks enclose fields; None means in `.csv` only: the Korean sets
             that are published as TSV have bare ones in their texts.
-        drop_empty: whether to leave rows without text out, instead of refusing the table.
+        drop_empty: whether to leave rows without text or label out, instead of refusing the table.
 
     Returns:
         Examples of "sequence-classification"; with `spans` of "token-classification", with
@@ -99,7 +111,9 @@ def read_table(
     seconds = choices or ([] if pair is None else [pair])  # the columns of second texts
     texts, pairs, found, groups = [], [], [], []
     numbers = array("q")
-    empty: list[str] = []
+    empty: list[Origin] = []
+    unlabelled: list[Origin] = []
+    may_lack = label is None or problem_type == "multi_label_classification"  # [] is a label
     seen: dict[str, str] = {}  # a row has a string of its own, though its label is another's
     for number, row in rows:
         origin = Origin(where, number)
@@ -109,7 +123,10 @@ def read_table(
         mine = text_in(row[text], text, origin)
         others = [text_in(row[name], name, origin) for name in seconds]
         if not all(each.strip() for each in (mine, *others)):
-            empty.append(str(origin))
+            empty.append(origin)
+            continue
+        if not may_lack and is_missing(row[label]):
+            unlabelled.append(origin)
             continue
         texts.append(mine)
         numbers.append(number)
@@ -126,13 +143,14 @@ def read_table(
         elif label is not None:
             value = label_in(row[label], label, problem_type, separator, origin)
             found.append(seen.setdefault(value, value) if isinstance(value, str) else value)
-    if empty and not drop_empty:
-        raise KbertError(
-            f"{len(empty)} rows have no text, the first {empty[0]}: fill them, or pass "
-            "drop_empty=True to leave them out"
-        )
+    for what, rows_without in (("text", empty), (f"label in {label!r}", unlabelled)):
+        if rows_without and not drop_empty:
+            raise KbertError(
+                f"{counted(len(rows_without), 'row')} without {what}, the first {rows_without[0]}: "
+                "fill them, or pass drop_empty=True to leave them out"
+            )
     if not texts:
-        raise KbertError(f"{where}: no rows with text")
+        raise KbertError(f"{where}: no rows with text{'' if may_lack else ' and label'}")
     labelled = any(column is not None for column in (label, spans, answer))
     examples = Examples(
         task=_task(spans, answer, choices),
@@ -145,6 +163,8 @@ def read_table(
     )
     if labelled and answer is None and choices is None:
         examples.label_names = _names(examples, labels)
+        if labels is None:
+            _tell_of_rare(examples, where)
     return examples
 
 
@@ -187,7 +207,7 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
     if examples.task == "token-classification":
         entities = sorted({name for spans in examples.labels for _, _, name in spans})
         if not entities and labels is None:
-            raise KbertError(f"none of {len(examples):,} rows has a span: there is nothing to tag")
+            raise KbertError(f"no span in {counted(len(examples), 'row')}: there is nothing to tag")
         bio = ["O", *(f"{prefix}-{name}" for name in entities for prefix in "BI")]
         return _given(examples, labels, bio)
     if examples.problem_type == "regression":
@@ -195,7 +215,7 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
     if examples.problem_type == "multi_label_classification":
         occurring = sorted({name for names in examples.labels for name in names})
         if not occurring and labels is None:
-            raise KbertError(f"none of {len(examples):,} rows has a label")
+            raise KbertError(f"no label in {counted(len(examples), 'row')}")
         return _given(examples, labels, occurring)
     occurring = sorted(set(examples.labels))
     if len(occurring) > MANY_LABELS and all(is_number(name) for name in occurring):
@@ -204,10 +224,35 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
             'quantity pass problem_type="regression"'
         )
     if len(occurring) == 1 and labels is None:
-        raise KbertError(f"all {len(examples):,} rows have the label {occurring[0]!r}: two or more")
+        raise KbertError(
+            f"{occurring[0]!r} is the only label in {counted(len(examples), 'row')}: to be told "
+            "apart it takes two or more"
+        )
     if all(is_number(name) for name in occurring):
         occurring.sort(key=float)
     return _given(examples, labels, occurring)
+
+
+def _tell_of_rare(examples: Examples, where: str) -> None:
+    """Warns of labels that next to no rows have, where the others have many."""
+    counts = examples.label_counts()
+    rows = len(examples)
+    assert examples.origins is not None
+    if rows < _ROWS_TO_TELL or counts.total() < _ROWS_A_LABEL * len(counts):
+        return
+    rare = [name for name, count in sorted(counts.items()) if count <= RARE]
+    told = []
+    for name in rare[:_SHOWN]:
+        first = next(i for i in range(rows) if name in examples.names_of(i))
+        row = examples.origins[first].row  # of `where`
+        told.append(f"{name!r:.60} ({counts[name]} of {counted(rows, 'row')}, first in row {row})")
+    if rare:
+        more = f" and {len(rare) - _SHOWN} more" if len(rare) > _SHOWN else ""
+        _log.warning(
+            "%s: next to no row has the label %s%s. A typo makes a label of its own; labels=[...] "
+            "names those that there are, and any other is an error",
+            *(where, ", ".join(told), more),
+        )
 
 
 def _given(examples: Examples, labels: Sequence[str] | None, occurring: list[str]) -> list[str]:
