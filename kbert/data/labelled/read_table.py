@@ -5,11 +5,11 @@
 What a table holds is checked here, the same for all kinds of files.
 """
 
-import logging
 from array import array
 from collections.abc import Sequence
 from typing import Any
 
+from kbert.data.labelled.cautions import tell_of_rare_labels
 from kbert.data.labelled.cells import (
     answers_in,
     choice_in,
@@ -25,13 +25,7 @@ from kbert.errors import KbertError, counted
 from kbert.labels import REGRESSION_LABELS, composed
 
 MANY_LABELS = 100  # single labels of which there are more, all numbers, are a quantity
-RARE = 2  # rows: a label that has no more is hardly learnt, and may be a typo;
-_ROWS_TO_TELL = 50  # but not in a table of fewer rows,
-_ROWS_A_LABEL = 10  # or of fewer for each label on average, where rare ones are to be expected
-_SHOWN = 5  # labels in a warning
 _PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
-
-_log = logging.getLogger("kbert")
 
 
 def read_table(
@@ -164,7 +158,7 @@ def read_table(
     if labelled and answer is None and choices is None:
         examples.label_names = _names(examples, labels)
         if labels is None:
-            _tell_of_rare(examples, where)
+            tell_of_rare_labels(examples)
     return examples
 
 
@@ -231,28 +225,6 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
     if all(is_number(name) for name in occurring):
         occurring.sort(key=float)
     return _given(examples, labels, occurring)
-
-
-def _tell_of_rare(examples: Examples, where: str) -> None:
-    """Warns of labels that next to no rows have, where the others have many."""
-    counts = examples.label_counts()
-    rows = len(examples)
-    assert examples.origins is not None
-    if rows < _ROWS_TO_TELL or counts.total() < _ROWS_A_LABEL * len(counts):
-        return
-    rare = [name for name, count in sorted(counts.items()) if count <= RARE]
-    told = []
-    for name in rare[:_SHOWN]:
-        first = next(i for i in range(rows) if name in examples.names_of(i))
-        row = examples.origins[first].row  # of `where`
-        told.append(f"{name!r:.60} ({counts[name]} of {counted(rows, 'row')}, first in row {row})")
-    if rare:
-        more = f" and {len(rare) - _SHOWN} more" if len(rare) > _SHOWN else ""
-        _log.warning(
-            "%s: next to no row has the label %s%s. A typo makes a label of its own; labels=[...] "
-            "names those that there are, and any other is an error",
-            *(where, ", ".join(told), more),
-        )
 
 
 def _given(examples: Examples, labels: Sequence[str] | None, occurring: list[str]) -> list[str]:
