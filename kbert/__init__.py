@@ -56,6 +56,9 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "least_important": "compression.importance",
     "prune_heads": "compression.prune",
     "prune_neurons": "compression.prune",
+    "PruneWeights": "compression.prune_weights",
+    "merge_pruning": "compression.prune_weights",
+    "share_of_zeros": "compression.prune_weights",
     "merge_lora": "models.lora",
     "read_task": "tasks.read",
     "MultipleChoice": "pipelines.choose",
@@ -76,6 +79,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.compression.importance import neuron_importance as neuron_importance
     from kbert.compression.prune import prune_heads as prune_heads
     from kbert.compression.prune import prune_neurons as prune_neurons
+    from kbert.compression.prune_weights import PruneWeights as PruneWeights
+    from kbert.compression.prune_weights import merge_pruning as merge_pruning
+    from kbert.compression.prune_weights import share_of_zeros as share_of_zeros
     from kbert.compression.quantize import quantize as quantize
     from kbert.data.labelled.batches import LabelledBatches as LabelledBatches
     from kbert.data.labelled.examples import Examples as Examples

@@ -11,7 +11,7 @@ Source: Michel et al. 2019, "Are Sixteen Heads Really Better than One?", for hea
 2019, "Structured Pruning of a BERT-based Question Answering Model", for neurons.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def prune_heads(model: KbertModel, heads: Chosen) -> KbertModel:
             _cut(values, dense, np.concatenate([kept + part * width for part in range(parts)]), -1)
         _cut(values, attend.output_projection, kept, 0)
     left = [count - len(gone.get(place, ())) for place, count in enumerate(counts)]
-    return _rebuilt(model, {"heads_per_layer": left}, values)
+    return rebuilt(model, {"heads_per_layer": left}, values)
 
 
 def prune_neurons(model: KbertModel, neurons: Chosen) -> KbertModel:
@@ -111,7 +111,7 @@ def prune_neurons(model: KbertModel, neurons: Chosen) -> KbertModel:
     changes: dict[str, Any] = {"intermediate_sizes": left}
     if len(set(left)) == 1:
         changes = {"intermediate_sizes": None, "intermediate_size": left[0]}
-    return _rebuilt(model, changes, values)
+    return rebuilt(model, changes, values)
 
 
 def _layers(model: KbertModel) -> list[Any]:
@@ -166,10 +166,11 @@ def _cut(values: dict[int, np.ndarray], dense: Dense, kept: np.ndarray, axis: in
         values[id(dense.bias)] = ops.convert_to_numpy(dense.bias)[kept]
 
 
-def _rebuilt(
+def rebuilt(
     model: KbertModel,
     changes: dict[str, Any],
     values: dict[int, np.ndarray],
+    without: Collection[int] = (),
 ) -> KbertModel:
     """The model by a changed config, with the same weights but for some.
 
@@ -177,10 +178,12 @@ def _rebuilt(
         model: the model.
         changes: of its config.
         values: weights that are others, by the id of the variable.
+        without: ids of variables that the other has not.
     """
     with starting_at_zero(heads=True):
         other = type(model).from_config({**model.get_config(), **changes})
-    for weight, own in zip(other.weights, model.weights, strict=True):
+    kept = [weight for weight in model.weights if id(weight) not in without]
+    for weight, own in zip(other.weights, kept, strict=True):
         # A copy: on JAX the two would have one buffer, which a step of either gives away.
         weight.assign(values.get(id(own), np.array(ops.convert_to_numpy(own))))
     other.tokenizer = model.tokenizer

@@ -20,6 +20,7 @@ activations.py        gelu and the others, by the names of Hugging Face's config
 layer_norm.py         Keras's, with gradients that XLA computes fast
 dense.py              Keras's Dense, by the fastest way of each backend
 quantized.py          a matrix of small whole numbers, a byte a weight or half of one
+sparse.py             a kernel of which a share is used: single weights are pruned
 dropout.py            by a hash: cheap, and the same on every backend
 initializers.py       equal starting weights on every backend
 calling.py            how a layer runs the layers within it

@@ -14,6 +14,7 @@ from keras import ops
 
 from kbert.errors import KbertError
 from kbert.layers.quantized import Quantized, quantized
+from kbert.layers.sparse import Sparse
 
 
 @keras.saving.register_keras_serializable("kbert")
@@ -23,9 +24,11 @@ class Dense(keras.layers.Dense):
     Attributes:
         quantized: the kernel as whole numbers, a row for each output, where an encoder's `weights`
             say so; else None.
+        sparse: the kernel of which a share is used, while single weights are pruned; else None.
     """
 
     quantized: Quantized | None = None
+    sparse: Sparse | None = None
     bias: Any
 
     def build(self, input_shape):
@@ -43,7 +46,9 @@ class Dense(keras.layers.Dense):
 
     @property
     def kernel(self):
-        """(I, O); with adapters, their change in it."""
+        """(I, O); with adapters, their change in it; what is used of it, while it is pruned."""
+        if self.sparse is not None:  # as autocasting gives a variable
+            return ops.cast(self.sparse.kernel(), self.compute_dtype)
         if self.quantized is None:
             return super().kernel
         kernel = ops.transpose(self.quantized.floats())
@@ -55,7 +60,8 @@ class Dense(keras.layers.Dense):
     def call(self, inputs, training=None):
         """(..., I) -> (..., O)."""
         if self.quantized is None:
-            outputs = linear(inputs, self._kernel, self.bias, training=training)
+            kernel = self._kernel if self.sparse is None else self.kernel
+            outputs = linear(inputs, kernel, self.bias, training=training)
         else:
             dtype = keras.backend.standardize_dtype(inputs.dtype)
             rows = self.quantized.floats(dtype=dtype)
@@ -67,11 +73,16 @@ class Dense(keras.layers.Dense):
         return outputs if self.activation is None else self.activation(outputs)
 
     def save_own_variables(self, store):
-        """As Keras; whole numbers, their scales, and then the bias.
+        """As Keras, of a kernel what is used of it; whole numbers, their scales, and then the bias.
 
         Raises:
             KbertError: if adapters (LoRA) stand beside whole numbers, which cannot take their sum.
         """
+        if self.sparse is not None:
+            kept = [self.sparse.kernel(), *([] if self.bias is None else [self.bias])]
+            for place, weight in enumerate(kept):
+                store[str(place)] = ops.convert_to_numpy(weight)
+            return
         if self.quantized is None:
             super().save_own_variables(store)
             return

@@ -167,7 +167,8 @@ class KbertModel(WatchedModel):
         if len(model.weights) != len(self.weights):
             raise KbertError(
                 f"the model has {len(self.weights)} weights and its config makes "
-                f"{len(model.weights)}: settings of a model with adapters (LoRA) cannot be changed"
+                f"{len(model.weights)}: settings of a model with adapters (LoRA), or whose weights "
+                "are being pruned, cannot be changed"
             )
         model.set_weights(self.get_weights())
         for weight, own in zip(model.weights, self.weights, strict=True):

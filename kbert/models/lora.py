@@ -114,9 +114,14 @@ def merge_lora(model: KbertModel) -> KbertModel:
 
 
 def check_no_adapters(model: KbertModel) -> None:
-    """Raises KbertError if a model has adapters: it has weights that a plain one has not."""
+    """Raises KbertError if a model has weights that a plain one has not, by LoRA or pruning."""
     if any(True for _ in _with_adapters(model)):
         raise KbertError("the model has adapters (LoRA): give merge_lora(model), a plain one")
+    if any(isinstance(each, Dense) and each.sparse for each in model._flatten_layers()):
+        raise KbertError(
+            "the model's weights are being pruned (kbert.PruneWeights): give "
+            "kbert.merge_pruning(model), a plain one"
+        )
 
 
 def _with_adapters(model: KbertModel) -> Iterator[Dense]:

@@ -236,5 +236,5 @@ def adamw(
         gradient_accumulation_steps=micro_batches if micro_batches > 1 else None,
         layerwise_decay=layerwise_decay,
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "pruning_scores"])
     return optimizer
