@@ -240,7 +240,7 @@ def test_a_name_that_is_not_to_be_had(name, tmp_path, monkeypatch):
 
 def test_a_name_like_that_of_a_bundled_model_is_not_looked_for_elsewhere():
     with pytest.raises(
-        KbertError, match="kbert-mini: no such .*come with kbert are kbert-mini-ko$"
+        KbertError, match=r"kbert-mini: no such .*come with kbert are kbert-mini-ko$"
     ):
         kbert.load("kbert-mini")
 
