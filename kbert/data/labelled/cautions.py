@@ -53,7 +53,7 @@ def tell_of_cut_texts(what: str, lengths: np.ndarray, max_length: int, most: int
         max_length: the most tokens of a row.
         most: the most tokens that the model takes.
     """
-    cut = (lengths > max_length).any(axis=1)  # (N,)
+    cut: np.ndarray = np.any(lengths > max_length, axis=1)  # (N,)
     if not cut.any():
         return
     more = "the model reads no more"

@@ -107,7 +107,7 @@ def read_table(
     numbers = array("q")
     empty: list[Origin] = []
     unlabelled: list[Origin] = []
-    may_lack = label is None or problem_type == "multi_label_classification"  # [] is a label
+    needed = None if problem_type == "multi_label_classification" else label  # [] is a label there
     seen: dict[str, str] = {}  # a row has a string of its own, though its label is another's
     for number, row in rows:
         origin = Origin(where, number)
@@ -119,7 +119,7 @@ def read_table(
         if not all(each.strip() for each in (mine, *others)):
             empty.append(origin)
             continue
-        if not may_lack and is_missing(row[label]):
+        if needed is not None and is_missing(row[needed]):
             unlabelled.append(origin)
             continue
         texts.append(mine)
@@ -144,7 +144,7 @@ def read_table(
                 "fill them, or pass drop_empty=True to leave them out"
             )
     if not texts:
-        raise KbertError(f"{where}: no rows with text{'' if may_lack else ' and label'}")
+        raise KbertError(f"{where}: no rows with text{'' if needed is None else ' and label'}")
     labelled = any(column is not None for column in (label, spans, answer))
     examples = Examples(
         task=_task(spans, answer, choices),
