@@ -41,6 +41,16 @@ def shown(value: Any, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, for a message.
+
+    Example:
+        >>> counted(1, "row"), counted(1200, "row")
+        ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def how_to_install(extra: str) -> str:
     """The command for one of kbert's extras. On PyPI the name kbert is another project's.
 

@@ -53,7 +53,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--separator", default=",", help="between several labels")
     add("--encoding", help="of the file; default: UTF-8, or else CP949")
     add("--no-quotes", action="store_true", help="quotation marks in a .csv are text")
-    add("--drop-empty", action="store_true", help="leave rows without text out")
+    add("--drop-empty", action="store_true", help="leave rows without text or label out")
 
     add = parser.add_argument_group("or an official set").add_argument
     add("--task", choices=SETS_WITH_MODELS, metavar="SET")

@@ -13,6 +13,8 @@ from kbert.models.in_training import ModelInTraining
 from kbert.pipelines.encode import BATCH_SIZE
 from kbert.tasks.score import score
 
+_AS_THEY_ARE = ("mae", "mean_squared_error", "loss")  # neither rates nor correlations
+
 
 class Evaluation(dict[str, float]):
     """Scores by name, with what they were computed from.
@@ -81,8 +83,8 @@ def evaluate(
         batch_size: the most rows that run together.
 
     Returns:
-        The scores, a dict of rates in [0, 1] (and correlations in [-1, 1]), which also has what
-        was wrong.
+        The scores, a dict of rates in [0, 1], correlations in [-1, 1] and errors in the labels'
+            unit, which also has what was wrong.
 
     Raises:
         KbertError: if the examples have no labels, or the model is for another task.
@@ -110,13 +112,13 @@ def evaluate(
 
 
 def shown(name: str, value: float) -> str:
-    """A score for people: rates in percent, correlations and errors as they are.
+    """A score for people: rates and correlations in percent, errors in their own unit.
 
     Example:
-        >>> shown("accuracy", 0.8432), shown("mean_squared_error", 0.5)
-        ('84.3%', '0.500')
+        >>> shown("accuracy", 0.8432), shown("mean_squared_error", 0.5), shown("mae", 12.5)
+        ('84.3%', '0.500', '12.500')
     """
-    return f"{value:.3f}" if name in ("mean_squared_error", "loss") else f"{100 * value:.1f}%"
+    return f"{value:.3f}" if name in _AS_THEY_ARE else f"{100 * value:.1f}%"
 
 
 def _is_right(examples: Examples, gold: Any, said: Any) -> bool:

@@ -1,6 +1,7 @@
 """The one door: `kbert.load`."""
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from kbert.formats.sentence_transformers.load import (
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
 from kbert.models.bert_with_head import check_labels
-from kbert.pretrained import bundled_model
+from kbert.pretrained import bundled_model, bundled_models
 
 _log = logging.getLogger("kbert")
 
@@ -92,6 +93,12 @@ def load(
         path = bundled
     elif path.is_dir():
         folder = path
+    elif re.fullmatch(r"kbert-[\w-]+", str(source)) and not path.exists():
+        # On the Hub only the first models have no owner in their names, and none of these is there.
+        raise KbertError(
+            f"{source}: no such file or folder, and the models that come with kbert are "
+            f"{', '.join(bundled_models())}"
+        )
     elif path.suffix != ".keras" and is_hub_name(str(source)) and not path.exists():
         folder = fetch_checkpoint(str(source), revision, allow_pickle=allow_pickle)
     if folder is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
+from kbert.labels import composed
 from kbert.layers.heads import LabelHead, TokenTransform
 from kbert.layers.initializers import sub_seed
 from kbert.models.base import KbertModel
@@ -165,12 +166,12 @@ class BertWithHead(KbertModel):
 
 
 def check_labels(labels: Any) -> list[str]:
-    """The labels as a list of names.
+    """The labels as a list of names, in NFC.
 
     Raises:
         KbertError: if they are not names, there are none, or one stands twice.
     """
-    names = list(labels) if isinstance(labels, Iterable) else []
+    names = [composed(name) for name in labels] if isinstance(labels, Iterable) else []
     if isinstance(labels, str) or not names or not all(isinstance(name, str) for name in names):
         raise KbertError(f'labels is a list of names, as ["부정", "긍정"], not {labels!r:.80}')
     if len(set(names)) < len(names):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 
 WORDS = ("first_pieces", "last_pieces", "words", "heads")  # of a parser
 VECTORS = ("inputs_embeds", "extra_embeddings")  # which are no whole numbers
@@ -249,7 +249,9 @@ def _check_extra(given: Mapping[str, Any], rows: int, max_length: int) -> None:
         if array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= max_length:
             raise KbertError(f"extra_positions are whole numbers from 0 to {max_length - 1}")
     if isinstance(extra, np.ndarray) and len(extra) != rows:
-        raise KbertError(f"extra_embeddings are of {len(extra)} rows, and the texts of {rows}")
+        raise KbertError(
+            f"extra_embeddings are of {counted(len(extra), 'row')}, and the texts of {rows}"
+        )
 
 
 def _check_global(places: Any, shape: tuple[int | None, ...]) -> None:

@@ -107,7 +107,7 @@ class QuestionAnswering:
         for number, (question, text) in enumerate(zip(asked, texts, strict=True)):
             if not question.strip() or not text.strip():
                 what = "context" if question.strip() else "question"
-                raise KbertError(f"the {what} of number {number} is empty")
+                raise KbertError(f"{what}s[{number}] is empty")
         if top_k is not None:
             whole_number("top_k", top_k, 1)
         whole_number("max_answer_length", max_answer_length, 1)
@@ -136,7 +136,7 @@ class QuestionAnswering:
         unread = [number for number, mine in enumerate(spans) if not mine]
         if unread:
             raise KbertError(
-                f"the context of number {unread[0]} holds nothing that the model reads: "
+                f"contexts[{unread[0]}] holds nothing that the model reads: "
                 f"{texts[unread[0]]!r:.80}"
             )
         ranked = [_ranked(text, mine) for text, mine in zip(texts, spans, strict=True)]

@@ -241,7 +241,7 @@ class SentenceEncoder:
             ids = row["input_ids"]
             if len(ids) <= _SPECIAL:
                 raise KbertError(
-                    f"text {owner} of {len(texts)} holds nothing that the model reads: "
+                    f"texts[{owner}] holds nothing that the model reads: "
                     f"{texts[owner]!r:.80}; leave it out"
                 )
             if ids[1] == unk and (ids[1:-1] == unk).all():

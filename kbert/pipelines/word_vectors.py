@@ -184,6 +184,6 @@ def _check_words(words: list[str], pieces: list[np.ndarray], tokenizer: Tokenize
     """Whether each word has pieces, and the vocabulary all of them."""
     for place, (word, ids) in enumerate(zip(words, pieces, strict=True)):
         if not len(ids):
-            raise KbertError(f"word {place} of {len(words)} is empty: {word!r:.80}")
+            raise KbertError(f"words[{place}] is empty: {word!r:.80}")
         if tokenizer.unk_id in ids:
             raise KbertError(f"the vocabulary does not know {word!r:.80}: it has no vector")

@@ -8,6 +8,16 @@ kbert-mini-ko    4 layers, 256 wide, a vocabulary of 16,000: kbert-mini-ko.md
 from pathlib import Path
 
 
+def bundled_models() -> dict[str, Path]:
+    """The files of the models that come with the library, by their names.
+
+    Example:
+        >>> [*bundled_models()]
+        ['kbert-mini-ko']
+    """
+    return {path.stem: path for path in sorted(Path(__file__).parent.glob("*.keras"))}
+
+
 def bundled_model(name: str) -> Path | None:
     """The file of a model that comes with the library; None if there is none of this name.
 
@@ -15,4 +25,4 @@ def bundled_model(name: str) -> Path | None:
         >>> bundled_model("kbert-mini-ko").name, bundled_model("klue/bert-base")
         ('kbert-mini-ko.keras', None)
     """
-    return {path.stem: path for path in Path(__file__).parent.glob("*.keras")}.get(name)
+    return bundled_models().get(name)

@@ -184,7 +184,7 @@ def _skip(folder: Path, iterators: dict[str, Iterator[str]], done: int) -> None:
             for i, (one, other) in enumerate(pairs, start):
                 if one != other:
                     raise KbertError(
-                        f"{folder} holds an index of other {name}: number {i} was {one!r:.80} and "
+                        f"{folder} holds an index of other {name}: {name}[{i}] was {one!r:.80} and "
                         f"is now {other!r:.80}; name another folder, or remove it"
                     )
         if (count := len(next(iter(part.values()), []))) < size:

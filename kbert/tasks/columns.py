@@ -9,6 +9,7 @@ from typing import Any
 
 from kbert.data.labelled.examples import Examples, Origin
 from kbert.errors import KbertError
+from kbert.labels import composed
 from kbert.tasks.files import lines_of, read_text
 from kbert.tasks.task_set import Columns, TaskSet
 
@@ -226,7 +227,7 @@ def _string(row: Mapping[str, Any], name: str) -> str:
 
 
 def _key(value: Any) -> str:
-    return str(value).strip().casefold()
+    return composed(str(value).strip()).casefold()
 
 
 def _label(value: Any, names: dict[str, Any], task_set: TaskSet) -> Any:

@@ -18,7 +18,13 @@ from kbert.errors import KbertError
 from kbert.tasks.metrics.answers import korquad
 from kbert.tasks.metrics.dependencies import attachment
 from kbert.tasks.metrics.entities import entities
-from kbert.tasks.metrics.labels import classification, correlation, klue_re, multi_label
+from kbert.tasks.metrics.labels import (
+    classification,
+    correlation,
+    klue_re,
+    multi_label,
+    quantity,
+)
 from kbert.tasks.sets import SETS
 from kbert.text.tags import Span, character_tags, scheme_of
 
@@ -28,7 +34,7 @@ Metric = Callable[..., dict[str, float]]
 _USUAL: dict[str, tuple[Metric, str]] = {
     "single_label_classification": (classification, "macro_f1"),
     "multi_label_classification": (multi_label, "macro_f1"),
-    "regression": (correlation, "pearson"),
+    "regression": (quantity, "pearson"),
     "entities": (entities, "entity_f1"),
     "words": (classification, "accuracy"),
     "question-answering": (korquad, "f1"),
@@ -50,7 +56,7 @@ def score(
             KLUE-RE does), or None.
 
     Returns:
-        Scores by name, in [0, 1] (correlations in [-1, 1]).
+        Scores by name, in [0, 1] (correlations in [-1, 1], "mae" in the unit of the labels).
 
     Raises:
         KbertError: if the examples have no labels, or there are not as many predictions.

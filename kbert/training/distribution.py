@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 
 Result = TypeVar("Result")
 
@@ -194,7 +194,7 @@ def check_rows(rows: int, micro_batches: int = 1) -> None:
     """
     if rows % (num_devices() * micro_batches):
         raise KbertError(
-            f"{rows} rows cannot be shared out equally over {num_devices()} devices"
+            f"{counted(rows, 'row')} cannot be shared out equally over {num_devices()} devices"
             + (f" in {micro_batches} micro-batches" if micro_batches > 1 else "")
             + f": take a multiple of {num_devices() * micro_batches}"
         )

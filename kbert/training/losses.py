@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from kbert.errors import KbertError, number_from_zero, whole_number
+from kbert.labels import composed
 from kbert.training.binary_cross_entropy import BinaryCrossEntropy, weights_of
 from kbert.training.cross_entropy import cross_entropy
 from kbert.training.distillation import ComputedLoss
@@ -312,6 +313,7 @@ def _of_angles(model: Any, sizes: Sequence[int] | None) -> keras.losses.Loss:
 
 
 def _by_label(weights: Mapping[str, float], labels: Sequence[str]) -> list[float]:
+    weights = {composed(name): weight for name, weight in weights.items()}
     strange = [name for name in weights if name not in labels]
     if strange:
         raise KbertError(f"class_weights names {strange[0]!r}; the labels are {labels!r:.200}")

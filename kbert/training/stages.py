@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.training.distribution import of_each_host
 
 
@@ -113,7 +113,8 @@ class Interval(keras.utils.PyDataset):
         rows = len(keras.tree.flatten(batch)[0])
         if rows % self.micro_batches:
             raise KbertError(
-                f"{rows} rows cannot be cut into {self.micro_batches} micro-batches of one size"
+                f"{counted(rows, 'row')} cannot be cut into {self.micro_batches} micro-batches of "
+                "one size"
             )
         begin = part * rows // self.micro_batches
         cut = slice(begin, begin + rows // self.micro_batches)

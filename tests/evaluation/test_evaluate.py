@@ -8,6 +8,7 @@ from kbert.evaluation.ceiling import ceiling
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.evaluation.predictions import Predictions, predict_examples
 from kbert.evaluation.report import write_report
+from kbert.tasks.score import best_by
 
 NAMES = ["부정", "긍정"]
 
@@ -68,6 +69,7 @@ def test_scores_are_shown_for_people():
     found = evaluated(["긍정"], ["긍정"])
     assert str(found) == "accuracy 50.0%"
     assert shown("mean_squared_error", 0.25) == "0.250"
+    assert shown("mae", 7.5) == "7.500"
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
@@ -168,6 +170,12 @@ def test_labels_that_cannot_be_are_named_before_a_model_is_asked(small, tokenize
     model.tokenizer = tokenizer
     with pytest.raises(KbertError, match=r"example 1: .*a finite number, not nan"):
         evaluate(model, (["국회", "나"], [1.0, float("nan")]))
+    model.classifier.weights[-1].assign([65.0])  # beside which what the encoder says is small
+    found = evaluate(model, (["국회", "나"], [50.0, 90.0]))
+    said = found.predictions.labels
+    assert found["mae"] == pytest.approx((abs(said[0] - 50) + abs(said[1] - 90)) / 2)
+    assert 15 < found["mae"] < 25 and f"mae {found['mae']:.3f}" in str(found)
+    assert best_by(found.examples) == "pearson"
 
 
 def test_a_report_that_cannot_be_written_says_so(tmp_path):

@@ -238,6 +238,13 @@ def test_a_name_that_is_not_to_be_had(name, tmp_path, monkeypatch):
         kbert.load(name)
 
 
+def test_a_name_like_that_of_a_bundled_model_is_not_looked_for_elsewhere():
+    with pytest.raises(
+        KbertError, match=r"kbert-mini: no such .*come with kbert are kbert-mini-ko$"
+    ):
+        kbert.load("kbert-mini")
+
+
 @pytest.mark.parametrize("task", ["sequence-classification", "token-classification"])
 def test_the_same_names_in_another_order_mean_the_same(source, task, tmp_path, inputs):
     names = ["O", "B-PS", "I-PS"]

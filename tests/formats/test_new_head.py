@@ -1,4 +1,5 @@
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -66,9 +67,10 @@ def test_the_same_task_is_the_model_itself_but_for_its_labels(pretrained, tmp_pa
     ):
         assert again.load_report == ((), (), ()) and again.labels == ["O", "B", "I"]
         np.testing.assert_allclose(number(again(inputs)), number(tagger(inputs)), atol=1e-6)
-    renamed = kbert.load(tmp_path / "tagger.keras", labels=["O", "B-PS", "I-PS"])
-    assert renamed.load_report == ((), (), ()) and renamed.labels == ["O", "B-PS", "I-PS"]
-    assert renamed.get_config()["labels"] == ["O", "B-PS", "I-PS"]
+    decomposed = [unicodedata.normalize("NFD", name) for name in ("O", "B-곳", "I-곳")]
+    renamed = kbert.load(tmp_path / "tagger.keras", labels=decomposed)
+    assert renamed.load_report == ((), (), ()) and renamed.labels == ["O", "B-곳", "I-곳"]
+    assert renamed.get_config()["labels"] == ["O", "B-곳", "I-곳"]
     np.testing.assert_allclose(number(renamed(inputs)), number(tagger(inputs)), atol=1e-6)
     other = kbert.load(tmp_path / "tagger.keras", labels=["O", "PS"])
     assert other.load_report.new == ("classifier.dense",)

@@ -209,7 +209,7 @@ def test_a_label_that_only_the_extra_vectors_tell():
         ({"extra_embeddings": EXTRA[0]}, r"is \(batch, extra vectors, numbers\), not \(3, 5\)"),
         ({"extra_embeddings": EXTRA[:, :0]}, r"not \(2, 0, 5\)"),
         ({"extra_embeddings": EXTRA.astype("int32")}, "vectors of floats, and these are int32"),
-        ({"extra_embeddings": EXTRA[:1]}, "are of 1 rows, and the texts of 2"),
+        ({"extra_embeddings": EXTRA[:1]}, "are of 1 row, and the texts of 2"),
         ({"extra_mask": np.ones((2, 3))}, "extra_mask is of extra_embeddings, of which there are"),
         (
             {"extra_embeddings": EXTRA, "extra_mask": np.ones((2, 4))},

@@ -76,8 +76,8 @@ def test_a_long_question_is_cut(pipeline):
 def test_bad_input_is_named(pipeline):
     for arguments, settings, what in (
         ((["국민"], ["나", "너"]), {}, "1 questions and 2 contexts do not pair"),
-        ((["국민", " "], ["나", "너"]), {}, "the question of number 1 is empty"),
-        (("국민", ""), {}, "the context of number 0 is empty"),
+        ((["국민", " "], ["나", "너"]), {}, r"questions\[1\] is empty"),
+        (("국민", ""), {}, r"contexts\[0\] is empty"),
         (("국민", "나"), {"top_k": 0}, "top_k must be"),
         (("국민", "나"), {"max_answer_length": 0}, "max_answer_length must be"),
     ):
@@ -96,6 +96,6 @@ def test_an_answer_where_the_best_starts_are_behind_the_best_ends(tokenizer):
 
 
 def test_a_context_that_is_not_read(pipeline):
-    with pytest.raises(KbertError, match=r"context of number 1 holds nothing .*'.u200b'"):
+    with pytest.raises(KbertError, match=r"contexts\[1\] holds nothing .*'.u200b'"):
         pipeline(["국민", "국민"], ["나 너", "\u200b"])
     assert pipeline("국민", "\u200b", no_answer=True)["answer"] == ""

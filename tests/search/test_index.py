@@ -161,7 +161,7 @@ def test_a_finished_one_is_opened_and_another_is_refused(tmp_path, steps_of_thre
     assert not (folder / "progress.json").exists()
     before = bytes_of(folder)
     other = [*TEXTS[:7], "다른 글", *TEXTS[8:]]
-    with pytest.raises(KbertError, match="other texts: number 7 was 'bd' and is now '다른 글'"):
+    with pytest.raises(KbertError, match=r"other texts: texts\[7\] was 'bd' and is now '다른 글'"):
         SentenceIndex.build(folder, other, Letters())
     with pytest.raises(KbertError, match="holds 10 texts, and now there are 4"):
         SentenceIndex.build(folder, TEXTS[:4], Letters())

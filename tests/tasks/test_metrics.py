@@ -21,6 +21,7 @@ from kbert.tasks.metrics.labels import (
     klue_re,
     klue_sts,
     multi_label,
+    quantity,
 )
 from kbert.tasks.metrics.states import klue_wos
 
@@ -40,6 +41,11 @@ def test_klue_sts():
     official = {"pearson": 99.5858, "f1": 66.6667, "spearman": 94.2857}
     assert percent(klue_sts(gold, predicted)) == official
     assert klue_sts([3.0, 0.0], [3.0, 0.0])["f1"] == 1  # 3.0 itself is "the same"
+
+
+def test_numbers_that_correlate_may_be_wrong():
+    found = quantity([50, 60, 70], [52, 64, 76])  # 1.2 times, less 8
+    assert found == pytest.approx({"pearson": 1, "spearman": 1, "mae": 4})
 
 
 def test_equal_numbers_share_a_rank():
@@ -224,11 +230,11 @@ def test_multi_label():
     [
         (lambda: classification([1], [1, 2]), "1 gold labels, but 2 predictions"),
         (lambda: classification([], []), "nothing to score"),
-        (lambda: correlation([1, 2], [1, float("nan")]), "prediction 1 is nan"),
+        (lambda: correlation([1, 2], [1, float("nan")]), r"predicted\[1\] is nan"),
         (lambda: klue_ner(["O"], ["B-XX"]), "'B-XX' is none of"),
         (lambda: entities(["A"], ["A"], ["A"]), "begins with 'B-' or 'I-', not 'A'"),
         (lambda: klue_dp([[(0, "VP")]], [[(0, "XYZ")]]), "'XYZ' is none of KLUE-DP's"),
-        (lambda: attachment([[(0, "a")]], [[]]), "sentence 0 has 1 words, but 0"),
+        (lambda: attachment([[(0, "a")]], [[]]), r"gold\[0\] has 1 word, and predicted\[0\] 0"),
         (lambda: klue_re(["a"], ["a"], [[1.0]]), "need label_names"),
         (lambda: klue_re(["a"], ["a"], [[1.0]], ["a", "b"]), r"\(1, 2\).*not \(1, 1\)"),
         (lambda: klue_re(["a"], ["a"], [[1.0]], ["b"]), r"\['a'\] have no column"),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kbert.backend import require_backend
+from kbert.data.labelled.cautions import tell_of_cut_texts, tell_of_far_targets
 from kbert.data.labelled.check_labels import check_labels
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.data.labelled.parses import fill_words
@@ -47,7 +48,10 @@ class LabelledBatches(keras.utils.PyDataset):
         epochs: how often each row is seen.
         seed: of the order; equal seeds give equal batches.
         max_length: the most tokens of a row, special tokens included; None means the model's, 512
-            at the most. Longer texts are cut; for tags and answers they become windows.
+            at the most. Longer texts are cut, and a warning says how many; for tags and answers
+            they become windows.
+
+    Regression's numbers that lie far from 0, beyond 10 in mean or deviation, are warned of.
 
     Attributes:
         steps: how many batches: epochs x ceil(rows / B).
@@ -96,6 +100,11 @@ class LabelledBatches(keras.utils.PyDataset):
         self.rows = label_rows(
             examples, self.tokenizer, self.label_names, self.max_length, objective
         )
+        what = "texts" if examples.pairs is None else "pairs of texts"
+        uncut = self.rows.uncut.reshape(-1, self.rows.choices)
+        tell_of_cut_texts(what, uncut, self.max_length, model.max_length)
+        if is_number(examples):
+            tell_of_far_targets(self.rows.targets["label"])
         # A unit is what stays together: an example's rows, one for each choice; else a row.
         lengths = self.rows.lengths.reshape(-1, self.rows.choices).max(axis=1)
         self._lengths = np.minimum(round_lengths(lengths), self.max_length)
@@ -243,8 +252,7 @@ def check_fit(examples: Examples, model: Any) -> None:
             f"with problem_type={examples.problem_type!r}"
         )
     names = list(getattr(model, "labels", []))
-    is_number = (examples.task, examples.problem_type) == ("sequence-classification", "regression")
-    if is_number and len(names) != 1:
+    if is_number(examples) and len(names) != 1:
         raise KbertError(
             f"a label of regression is one number, and the model gives {len(names)}, for "
             f'{names!r:.200}: load it with labels=["score"]'
@@ -256,6 +264,12 @@ def check_fit(examples: Examples, model: Any) -> None:
             "it with labels=examples.label_names"
         )
     check_labels(examples, names)
+
+
+def is_number(examples: Examples) -> bool:
+    """Whether each text has a number."""
+    kind = (examples.task, examples.problem_type)
+    return kind == ("sequence-classification", "regression")
 
 
 def _order(lengths: np.ndarray, batch_size: int, seed: list[int]) -> np.ndarray:

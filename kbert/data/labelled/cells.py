@@ -13,41 +13,40 @@ from typing import Any, cast
 
 from kbert.data.labelled.examples import Origin
 from kbert.errors import KbertError
+from kbert.labels import composed
 
 
 def text_in(value: Any, column: str, origin: Origin) -> str:
     """A text; "" where there is none."""
     if isinstance(value, str):
         return value
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return ""
     raise KbertError(f"{origin}: the column {column!r} holds {value!r:.80}, which is no text")
 
 
 def label_in(value: Any, column: str, problem_type: str, separator: str, origin: Origin) -> Any:
-    """A name, a number or a list of names, by `problem_type`."""
+    """A name, a number or a list of names, by `problem_type`; [] of several where none is."""
     if isinstance(value, str):
         value = value.strip()
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-        if problem_type == "multi_label_classification":
-            return []
-        raise KbertError(f"{origin}: the column {column!r} has no label")
     if problem_type == "regression":
         if not is_number(value):
             raise KbertError(f"{origin}: {value!r:.80} in {column!r} is no number")
         return float(value)
     if problem_type == "multi_label_classification":
+        if is_missing(value):
+            return []
         if isinstance(value, str):
             value = [name.strip() for name in value.split(separator)]
         if not isinstance(value, Iterable):
             raise KbertError(f"{origin}: {value!r:.80} in {column!r} is no list of labels")
-        names = [str(name) for name in value if str(name)]
+        names = [composed(str(name)) for name in value if str(name)]
         if len(set(names)) < len(names):
             raise KbertError(f"{origin}: {value!r:.80} in {column!r} names a label twice")
         return names
     if isinstance(value, float) and value.is_integer():  # pandas makes 1.0 of 1 beside blanks
         value = int(value)
-    return str(value)
+    return composed(str(value))
 
 
 def spans_in(value: Any, text: str, origin: Origin) -> list[tuple[int, int, str]]:
@@ -67,7 +66,7 @@ def spans_in(value: Any, text: str, origin: Origin) -> list[tuple[int, int, str]
                 f"{origin}: the span {span!r:.80} is no (start, end, name) within the "
                 f"{len(text)} characters of {text!r:.60}"
             )
-        spans.append((start, end, name))
+        spans.append((start, end, composed(name)))
     spans.sort()
     for (_, end, name), following in pairwise(spans):
         if following[0] < end:
@@ -90,7 +89,7 @@ def answers_in(value: Any, context: str, origin: Origin) -> list[tuple[int, str]
     if isinstance(value, str) and value.strip() and value in context:  # also where it is "[1]"
         return [(place_of(value, None, context, origin), value)]
     value = _from_json(value)
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return []
     if isinstance(value, Mapping):
         texts, starts = value.get("text"), value.get("answer_start")
@@ -134,7 +133,7 @@ def choice_in(value: Any, choices: Sequence[str], column: str, origin: Origin) -
     where its cells are numbers (Excel) as where they are text (CSV).
     """
     whole = isinstance(value, float) and value.is_integer()
-    name = str(int(value) if whole else value).strip()
+    name = composed(str(int(value) if whole else value).strip())
     if name in choices:
         return [*choices].index(name)
     if is_number(value) and float(value) in range(len(choices)):
@@ -151,6 +150,13 @@ def _from_json(value: Any) -> Any:
         with suppress(ValueError, RecursionError):
             return json.loads(value)
     return value
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, pandas's NaN, or a text of spaces."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def is_number(value: Any) -> bool:

@@ -23,12 +23,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from kbert.data.labelled.split import divide
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
+from kbert.labels import composed
 
+_SHOWN = 10  # labels, where examples are shown
 ROWS_OF_JSON = 10_000  # how many become text at a time, where all are hashed
 
 
@@ -72,9 +74,11 @@ class Origins(Sequence[Origin]):
         return Origins(self.file, (self.rows[place] for place in places))
 
 
-@dataclass
+@dataclass(repr=False)
 class Examples:
     """Texts with their labels, one of each list an example.
+
+    Names of labels become NFC, as two that look alike would be two labels; texts stay as they are.
 
     Args:
         task: as `kbert.load` takes it: "sequence-classification", ...
@@ -97,6 +101,8 @@ class Examples:
         ...                     labels=["긍정", "부정"], label_names=["부정", "긍정"])
         >>> len(examples), examples.labels[1]
         (2, '부정')
+        >>> examples
+        Examples(sequence-classification; 2 examples; labels '긍정': 1, '부정': 1)
     """
 
     task: str
@@ -110,6 +116,11 @@ class Examples:
     origins: Sequence[Origin] | None = None
     part: str | None = None
     set_name: str | None = None
+
+    def __post_init__(self):
+        self.label_names = list(dict.fromkeys(map(composed, self.label_names)))
+        if self.task != "question-answering":  # whose labels are slices of a text
+            self.labels = composed(self.labels)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -185,6 +196,42 @@ class Examples:
             )
         names = self.label_names or sorted(counts)
         return {name: len(self) / (len(counts) * counts[name]) for name in names}
+
+    def label_counts(self) -> Counter[str]:
+        """How many examples have each label that occurs; none where labels are no names.
+
+        Example:
+            >>> spans = [[(0, 2, "LC"), (3, 5, "LC")], [(0, 2, "LC")], []]
+            >>> tagged = Examples("token-classification", ["서울 부산", "대구", "가"], labels=spans)
+            >>> tagged.label_counts()
+            Counter({'LC': 2})
+        """
+        return Counter(name for i in range(len(self.labels or ())) for name in self.names_of(i))
+
+    def names_of(self, index: int) -> set[str]:
+        """The names in an example's label: itself, or several, or those of its spans."""
+        label = None if self.labels is None else self.labels[index]
+        names = label if isinstance(label, list | tuple) else [label]
+        if self.task == "token-classification":
+            names = [span[-1] for span in names if isinstance(span, list | tuple) and span]
+        elif self.task not in ("sequence-classification", "sentence-embedding"):
+            names = ()
+        return {name for name in names if isinstance(name, str)}
+
+    def __repr__(self) -> str:
+        """The task, how many examples, and of what labels: the texts may be millions."""
+        of = " ".join(filter(None, (self.set_name, self.part)))
+        told = [f"{self.task}{of and f' ({of})'}", counted(len(self), "example")]
+        counts = self.label_counts().most_common()
+        if self.labels is None:
+            told.append("no labels")
+        elif self.labels and all(isinstance(label, Real) for label in self.labels):
+            told.append(f"numbers from {min(self.labels):g} to {max(self.labels):g}")
+        elif counts:
+            shown = [f"{name!r:.40}: {count:,}" for name, count in counts[:_SHOWN]]
+            more = [f"{len(counts) - _SHOWN} more"] if len(counts) > _SHOWN else []
+            told.append(f"labels {', '.join(shown + more)}")
+        return f"Examples({'; '.join(told)})"
 
     @property
     def is_single_label(self) -> bool:

@@ -9,9 +9,11 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
+from kbert.data.labelled.cautions import tell_of_rare_labels
 from kbert.data.labelled.cells import (
     answers_in,
     choice_in,
+    is_missing,
     is_number,
     label_in,
     spans_in,
@@ -19,8 +21,8 @@ from kbert.data.labelled.cells import (
 )
 from kbert.data.labelled.examples import Examples, Origin, Origins
 from kbert.data.labelled.table_rows import table_rows
-from kbert.errors import KbertError
-from kbert.labels import REGRESSION_LABELS
+from kbert.errors import KbertError, counted
+from kbert.labels import REGRESSION_LABELS, composed
 
 MANY_LABELS = 100  # single labels of which there are more, all numbers, are a quantity
 _PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
@@ -45,6 +47,12 @@ def read_table(
 ) -> Examples:
     """Reads a table of labelled text.
 
+    Names of columns and labels are compared and given in NFC, whichever form the table or the
+    arguments have (macOS writes Hangul decomposed); texts stay as they are.
+
+    A label that only one or two rows have, of 50 or more with ten for each label on average, may be
+    a typo: a warning of the logger "kbert" names it, unless `labels` does.
+
     Args:
         source: a `.csv`, `.tsv` or `.txt` (tabs), `.jsonl`, `.parquet` or `.xlsx` file, whose first
             row names the columns; or a pandas DataFrame, a `datasets` Dataset, a list of dicts.
@@ -65,10 +73,11 @@ def read_table(
             with `separator` between them), or "regression" (a number).
         separator: between the names of several labels.
         labels: the names of all labels, in their order; None means those that occur, sorted.
-        encoding: of a text file; None means UTF-8, or CP949 if it is not that.
+        encoding: of a text file; None means UTF-8, or CP949 if it is not that. Excel's
+            "유니코드 텍스트" is "utf-16", with `quotes=True`.
         quotes: whether quotation marks enclose fields; None means in `.csv` only: the Korean sets
             that are published as TSV have bare ones in their texts.
-        drop_empty: whether to leave rows without text out, instead of refusing the table.
+        drop_empty: whether to leave rows without text or label out, instead of refusing the table.
 
     Returns:
         Examples of "sequence-classification"; with `spans` of "token-classification", with
@@ -87,6 +96,8 @@ def read_table(
     """
     if problem_type not in _PROBLEMS:
         raise KbertError(f"problem_type is one of {', '.join(_PROBLEMS)}, not {problem_type!r:.80}")
+    text, label, pair, group = map(composed, (text, label, pair, group))
+    spans, answer, choices = map(composed, (spans, answer, choices))
     _check_columns(label, pair, spans, answer, choices)
     where, rows = table_rows(source, encoding, quotes)
     columns = [each for each in (text, label, pair, group, spans, answer) if each is not None]
@@ -94,7 +105,9 @@ def read_table(
     seconds = choices or ([] if pair is None else [pair])  # the columns of second texts
     texts, pairs, found, groups = [], [], [], []
     numbers = array("q")
-    empty: list[str] = []
+    empty: list[Origin] = []
+    unlabelled: list[Origin] = []
+    needed = None if problem_type == "multi_label_classification" else label  # [] is a label there
     seen: dict[str, str] = {}  # a row has a string of its own, though its label is another's
     for number, row in rows:
         origin = Origin(where, number)
@@ -104,14 +117,17 @@ def read_table(
         mine = text_in(row[text], text, origin)
         others = [text_in(row[name], name, origin) for name in seconds]
         if not all(each.strip() for each in (mine, *others)):
-            empty.append(str(origin))
+            empty.append(origin)
+            continue
+        if needed is not None and is_missing(row[needed]):
+            unlabelled.append(origin)
             continue
         texts.append(mine)
         numbers.append(number)
         if others:
             pairs.append(others[0] if choices is None else others)
         if group is not None:
-            groups.append(str(row[group]))
+            groups.append(composed(str(row[group])))
         if spans is not None:
             found.append(spans_in(row[spans], mine, origin))
         elif answer is not None:
@@ -121,13 +137,14 @@ def read_table(
         elif label is not None:
             value = label_in(row[label], label, problem_type, separator, origin)
             found.append(seen.setdefault(value, value) if isinstance(value, str) else value)
-    if empty and not drop_empty:
-        raise KbertError(
-            f"{len(empty)} rows have no text, the first {empty[0]}: fill them, or pass "
-            "drop_empty=True to leave them out"
-        )
+    for what, rows_without in (("text", empty), (f"label in {label!r}", unlabelled)):
+        if rows_without and not drop_empty:
+            raise KbertError(
+                f"{counted(len(rows_without), 'row')} without {what}, the first {rows_without[0]}: "
+                "fill them, or pass drop_empty=True to leave them out"
+            )
     if not texts:
-        raise KbertError(f"{where}: no rows with text")
+        raise KbertError(f"{where}: no rows with text{'' if needed is None else ' and label'}")
     labelled = any(column is not None for column in (label, spans, answer))
     examples = Examples(
         task=_task(spans, answer, choices),
@@ -140,6 +157,8 @@ def read_table(
     )
     if labelled and answer is None and choices is None:
         examples.label_names = _names(examples, labels)
+        if labels is None:
+            tell_of_rare_labels(examples)
     return examples
 
 
@@ -182,7 +201,7 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
     if examples.task == "token-classification":
         entities = sorted({name for spans in examples.labels for _, _, name in spans})
         if not entities and labels is None:
-            raise KbertError(f"none of {len(examples):,} rows has a span: there is nothing to tag")
+            raise KbertError(f"no span in {counted(len(examples), 'row')}: there is nothing to tag")
         bio = ["O", *(f"{prefix}-{name}" for name in entities for prefix in "BI")]
         return _given(examples, labels, bio)
     if examples.problem_type == "regression":
@@ -190,7 +209,7 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
     if examples.problem_type == "multi_label_classification":
         occurring = sorted({name for names in examples.labels for name in names})
         if not occurring and labels is None:
-            raise KbertError(f"none of {len(examples):,} rows has a label")
+            raise KbertError(f"no label in {counted(len(examples), 'row')}")
         return _given(examples, labels, occurring)
     occurring = sorted(set(examples.labels))
     if len(occurring) > MANY_LABELS and all(is_number(name) for name in occurring):
@@ -199,7 +218,10 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
             'quantity pass problem_type="regression"'
         )
     if len(occurring) == 1 and labels is None:
-        raise KbertError(f"all {len(examples):,} rows have the label {occurring[0]!r}: two or more")
+        raise KbertError(
+            f"{occurring[0]!r} is the only label in {counted(len(examples), 'row')}: to be told "
+            "apart it takes two or more"
+        )
     if all(is_number(name) for name in occurring):
         occurring.sort(key=float)
     return _given(examples, labels, occurring)
@@ -208,7 +230,7 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
 def _given(examples: Examples, labels: Sequence[str] | None, occurring: list[str]) -> list[str]:
     if labels is None:
         return occurring
-    names = list(labels)
+    names = [composed(name) for name in labels]
     if isinstance(labels, str) or len(set(names)) < len(names):
         raise KbertError(
             f'labels are names that each stand once, as ["부정", "긍정"], not {labels!r:.80}'

@@ -36,6 +36,8 @@ class LabelledRows:
         plan: (R,) the pieces of each row; `plan["text"]` is its example, or where `choices` is
             more than 1, `choices` times its example and more.
         lengths: (R,) tokens, special tokens included.
+        uncut: the tokens that texts would have with nothing cut off, one number for each that are
+            not windows.
         choices: how many rows an example has, one for each choice.
         targets: what is asked of each row or example, by name; none where labels are not known.
         parsed: the words of each row, where it is parsed.
@@ -45,6 +47,7 @@ class LabelledRows:
     second: Pieces | None
     plan: np.ndarray
     lengths: np.ndarray
+    uncut: np.ndarray
     choices: int = 1
     targets: dict[str, np.ndarray] = field(default_factory=dict)
     parsed: ParsedRows | None = None
@@ -107,7 +110,10 @@ def label_rows(
     if is_parsed and examples.labels is not None:
         parsed = parsed_rows(examples, first, plan["first_end"], label_names)
     lengths = row_lengths(plan, specials)
-    rows = LabelledRows(first, second, plan, lengths, choices, targets, parsed)
+    uncut = first.lengths + specials + (0 if second is None else second.lengths)
+    if finds_spans:  # what is too long becomes windows
+        uncut = np.zeros(0, np.int64)
+    rows = LabelledRows(first, second, plan, lengths, uncut, choices, targets, parsed)
     if examples.labels is not None and not is_parsed and task != "sentence-embedding":
         _set_targets(rows, examples, label_names, tokenizer)
     for pieces in (first, second):

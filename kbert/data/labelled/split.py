@@ -1,8 +1,8 @@
 """Examples in two parts that share no text: what is held out must not have been seen.
 
 Rows that belong together go to one side: rows of one group (a premise, a context, an author), rows
-whose texts are equal but for spaces and case, and rows that share a long sentence. Parts are drawn
-label by label, so that both have the labels in like shares.
+whose texts are equal but for spaces, case and how Hangul is composed, and rows that share a long
+sentence. Parts are drawn label by label, so that both have the labels in like shares.
 """
 
 import re
@@ -13,6 +13,7 @@ from hashlib import blake2b
 import numpy as np
 
 from kbert.errors import KbertError
+from kbert.text.korean.normalize import nfc
 
 LONG = 20  # characters without spaces, from which on a sentence in two rows is no accident
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
@@ -70,7 +71,7 @@ def divide(
 
 
 def text_keys(text: str) -> Iterable[str]:
-    """What a text is known by: itself without spaces and case, and its long sentences.
+    """What a text is known by: itself composed, without spaces and case; its long sentences.
 
     Example:
         >>> list(text_keys("재미있다. 이 영화를 벌써 두 번 보았고 세 번째로 또 보러 간다."))[1]
@@ -83,7 +84,7 @@ def text_keys(text: str) -> Iterable[str]:
 
 
 def _plain(text: str) -> str:
-    return text.translate(_NO_SPACES).lower()
+    return nfc(text).translate(_NO_SPACES).lower()
 
 
 def _together(texts: Iterable[Sequence[str]], groups: Sequence[str] | None) -> np.ndarray:

@@ -6,7 +6,7 @@ openpyxl.
 
 import csv
 import logging
-from codecs import lookup
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, lookup
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from kbert.errors import KbertError, how_to_install
 from kbert.files.json_file import read_json_object
+from kbert.labels import composed
 
 ENCODINGS = ("utf-8-sig", "cp949")  # the first reads UTF-8 with and without a mark
 
@@ -25,7 +26,7 @@ _log = logging.getLogger("kbert")
 def table_rows(
     source: Any, encoding: str | None, quotes: bool | None
 ) -> tuple[str, Iterator[tuple[int, Row]]]:
-    """The source's name, and its rows with their numbers.
+    """The source's name, and its rows with their numbers, by the names of columns in NFC.
 
     A row's number is the line that it begins in, of a file that has lines, from 1; else it counts
     the rows, from 1.
@@ -44,6 +45,17 @@ def table_rows(
             lookup(encoding)
         except LookupError as error:
             raise KbertError(f"there is no encoding {encoding!r:.80}; 'cp949' is one") from error
+    where, rows = _rows_of(source, encoding, quotes)
+    return where, ((number, _composed(row)) for number, row in rows)
+
+
+def _composed(row: Row) -> Row:
+    return {composed(name): value for name, value in row.items()}
+
+
+def _rows_of(
+    source: Any, encoding: str | None, quotes: bool | None
+) -> tuple[str, Iterator[tuple[int, Row]]]:
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
@@ -116,10 +128,8 @@ def _csv_rows(
                 line = reader.line_num + 1
         except csv.Error as error:
             raise KbertError(f"{path}, row {line}: {error}{_STRAY if quotes else ''}") from error
-        except UnicodeDecodeError as error:
-            raise KbertError(
-                f"{path}: is no {error.encoding} behind row {line}: name its encoding"
-            ) from error
+        except UnicodeError as error:
+            raise _no_such(path, encoding, line) from error
 
 
 def _holds_rows(fields: list[str], delimiter: str) -> bool:
@@ -152,21 +162,36 @@ def _encoding_of(path: Path) -> str:
         except UnicodeDecodeError:
             continue
         return encoding
-    raise KbertError(f"{path}: is neither UTF-8 nor CP949; name its encoding")
+    with path.open("rb") as file:
+        is_utf_16 = file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+    if is_utf_16:
+        quotes = "" if path.suffix.lower() in (".csv", ".jsonl") else ", quotes=True"
+        raise KbertError(
+            f'{path}: is UTF-16, as Excel\'s "유니코드 텍스트" is: pass encoding="utf-16"{quotes}'
+        )
+    raise KbertError(f"{path}: is neither UTF-8 nor CP949; pass its encoding=...")
+
+
+def _no_such(path: Path, encoding: str | None, row: int) -> KbertError:
+    return KbertError(f"{path}: is no {encoding} behind row {row}: pass another encoding=...")
 
 
 def _check_columns(where: Any, names: Sequence[str]) -> None:
-    twice = sorted({name for name in names if list(names).count(name) > 1})
+    names = [composed(name) for name in names]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise KbertError(f"{where}: two columns are called {twice[0]!r}")
 
 
 def _jsonl_rows(path: Path, encoding: str | None) -> Iterator[tuple[int, Row]]:
+    number = 0
     with path.open(encoding=encoding or _encoding_of(path)) as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            yield number, read_json_object(line.encode(), f"{path}, row {number}")
+        try:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, read_json_object(line.encode(), f"{path}, row {number}")
+        except UnicodeError as error:
+            raise _no_such(path, encoding, number) from error
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:

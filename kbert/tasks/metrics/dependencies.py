@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.tasks.label_names import DEPENDENCIES
 from kbert.tasks.metrics.counts import (
     check_lengths,
@@ -98,7 +98,9 @@ def _words(gold: Sequence[Sequence], predicted: Sequence[Sequence]) -> list[tupl
     check_lengths(gold, predicted)
     for i, (a, b) in enumerate(zip(gold, predicted, strict=True)):
         if len(a) != len(b):
-            raise KbertError(f"sentence {i} has {len(a)} words, but {len(b)} predictions")
+            raise KbertError(
+                f"gold[{i}] has {counted(len(a), 'word')}, and predicted[{i}] {len(b)}"
+            )
     words = [
         (tuple(x), tuple(y))
         for a, b in zip(gold, predicted, strict=True)

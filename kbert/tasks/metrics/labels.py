@@ -107,11 +107,35 @@ def correlation(gold: Sequence[float], predicted: Sequence[float]) -> dict[str, 
     """
     check_lengths(gold, predicted)
     a, b = np.asarray(gold, float), np.asarray(predicted, float)
-    for name, values in (("gold number", a), ("prediction", b)):
+    for name, values in (("gold", a), ("predicted", b)):
         if not np.isfinite(values).all():
             place = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise KbertError(f"{name} {place} is {values[place]}, which cannot be scored")
+            raise KbertError(f"{name}[{place}] is {values[place]}, which cannot be scored")
     return {"pearson": _pearson(a, b), "spearman": _pearson(_ranks(a), _ranks(b))}
+
+
+def quantity(gold: Sequence[float], predicted: Sequence[float]) -> dict[str, float]:
+    """Numbers of one's own unit: the correlations, and the mean absolute error in that unit.
+
+    A model whose numbers are all ten times too large correlates as well as one that is right.
+
+    Args:
+        gold: (N,) numbers.
+        predicted: (N,) numbers.
+
+    Returns:
+        "pearson" and "spearman", as `correlation`; "mae", in the unit of gold.
+
+    Raises:
+        KbertError: as `correlation`.
+
+    Example:
+        >>> quantity([50, 99, 70], [52, 96, 71])["mae"]
+        2.0
+    """
+    scores = correlation(gold, predicted)
+    errors = np.asarray(gold, float) - np.asarray(predicted, float)
+    return {**scores, "mae": float(np.abs(errors).mean())}
 
 
 def klue_sts(gold: Sequence[float], predicted: Sequence[float]) -> dict[str, float]:

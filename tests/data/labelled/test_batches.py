@@ -104,7 +104,37 @@ def test_quantities_and_several_labels():
     assert (y.tolist(), weights.tolist()) == ([[0, 1, 1], [0, 1, 1]], [1, 0])
 
 
-def test_pairs_are_cut_and_have_segments():
+def test_what_is_cut_off_is_told(caplog):
+    texts = ["가 " * 14, "가 " * 15, "가 " * 1200]
+    model = model_for("sequence-classification", ["참"], max_length=16)
+    LabelledBatches((texts, ["참"] * 3), model)
+    assert caplog.messages == [
+        "texts of more than 16 tokens are cut off at the end: 2 of 3, the longest of 1,202; "
+        "the model reads no more"
+    ]
+    choices = Examples("multiple-choice", ["가"] * 2, [["나", "다 " * 20], ["나", "다"]], [0, 1])
+    caplog.clear()
+    LabelledBatches(choices, model_for("multiple-choice"), max_length=16)
+    assert "16 tokens are cut off at the end: 1 of 2, the longest of 24;" in caplog.text
+    caplog.clear()
+    tagged = Examples("token-classification", texts, labels=[[], [], []])
+    LabelledBatches(tagged, model_for("token-classification", ["O"]), max_length=16)  # windows
+    assert not caplog.messages
+
+
+def test_numbers_that_a_head_does_not_reach_are_told(caplog):
+    model = model_for("sequence-classification", ["점수"], "regression")
+    for numbers in ([0, 5, 4], [9, 10.5], [-12, 0, 12]):
+        LabelledBatches((["가"] * len(numbers), numbers), model)
+    assert not caplog.messages
+    LabelledBatches((["가", "나"], [50, 99]), model)
+    (told,) = caplog.messages
+    assert "from 50 to 99, their mean 74.5 and deviation 24.5," in told and "by 99, or" in told
+    LabelledBatches((["가", "나"], [-11, 11]), model)  # whose mean is 0
+    assert "from -11 to 11, their mean 0 and deviation 11," in caplog.messages[1]
+
+
+def test_pairs_are_cut_and_have_segments(caplog):
     pairs = Examples(
         "sequence-classification",
         ["가 " * 30, "가"],
@@ -113,7 +143,12 @@ def test_pairs_are_cut_and_have_segments():
         label_names=["참", "거짓"],
     )
     model = model_for("sequence-classification", ["참", "거짓"])
-    x, _, _ = LabelledBatches(pairs, model, batch_size=2, max_length=16)[0]
+    batches = LabelledBatches(pairs, model, batch_size=2, max_length=16)
+    assert caplog.messages == [
+        "pairs of texts of more than 16 tokens are cut off at the end: 2 of 2, the longest of 35; "
+        "max_length=... keeps more of them, and the model reads up to 512"
+    ]
+    x, _, _ = batches[0]
     assert x["input_ids"].shape == (2, 16) and x["attention_mask"].all()
     counts = sorted(
         map(tuple, zip((x["input_ids"] == 5).sum(1), (x["input_ids"] == 7).sum(1), strict=True))

@@ -2,6 +2,7 @@ import hashlib
 import json
 import re
 import tracemalloc
+import unicodedata
 
 import numpy as np
 import pytest
@@ -103,10 +104,14 @@ def test_spans_are_checked_and_named_by_bio():
         ("t.csv", '리뷰,감정\n"하나,긍정\n둘,부정\n', r"row 2: .*pass quotes=False"),
         ("t.csv", '리뷰,감정\n"하나"나,긍정\n', r"row 2: .*pass quotes=False"),
         ("t.csv", "글,감정\n하나,긍정\n", r"no column '리뷰'; it has \['글', '감정'\]"),
-        ("t.csv", "리뷰,감정\n하나,긍정\n ,부정\n", "1 rows have no text, the first .*row 3"),
-        ("t.csv", "리뷰,감정\n하나,긍정\n둘,\n", "row 3: the column '감정' has no label"),
-        ("t.csv", "리뷰,감정\n하나,긍정\n둘, \n", "row 3: the column '감정' has no label"),
-        ("t.csv", "리뷰,감정\n하나,긍정\n둘,긍정\n", "all 2 rows have the label '긍정'"),
+        ("t.csv", "리뷰,감정\n하나,긍정\n ,부정\n", "1 row without text, the first .*row 3"),
+        (
+            "t.csv",
+            "리뷰,감정\n하나,긍정\n둘,\n",
+            "1 row without label in '감정', .* row 3: .*drop",
+        ),
+        ("t.csv", "리뷰,감정\n하나,긍정\n둘, \n셋,\n", "2 rows without label in '감정', .* row 3"),
+        ("t.csv", "리뷰,감정\n하나,긍정\n둘,긍정\n", "'긍정' is the only label in 2 rows"),
         ("t.jsonl", '{"리뷰": "하나", "감정": "긍정"}\n{"리뷰": 3}\n', "row 2: no column '감정'"),
         ("t.jsonl", '{"리뷰": 3, "감정": "긍정"}\n', "row 1: the column '리뷰' holds 3"),
         ("t.jsonl", '{"리뷰": "하나"\n', "t.jsonl, row 1"),
@@ -142,10 +147,10 @@ def test_bad_arguments_and_values_are_named(written):
 
 
 def test_a_table_without_a_single_label_or_span():
-    with pytest.raises(KbertError, match="none of 2 rows has a label"):
+    with pytest.raises(KbertError, match="no label in 2 rows"):
         several = {"problem_type": "multi_label_classification"}
         read_table([{"t": "하나", "l": ""}, {"t": "둘", "l": []}], text="t", label="l", **several)
-    with pytest.raises(KbertError, match="none of 1 rows has a span"):
+    with pytest.raises(KbertError, match="no span in 1 row:"):
         read_table([{"t": "하나", "s": []}], text="t", spans="s")
 
 
@@ -162,12 +167,35 @@ def test_spans_in_a_csv_are_json(written):
 def test_neither_utf8_nor_cp949(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes("리뷰,감정\n".encode() + b"\xff\xff,a\n")
-    with pytest.raises(KbertError, match="neither UTF-8 nor CP949"):
+    with pytest.raises(KbertError, match="neither UTF-8 nor CP949; pass its encoding="):
         read_table(path, text="리뷰")
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("글.csv", {}), ("글.txt", {"quotes": True}), ("글.jsonl", {})],
+)
+def test_utf_16_is_named_and_read(written, name, settings):
+    kinds = {
+        "txt": CSV.replace("재미있다,", "재미있다\t").replace("뷰,", "뷰\t").replace('",', '"\t')
+    }
+    kinds["jsonl"] = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
+    content = kinds.get(name.partition(".")[2], CSV)
+    path = written(name, content, "utf-16")
+    asked = 'Excel.*: pass encoding="utf-16"' + (", quotes=True$" if settings else "$")
+    with pytest.raises(KbertError, match=asked):
+        read_table(path, text="리뷰")
+    examples = read_table(path, text="리뷰", label="감정", encoding="utf-16", **settings)
+    assert examples.texts == ["정말 재미있다", "지루하다, 아주"]
+    assert examples.labels == ["긍정", "부정"]
+    for encoding in ("utf-16", "utf-8"):  # of a file without its mark, and of another
+        with pytest.raises(KbertError, match=r"글.*: is no .*pass another encoding="):
+            broken = written(name, content, "cp949")
+            read_table(broken, text="리뷰", encoding=encoding)
+
+
 def test_empty_rows_are_left_out_when_asked(written):
-    path = written("t.csv", "리뷰,감정\n하나,긍정\n,부정\n둘,부정\n")
+    path = written("t.csv", "리뷰,감정\n하나,긍정\n,부정\n둘,부정\n셋,\n")
     examples = read_table(path, text="리뷰", label="감정", drop_empty=True)
     assert examples.texts == ["하나", "둘"]
     assert [origin.row for origin in examples.origins] == [2, 4]
@@ -294,7 +322,7 @@ def test_an_empty_cell_is_none_of_several_labels(empty):
     rows = [{"글": "하나", "답": "기쁨"}, {"글": "둘", "답": empty}]
     found = read_table(rows, text="글", label="답", problem_type="multi_label_classification")
     assert found.labels == [["기쁨"], []]
-    with pytest.raises(KbertError, match="row 2: the column '답' has no label"):
+    with pytest.raises(KbertError, match="1 row without label in '답', the first the list, row 2"):
         read_table(rows, text="글", label="답")
 
 
@@ -304,3 +332,62 @@ def test_columns_that_are_called_by_numbers(cell, expected):
     rows = [{"글": "하나", "1": "가", "2": "나", "답": cell}]
     found = read_table(rows, text="글", label="답", choices=["1", "2"])
     assert found.labels == [expected]
+
+
+def test_decomposed_names_are_the_composed_ones(written):
+    decomposed = unicodedata.normalize("NFD", CSV)
+    path = written("맥.csv", decomposed + "또 재미있다,긍정\n")
+    examples = read_table(path, text="리뷰", label=unicodedata.normalize("NFD", "감정"))
+    assert examples.labels == ["긍정", "부정", "긍정"] and examples.label_names == ["긍정", "부정"]
+    assert examples.texts[0] == unicodedata.normalize("NFD", "정말 재미있다")
+    named = unicodedata.normalize("NFD", "부정 긍정").split()
+    assert read_table(path, text="리뷰", label="감정", labels=named).label_names == ["부정", "긍정"]
+    with pytest.raises(KbertError, match="two columns are called '리뷰'"):
+        read_table(written("둘.csv", unicodedata.normalize("NFD", "리뷰") + ",리뷰\n"), text="리뷰")
+
+
+def test_decomposed_labels_of_plain_lists():
+    decomposed = unicodedata.normalize("NFD", "긍정")
+    several = [["부정", decomposed], []]
+    for task, labels, expected in (
+        ("sequence-classification", [decomposed, "긍정"], ["긍정", "긍정"]),
+        ("sequence-classification", several, [["부정", "긍정"], []]),
+        ("token-classification", [[], [(0, 1, decomposed)]], [[], [(0, 1, "긍정")]]),
+        ("question-answering", [[(0, decomposed)], []], [[(0, decomposed)], []]),  # a text's
+    ):
+        found = Examples(task, ["가", "나"], labels=labels, label_names=["긍정", decomposed])
+        assert (found.labels, found.label_names) == (expected, ["긍정"])
+
+
+def test_labels_that_next_to_no_row_has_are_told(caplog):
+    rows = [{"글": f"글 {i}", "감정": "긍정" if i % 2 else "부정"} for i in range(60)]
+    rows[56]["감정"] = "긍졍"
+    settings = {"text": "글", "label": "감정"}
+    read_table(rows, **settings)
+    (told,) = caplog.messages
+    assert "the list: next to no row has the label '긍졍' (1 of 60 rows, first in row 57)." in told
+    caplog.clear()
+    read_table(rows, **settings, labels=["긍정", "부정", "긍졍"])  # which are meant
+    read_table(rows[16:], **settings)  # 44 rows
+    few = [{**row, "감정": f"의도 {i % 30}"} for i, row in enumerate(rows)]  # of all labels
+    read_table(few, **settings)
+    numbers = [{**row, "감정": i % 7 // 6} for i, row in enumerate(rows)]
+    read_table(numbers, **settings, problem_type="regression")
+    assert not caplog.messages
+
+
+def test_examples_are_shown_in_a_line():
+    labels = ["긍정"] * 1200 + ["부정"] * 2
+    many = Examples("sequence-classification", ["글"] * 1202, labels=labels, part="train")
+    assert repr(many) == (
+        "Examples(sequence-classification (train); 1,202 examples; labels '긍정': 1,200, '부정': 2)"
+    )
+    names = [f"{i:02}" for i in range(12)]
+    assert repr(Examples("sequence-classification", names, labels=names)).endswith(
+        "'09': 1, 2 more)"
+    )
+    alike = Examples("sentence-embedding", ["가"], pairs=["나"], labels=[4.25])
+    assert repr(alike) == "Examples(sentence-embedding; 1 example; numbers from 4.25 to 4.25)"
+    for odd in ([[()], [(1, 2)]], [None, object()], [[(4, "나")], []], None):  # of no task
+        for task in ("token-classification", "question-answering"):
+            assert len(repr(Examples(task, ["가", "나"], labels=odd))) < 80

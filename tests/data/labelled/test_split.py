@@ -1,3 +1,4 @@
+import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,13 @@ def test_no_text_is_on_both_sides():
     plain = [{text.replace(" ", "") for text in part.texts} for part in (train, dev)]
     assert not plain[0] & plain[1]
     assert (len(train), len(dev)) == (300, 100)
+
+
+def test_a_text_is_the_same_composed_or_not():
+    texts = [f"글 {i // 2}" for i in range(40)]
+    texts = [unicodedata.normalize("NFD", text) if i % 2 else text for i, text in enumerate(texts)]
+    train, dev = examples_of(texts).split(0.25)
+    assert not {text[-2:] for text in train.texts} & {text[-2:] for text in dev.texts}
 
 
 def test_groups_and_shared_sentences_stay_together():
