@@ -22,11 +22,14 @@ import time
 from pathlib import Path
 from typing import Any, get_args
 
-import keras
 import numpy as np
 from rich.console import Console
 
-import kbert
+import kbert  # before Keras: it chooses the backend
+
+# isort: split
+import keras
+
 from kbert import Distillation, DistillationBatches, Examples, LabelledBatches
 from kbert.data.labelled.read_table import read_table
 from kbert.data.pretraining.batches import MARKS, PretrainingBatches
@@ -148,6 +151,11 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
         screen.print(f"{name}: {in_words(scores[name])}")
     write_json(folder / "scores.json", scores)
     screen.print(compared(**scores, rows=ROWS, length=length))
+    if isinstance(heldout, Examples):
+        screen.print(
+            f"The score is {best_by(heldout)} of {len(heldout):,} held-out examples. A teacher "
+            "that learned from the same table has seen most of them, and looks better than it is."
+        )
     to_go_on = f"{command('python', 'recipes/finetune.py', '--model', path)} --train FILE ..."
     if not arguments.from_text:
         of_tokens = student.task == "token-classification"

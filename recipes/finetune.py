@@ -15,8 +15,6 @@ folder with log.jsonl, heldout.jsonl and curves.png. The same command goes on wh
 Source: Devlin et al. 2018, sections 4 and A.3; Mosbach et al. 2021 for warm-up and several seeds.
 """
 
-import csv
-import io
 import math
 import time
 from argparse import Namespace
@@ -25,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from finetune_options import parse_arguments
+from finetune_results import finish
 from rich.console import Console
 
 import kbert
@@ -33,10 +32,7 @@ from kbert.data.labelled.examples import Examples
 from kbert.data.labelled.overlap import overlap
 from kbert.evaluation.best_weights import BEST, BestWeights
 from kbert.evaluation.ceiling import ceiling
-from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
-from kbert.evaluation.report import write_report
-from kbert.files.atomic_files import write_json, write_text
 from kbert.models.base import KbertModel
 from kbert.models.fine_tuning import freeze, reinitialize_top
 from kbert.models.lora import add_lora, merge_lora
@@ -54,6 +50,8 @@ from kbert.training.progress import TrainingProgress
 from kbert.training.stages import Stage
 from kbert.training.tensorboard import TensorBoardFiles
 
+FEW_STEPS = 100  # with fewer, small tables end half learned
+
 
 def main() -> None:
     keep_freed_memory()
@@ -68,6 +66,8 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     # 1. The examples: to learn from, to choose by, and to be asked once at the end.
     learned, chosen_by, asked = read_examples(arguments)
     screen.print(f"{len(learned):,} examples to learn from, {len(chosen_by):,} held out")
+    if arguments.dev:
+        screen.print(f"held out by --dev: {overlap(chosen_by, learned)}")
     if asked is not None:
         screen.print(f"{len(asked):,} to be asked at the end: {overlap(asked, learned)}")
 
@@ -77,6 +77,7 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     prints = {"examples": learned.fingerprint, "held_out": chosen_by.fingerprint}
     settings = {**arguments.fixed, **prints}
     begin_run(folder, settings, arguments.overwrite, [arguments.model])
+    screen.print(steps_told(arguments, ready[1]))
 
     # 3. and 4. A model for each seed, and its best weights.
     began, results = time.perf_counter(), []
@@ -145,6 +146,8 @@ def train_one(
     """
     place.mkdir(exist_ok=True)
     first_step = resume(model, place, fixed, screen.print)
+    if first_step:
+        screen.print(f"{place.name} goes on after step {first_step:,} of {batches.steps:,}.")
     stages = [Stage(batches, batches.steps, arguments.batch_size, batches.mean_length)]
     every = math.ceil(batches.steps / arguments.evaluations)
     plain = merge_lora if arguments.lora else None
@@ -168,39 +171,14 @@ def train_one(
     return finished
 
 
-def finish(
-    arguments: Namespace,
-    results: list[tuple[Path, dict[str, Evaluation]]],
-    learned: int,
-    seconds: float,
-    folder: Path,
-    screen: Console,
-) -> None:
-    # 6. The best seed's model, the report, the predictions, and the scores of all seeds.
-    metric = best_by(results[0][1]["held out"].examples)
-    place, found = max(results, key=lambda each: each[1]["held out"][metric])
-    kbert.load(place / BEST).save(folder / "model.keras")
-    shown_part = found.get("test", found["held out"])
-    write_report(shown_part, folder / "report.html", arguments.language)
-    write_predictions(shown_part, folder / "predictions.csv")
-    table = {
-        part: {
-            name: [evaluations[part][name] for _, evaluations in results] for name in found[part]
-        }
-        for part in found
-    }
-    counts = {"train": learned, **{part: len(found[part].examples) for part in found}}
-    told = {"seconds": seconds, "examples": counts, "scores": table}
-    write_json(folder / "scores.json", told)
-    screen.print(f"\n{len(results)} seeds" if len(results) > 1 else "")
-    for part, scores in table.items():
-        screen.print(f"{part}: " + "  ".join(mean_and_deviation(*each) for each in scores.items()))
-    if shown_part.examples.set_name is not None:
-        screen.print(comparison({f"{arguments.model}, fine-tuned": shown_part}))
-    screen.print(
-        f"\nThe model is {folder / 'model.keras'}, the report {folder / 'report.html'}. To go on:\n"
-        f"  {command('python', '-c', in_use(folder / 'model.keras', shown_part.examples))}"
+def steps_told(arguments: Namespace, batches: LabelledBatches) -> str:
+    """The settings of the steps; where there are few, what may help."""
+    told = (
+        f"{batches.steps:,} steps of {arguments.batch_size} examples ({arguments.epochs} epochs), "
+        f"learning rate {arguments.learning_rate:g}, at most {arguments.max_length} tokens"
     )
+    few = batches.steps < FEW_STEPS
+    return f"{told}. These are few steps: more --epochs may help." if few else told
 
 
 def highest(evaluation: Evaluation, model: KbertModel) -> str:
@@ -211,36 +189,6 @@ def highest(evaluation: Evaluation, model: KbertModel) -> str:
         return ""
     metric = best_by(evaluation.examples)
     return f"  (the vocabulary allows {metric} {shown(metric, best[metric])})"
-
-
-def mean_and_deviation(name: str, values: list[float]) -> str:
-    told = shown(name, float(np.mean(values)))
-    return f"{name} {told}" + (f" ± {100 * np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
-
-
-def in_use(path: Path, examples: Examples) -> str:
-    pipeline = {
-        "sequence-classification": "TextClassifier",
-        "token-classification": "TokenClassifier",
-        "question-answering": "QuestionAnswering",
-        "multiple-choice": "MultipleChoice",
-        "dependency-parsing": "DependencyParser",
-    }[examples.task]
-    texts = [examples.texts[0], *([examples.pairs[0]] if examples.pairs else [])]
-    asked = ", ".join(repr(text[:60]) for text in texts)
-    return f"import kbert; print(kbert.{pipeline}(kbert.load({str(path)!r}))({asked}))"
-
-
-def write_predictions(evaluation: Evaluation, path: Path) -> None:
-    examples, predicted = evaluation.examples, evaluation.predictions
-    table = io.StringIO(newline="")
-    writer = csv.writer(table)
-    writer.writerow(["where", "text", "pair", "label", "predicted"])
-    for i, said in enumerate(predicted.labels):
-        pair = "" if examples.pairs is None else examples.pairs[i]
-        labels = ["" if examples.labels is None else examples.labels[i], said]
-        writer.writerow([examples.where(i), examples.texts[i], pair, *labels])
-    write_text(path, "\ufeff" + table.getvalue())  # the mark by which Excel reads Korean
 
 
 def read_examples(arguments: Namespace) -> tuple[Examples, Examples, Examples | None]:

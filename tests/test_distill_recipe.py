@@ -63,7 +63,8 @@ def test_a_student_of_a_fine_tuned_teacher(corpus, teacher, tmp_path, monkeypatc
     recipe_main(monkeypatch, "distill.py", *options, "--out", tmp_path / "run")
     student = kbert.load(tmp_path / "run" / "model.keras")
     assert student.labels == ["법", "말"] and len(student.bert.encoder_layers) == 1
-    assert "as good" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "as good" in shown and "The score is macro_f1 of " in shown
     lines = (tmp_path / "run" / "heldout.jsonl").read_text("utf-8").splitlines()
     scores = [json.loads(each)["sources"]["held out"] for each in lines]
     best = kbert.load(tmp_path / "run" / "best.keras")

@@ -69,7 +69,9 @@ def test_from_a_table_to_a_model_with_scores_of_two_seeds(
 
     scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))["scores"]
     assert len(scores["held out"]["accuracy"]) == len(scores["test"]["accuracy"]) == 2
-    assert "정답" in (out / "report.html").read_text(encoding="utf-8")
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert "정답" in report and "시드 2개의 점수는" in report and "골랐으므로" not in report
+    assert "4에폭" in report and "예문 20개로 잰 정확도의 95% 구간은" in report
     with (out / "predictions.csv").open(encoding="utf-8-sig", newline="") as file:
         predictions = list(csv.DictReader(file))
     assert len(predictions) == 20 and predictions[0]["text"] == rows[0][0]
@@ -82,6 +84,14 @@ def test_from_a_table_to_a_model_with_scores_of_two_seeds(
     recipe_main(monkeypatch, "finetune.py", *arguments)  # finished: nothing is trained
     assert "step 1/" not in capsys.readouterr().out
     assert json.loads((out / "scores.json").read_text(encoding="utf-8"))["scores"] == scores
+
+
+def test_the_interval_of_a_share(monkeypatch):
+    """scipy.stats.binomtest(9, 12).proportion_ci(method="wilson"): 0.4677 to 0.9111."""
+    wilson = loaded_recipe(monkeypatch, "finetune_results.py").wilson
+    np.testing.assert_allclose(wilson(0.75, 12), (0.4677, 0.9111), atol=1e-4)
+    low, high = wilson(1.0, 20)
+    assert low == pytest.approx(0.8389, abs=1e-4) and high == pytest.approx(1.0)
 
 
 def test_a_run_that_was_ended_goes_on_to_the_bit(tmp_path, pretrained, monkeypatch):

@@ -1,13 +1,13 @@
 """The best weights of a run that `train` drives: scored as it goes, and written to a file."""
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kbert.data.labelled.examples import Examples
 from kbert.evaluation.evaluate import evaluate
+from kbert.evaluation.keep_best import is_best
 from kbert.models.base import KbertModel
 from kbert.models.in_training import ModelInTraining
 from kbert.tasks.score import best_by
@@ -20,8 +20,9 @@ class BestWeights:
     """Scores held-out examples in the course of a run, and writes the model where it is best.
 
     For `train(..., evaluate=...)`, which logs what a call returns; a run that goes on finds its
-    former scores in that log. (`KeepBest` does the like for Keras's `fit`, in memory.) Of a model
-    that is there to train another, as a `Distillation`, that other is scored and written.
+    former scores in that log. Of equal scores the later counts. (`KeepBest` does the like for
+    Keras's `fit`, in memory.) Of a model that is there to train another, as a `Distillation`, that
+    other is scored and written.
 
     Args:
         examples: held out: not those that are trained on, and no test set.
@@ -49,12 +50,10 @@ class BestWeights:
         if self.log.exists():
             lines = self.log.read_text(encoding="utf-8").splitlines()
         former = [json.loads(line)["sources"]["held out"][metric] for line in lines if line]
-        # A correlation is no number where all answers are the same; any number is better.
-        numbers = [score for score in former if not math.isnan(score)]
         scores = evaluate(model, self.examples)
-        better = not numbers or scores[metric] > max(numbers) or not self.path.exists()
-        self.say(f"{scores}{'  best so far' if better else ''}")
-        if better:
+        best = is_best(scores[metric], former) or not self.path.exists()
+        self.say(f"{scores}{'  best so far' if best else ''}")
+        if best:
             kept = model.as_trained() if isinstance(model, ModelInTraining) else model
             written = self.plain(kept) if self.plain else kept
             written.with_settings(dtype="float32").save(self.path)

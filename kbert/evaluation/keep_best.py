@@ -20,8 +20,9 @@ class KeepBest(keras.callbacks.Callback):
     """Scores held-out examples several times while `fit` runs, and ends with the best weights.
 
     The score is the task's own metric, computed on whole answers, which a Keras metric, that sees
-    the tensors of a batch, cannot be. Of equal scores the earlier counts. Of a model that is there
-    to train another, as a `Distillation`, that other is scored.
+    the tensors of a batch, cannot be. Of equal scores the later counts: its weights have learned
+    more, which shows where few examples are held out. Of a model that is there to train another, as
+    a `Distillation`, that other is scored.
 
     Args:
         examples: held out: not those that are trained on, and no test set, on which nothing is
@@ -109,14 +110,31 @@ class KeepBest(keras.callbacks.Callback):
         scores = evaluate(self.model, self.examples, self.batch_size)
         metric = self.metric or best_by(self.examples)
         self.history.append({"step": self._step, **scores})
-        # A correlation is no number where all answers are the same; any number is better.
-        better = (
-            not self.best or scores[metric] > self.best[metric] or math.isnan(self.best[metric])
-        )
-        self.say(f"step {self._step}  {scores}{'  best so far' if better else ''}")
-        if better:
+        best = is_best(scores[metric], [each[metric] for each in self.history])
+        if self.say is print and self.params.get("verbose") == 1:
+            print()  # Keras's bar does not end its line
+        self.say(f"step {self._step}  {scores}{'  best so far' if best else ''}")
+        if best:
             self.best = self.history[-1]
             self._weights = [np.array(weight) for weight in self.model.get_weights()]
-        behind = len(self.history) - 1 - self.history.index(self.best)
-        if self.patience is not None and behind >= self.patience:
+        # To be as good as before is not to be better.
+        as_good = [
+            i
+            for i, each in enumerate(self.history)
+            if each is self.best or each[metric] == self.best[metric]
+        ]
+        if self.patience is not None and len(self.history) - 1 - as_good[0] >= self.patience:
             self.model.stop_training = True
+
+
+def is_best(score: float, scores: list[float]) -> bool:
+    """Whether a score is at least as high as all of them.
+
+    A correlation is no number where all answers are the same; any number is better.
+
+    Example:
+        >>> is_best(0.8, [0.8, 0.7, float("nan")]), is_best(float("nan"), [0.1])
+        (True, False)
+    """
+    numbers = [each for each in scores if not math.isnan(each)]
+    return not numbers or score >= max(numbers)

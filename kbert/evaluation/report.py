@@ -5,7 +5,7 @@ of the labels themselves. In Korean or English, for a phone and a desk, a light 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -86,7 +86,11 @@ td, th { padding: .4rem .6rem; vertical-align: top; }
 
 
 def write_report(
-    evaluation: Evaluation, path: str | Path, language: Language = "ko", errors: int = 50
+    evaluation: Evaluation,
+    path: str | Path,
+    language: Language = "ko",
+    errors: int = 50,
+    notes: Sequence[str] = (),
 ) -> None:
     """Writes the page.
 
@@ -95,6 +99,7 @@ def write_report(
         path: of an `.html` file; replaced if it is there.
         language: "ko" or "en".
         errors: how many mistakes to show.
+        notes: sentences that stand under the scores: how they came about.
 
     Raises:
         KbertError: if the evaluation or the language is another, or the file cannot be written.
@@ -115,6 +120,7 @@ def write_report(
     parts = [
         f"<h1>{words['title']}</h1>",
         _scores(evaluation, words, len(evaluation.examples), len(wrong)),
+        *(f"<p>{escape(note)}</p>" for note in notes),
     ]
     few = 2 <= len(evaluation.examples.label_names) <= MOST_LABELS
     if evaluation.examples.is_single_label and few:

@@ -106,6 +106,33 @@ def test_patience_ends_the_run(model):
     assert len(scores) - 1 - scores.index(max(scores)) == 2
 
 
+def test_of_equal_scores_the_later_counts(model, monkeypatch, tmp_path):
+    """It has learned more; but patience waits for a better one."""
+    from kbert.evaluation import best_weights, keep_best
+
+    made = iter([0.5, 0.9, 0.9, 0.7, 0.9, 0.9])
+
+    def evaluate(*_):
+        return {"accuracy": 0.0, "macro_f1": next(made)}
+
+    monkeypatch.setattr(keep_best, "evaluate", evaluate)
+    keep = KeepBest(reviews(), evaluations=5, say=lambda line: None)
+    fit(model, reviews(40), keep, epochs=1)
+    assert keep.best["step"] == 5 == len(keep.history)
+    made = iter([0.5, 0.9, 0.9, 0.9, 0.95])
+    keep = KeepBest(reviews(), evaluations=5, patience=2, say=lambda line: None)
+    fit(model, reviews(40), keep, epochs=1)
+    assert keep.best["step"] == 4 == len(keep.history)
+
+    monkeypatch.setattr(best_weights, "evaluate", evaluate)
+    made = iter([0.9, 0.9])
+    best = best_weights.BestWeights(reviews(), tmp_path, lambda line: None)
+    (tmp_path / "best.keras").write_text("of an earlier evaluation")
+    (tmp_path / "heldout.jsonl").write_text('{"sources": {"held out": {"macro_f1": 0.9}}}\n')
+    best(model)
+    assert kbert.load(tmp_path / "best.keras").get_config()["labels"] == NAMES
+
+
 def test_what_one_cannot_choose_by_is_refused(model):
     test = reviews()
     test.part = "test"
