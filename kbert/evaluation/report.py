@@ -102,11 +102,16 @@ def write_report(
         notes: sentences that stand under the scores: how they came about.
 
     Raises:
-        KbertError: if the language is another, or the file cannot be written.
+        KbertError: if the evaluation or the language is another, or the file cannot be written.
 
     Example:
         >>> write_report(kbert.evaluate(model, dev), "report.html")  # doctest: +SKIP
     """
+    if not isinstance(evaluation, Evaluation):
+        raise KbertError(
+            "a report is of what kbert.evaluate(model, examples) returns, which knows the examples "
+            f"and the answers, not of {evaluation!r:.80}"
+        )
     if language not in get_args(Language):
         raise KbertError(f"language is one of {', '.join(get_args(Language))}, not {language!r}")
     words = _WORDS[language]

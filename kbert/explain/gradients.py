@@ -109,8 +109,8 @@ def attributions(
             than 0.5% of the difference that they share out, up to so many.
 
     Raises:
-        KbertError: if the model has no such head, the text no such blank, or there is no such
-            answer.
+        KbertError: if the model has no such head, the text no such blank or no word but special
+            tokens, or there is no such answer.
 
     Example:
         >>> import kbert
@@ -127,6 +127,11 @@ def attributions(
     assert encoder.tokenizer is not None  # `read_for` used it
     head, position = _question(model, read, blank, pair)
     ordinary = ~np.isin(read.ids, encoder.tokenizer.special_ids)  # (L,)
+    if not ordinary.any():
+        raise KbertError(
+            f"the text {text!r:.80} holds no word that the vocabulary knows: there is nothing that "
+            "could have made the answer"
+        )
     table = as_array(encoder.embeddings.token_table)
     whole = table[read.ids]  # (L, E)
     baseline = np.where(ordinary[:, None], table[encoder.tokenizer.mask_id], whole)
@@ -208,8 +213,8 @@ def _answer(
     elif isinstance(target, int) and 0 <= target < len(names):
         place = target
     else:
-        kind = "token of the vocabulary" if head == "mlm" else f"one of {', '.join(names)[:200]}"
-        raise KbertError(f"target is a {kind}, or its number, not {target!r:.80}")
+        known = "a token of the vocabulary" if head == "mlm" else f"one of {', '.join(names)[:200]}"
+        raise KbertError(f"target is {known}, or its number, not {target!r:.80}")
     return place, names[place]
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.measure import Measurement
+from rich.table import Column, Table
 
 from kbert.errors import KbertError, shown
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
@@ -23,6 +24,7 @@ from kbert.text.files.own_files import SETTINGS_FILE, VOCABULARY_FILE
 from kbert.text.vocabulary import parse_vocabulary
 
 _MAX_VOCABULARY_BYTES = 16 << 20
+_MOST_WIDTH = 1000  # of a line, in characters
 _SMALL_FILES = ("config.json", "tokenizer_config.json", SETTINGS_FILE)
 
 
@@ -144,7 +146,12 @@ def _print_tensors(tensors: dict[str, StoredTensor], title: str, out: Console) -
 def _print_table(
     title: str, headings: Iterable[str], rows: Iterable[tuple[str, ...]], out: Console
 ) -> None:
-    table = Table(*headings, title=title, title_justify="left", title_style="bold")
+    # Names of tensors differ at their ends: what is too long goes on in the next line.
+    columns = [Column(heading, overflow="fold") for heading in headings]
+    table = Table(*columns, title=title, title_justify="left", title_style="bold")
     for row in rows:
         table.add_row(*row)
+    if not out.is_terminal:  # a file or another program has lines of any length
+        wide = out.options.update(max_width=_MOST_WIDTH)
+        table.width = Measurement.get(out, wide, table).maximum
     out.print(table)

@@ -1,6 +1,7 @@
 """The one door: `kbert.load`."""
 
 import logging
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,6 +82,11 @@ def load(
         ...     load(f"{folder}/bert.keras").vocab_size
         9
     """
+    if not isinstance(source, str | os.PathLike) or not str(source).strip():
+        raise KbertError(
+            "source is the name of a model, or the path of a .keras file or of a checkpoint's "
+            f"folder, not {source!r:.80}"
+        )
     if task is not None and task not in TASKS:
         raise KbertError(f"task is one of {', '.join(TASKS)}, not {task!r:.80}")
     if labels is not None:

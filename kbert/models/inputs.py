@@ -49,32 +49,55 @@ def as_inputs(inputs: Any) -> Any:
     and rows of Python numbers become arrays.
 
     Raises:
-        KbertError: if inputs are a list of arrays, which does not say which is which; texts; or
-            rows of several lengths.
+        KbertError: if inputs are a list of arrays, which does not say which is which; texts, or
+            labelled examples of text; or rows of several lengths.
 
     Example:
         >>> as_inputs([[2, 5, 3]]).tolist()
         [[2, 5, 3]]
     """
+    check_no_examples(inputs)
     if isinstance(inputs, Mapping):
         return {
             name: _as_array(value, str(name)) if name in INPUTS else value
             for name, value in inputs.items()
         }
-    first = inputs[0] if isinstance(inputs, list | tuple) and inputs else inputs
-    if isinstance(first, str):
+    if _is_text(inputs):
         raise KbertError(
             "a model takes ids, and this is text: call it with the tokenizer's answer, as "
             "model(model.tokenizer(texts)); to train, model.fit(kbert.LabelledBatches((texts, "
             "labels), model), shuffle=False); to ask, a pipeline, as "
             "kbert.TextClassifier(model)(texts)"
         )
+    first = inputs[0] if isinstance(inputs, list | tuple) and inputs else inputs
     if isinstance(inputs, list | tuple) and not isinstance(first, list | tuple | int):
         raise KbertError(
             "a list does not say which array is which: pass a dict, as {'input_ids': ids, "
             "'attention_mask': mask, 'token_type_ids': segments}, or the ids alone"
         )
     return _as_array(inputs, "input_ids")
+
+
+def check_no_examples(data: Any) -> None:
+    """Raises KbertError if data are labelled examples, which have `texts` and `labels`."""
+    if hasattr(data, "texts") and hasattr(data, "labels"):
+        raise KbertError(
+            "a model takes batches of ids, and these are examples, texts with labels: pass "
+            "kbert.LabelledBatches(examples, model) in their place; to score, "
+            "kbert.evaluate(model, examples) takes them as they are"
+        )
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is text: a string, strings in lists, or an array or column of them."""
+    while isinstance(value, list | tuple) and value:
+        value = value[0]
+    if isinstance(value, str | bytes):
+        return True
+    array = value if keras.ops.is_tensor(value) else as_numpy(value)  # tensors stay where they are
+    if not isinstance(array, np.ndarray):
+        return False
+    return array.dtype.kind in "USO" and any(isinstance(each, str | bytes) for each in array.flat)
 
 
 def _as_array(value: Any, name: str) -> Any:
@@ -85,6 +108,17 @@ def _as_array(value: Any, name: str) -> Any:
         return np.array(value)
     except ValueError as error:  # what numpy says of rows of several lengths
         raise KbertError(f"the rows of {name} are not of one length: pad them") from error
+
+
+def as_numpy(value: Any) -> Any:
+    """An array of any library as numpy's, where it can be had; else the value itself."""
+    if value is None or isinstance(value, np.ndarray):
+        return value
+    if keras.ops.is_tensor(value):
+        return keras.ops.convert_to_numpy(value)
+    if hasattr(value, "__array__") and not isinstance(value, keras.KerasTensor):
+        return np.asarray(value)
+    return value
 
 
 def input_ids_shape(inputs: Any) -> tuple[int | None, ...]:

@@ -19,7 +19,14 @@ import numpy as np
 
 from kbert.errors import KbertError
 from kbert.labels import IGNORED
-from kbert.models.inputs import Limits, as_inputs, check_inputs, input_ids_shape
+from kbert.models.inputs import (
+    Limits,
+    as_inputs,
+    as_numpy,
+    check_inputs,
+    check_no_examples,
+    input_ids_shape,
+)
 
 # What labels can be: numbers from 0 to below a number, or below L; by the name of the output, or
 # under None where there is one. What is not here is not looked at.
@@ -52,6 +59,7 @@ class Watch:
             return self._each(x)
         if isinstance(x, Mapping | list | tuple | str) or x is None or hasattr(x, "shape"):
             return self._arrays(x, y)
+        check_no_examples(x)
         return x
 
     def batch(self, make: Callable[[], Any]) -> Any:
@@ -170,14 +178,3 @@ def check_labels(y: Any, limits: LabelLimits, length: int) -> None:
             raise KbertError(
                 f"{of} hold {wrong[0]}: they go from 0 to {stop - 1}, and {IGNORED} does not count"
             )
-
-
-def as_numpy(value: Any) -> Any:
-    """An array of any library as numpy's, where it can be had; else the value itself."""
-    if value is None or isinstance(value, np.ndarray):
-        return value
-    if keras.ops.is_tensor(value):
-        return keras.ops.convert_to_numpy(value)
-    if hasattr(value, "__array__") and not isinstance(value, keras.KerasTensor):
-        return np.asarray(value)
-    return value

@@ -5,6 +5,7 @@ fit, evaluate, predict, ... -> Watch (watched_data.py) looks at each batch -> Ke
 
 import threading
 from collections.abc import Callable
+from types import GeneratorType
 from typing import Any
 
 import keras
@@ -63,10 +64,18 @@ class WatchedModel(keras.Model):
         """Keras's `fit`. Inputs and labels are looked at first, or as their batches come.
 
         Raises:
-            KbertError: as a call of the model; or if a label is none, or the encoder's weights are
-                whole numbers and not frozen. The model stays as it was before the batch.
+            KbertError: as a call of the model; or if a label is none, the model is not compiled, or
+                the encoder's weights are whole numbers and not frozen; or if rows are to be held
+                out of batches. The model stays as it was before the batch.
         """
         check_trained(self)
+        _check_compiled(self)
+        if kwargs.get("validation_split") and isinstance(x, keras.utils.PyDataset | GeneratorType):
+            raise KbertError(
+                "validation_split cuts arrays, and these are batches: hold rows out before, as "
+                "train, dev = examples.split(0.1), and pass fit kbert.KeepBest(dev) as a callback, "
+                "or validation_data=kbert.LabelledBatches(dev, model)"
+            )
         _check_callbacks(kwargs.get("callbacks"), getattr(self, "optimizer", None))
 
         def run(watch: Watch):
@@ -84,6 +93,7 @@ class WatchedModel(keras.Model):
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Keras's `evaluate`, with the look of `fit`."""
+        _check_compiled(self)
         inherited = super().evaluate
         if kwargs.get("_use_cached_eval_dataset"):  # by `fit`, which has looked at it
             return inherited(x, y, *args, **kwargs)
@@ -104,11 +114,13 @@ class WatchedModel(keras.Model):
     def train_on_batch(self, x, y=None, *args, **kwargs):
         """Keras's `train_on_batch`, with the look of `fit`."""
         check_trained(self)
+        _check_compiled(self)
         inherited = super().train_on_batch
         return self._watched(lambda watch: inherited(watch.data(x, y), y, *args, **kwargs))
 
     def test_on_batch(self, x, y=None, *args, **kwargs):
         """Keras's `test_on_batch`, with the look of `fit`."""
+        _check_compiled(self)
         inherited = super().test_on_batch
         return self._watched(lambda watch: inherited(watch.data(x, y), y, *args, **kwargs))
 
@@ -177,6 +189,15 @@ class WatchedModel(keras.Model):
         import jax
 
         return jax.jit(step)
+
+
+def _check_compiled(model: keras.Model) -> None:
+    """Raises KbertError if the model has no loss yet; Keras misses an attribute on PyTorch."""
+    if not model.compiled:
+        raise KbertError(
+            "the model is not compiled: call model.compile(optimizer, **kbert.objective(model)) "
+            "before; to score labelled examples, kbert.evaluate(model, examples) needs none of that"
+        )
 
 
 def _check_callbacks(callbacks: Any, optimizer: Any) -> None:

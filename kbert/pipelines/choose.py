@@ -85,6 +85,7 @@ class MultipleChoice:
         self, texts: list[str], choices: Sequence[Sequence[str]], *, batch_size: int = BATCH_SIZE
     ) -> list[np.ndarray]:
         """The probability of each choice of each text, (C,) float32; arguments as of a call."""
+        texts = text_list("texts", texts)
         _check(texts, choices)
         rows = to_rows(
             self.tokenizer,

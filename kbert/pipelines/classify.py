@@ -3,6 +3,7 @@
 Shapes: N texts, C labels.
 """
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from kbert.models.base import KbertModel
 from kbert.models.classification import BertForSequenceClassification
 from kbert.pipelines.encode import (
     BATCH_SIZE,
+    Row,
     log_softmax,
     predict,
     text_list,
     to_rows,
     tokenizer_of,
 )
+from kbert.pipelines.unknown_words import warn_of_unknown_texts
 
 
 class TextClassifier:
@@ -68,19 +71,18 @@ class TextClassifier:
         Returns:
             A dict, or for a list N dicts: `label`, `score` (its probability) and `scores` (that of
             every label, the most likely first). Of several labels at once: `labels` and `scores`.
-            Of regression: `score`. Texts that are too long are cut.
+            Of regression: `score`. Texts that are too long are cut. A warning of the logger "kbert"
+            says if there are texts of only words that the vocabulary does not know.
 
         Raises:
-            KbertError: if the lists differ in length.
+            KbertError: if the lists differ in length, or the threshold is not in [0, 1].
         """
-        one = isinstance(texts, str)
-        scores = self.scores(
-            text_list("texts", texts),
-            None if pairs is None else text_list("pairs", pairs),
-            batch_size=batch_size,
-        )
-        answers = [self._answer(row, threshold) for row in scores]
-        return answers[0] if one else answers
+        if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+            raise KbertError(f"threshold is a probability in [0, 1], not {threshold!r:.80}")
+        given, rows = self._rows(texts, pairs)
+        warn_of_unknown_texts(self.tokenizer, given, rows)
+        answers = [self._answer(row, threshold) for row in self._scores(rows, batch_size)]
+        return answers[0] if isinstance(texts, str) else answers
 
     def scores(
         self, texts: list[str], pairs: list[str] | None = None, *, batch_size: int = BATCH_SIZE
@@ -89,13 +91,22 @@ class TextClassifier:
 
         Those of several labels at once are each by itself; of regression it is the number, (N, 1).
         """
-        rows = to_rows(self.tokenizer, texts, pairs, max_length=self.model.max_length)
+        return self._scores(self._rows(texts, pairs)[1], batch_size)
+
+    def _rows(self, texts: Any, pairs: Any) -> tuple[list[str], list[Row]]:
+        """The texts as a list, and their rows."""
+        given = text_list("texts", texts)
+        seconds = None if pairs is None else text_list("pairs", pairs)
+        return given, to_rows(self.tokenizer, given, seconds, max_length=self.model.max_length)
+
+    def _scores(self, rows: list[Row], batch_size: int) -> np.ndarray:
+        """(N, C) float32."""
 
         def answer(logits: Any, indices: list[int]) -> list[np.ndarray]:
             return list(_probabilities(logits[: len(indices)], self.model.problem_type))
 
         found = predict(self.model, rows, answer, batch_size)
-        return np.array(found, np.float32).reshape(len(texts), len(self.model.labels))
+        return np.array(found, np.float32).reshape(len(rows), len(self.model.labels))
 
     def _answer(self, scores: np.ndarray, threshold: float) -> dict[str, Any]:
         if self.model.problem_type == "regression":

@@ -8,7 +8,7 @@ On mixed lengths most of a batch in the texts' own order is padding; of a sorted
 Shapes: B batch, L length, P masked positions, W words.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -48,14 +48,24 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
     """A text as a list of one, or texts as a list.
 
     Raises:
-        TypeError: if it is neither.
+        TypeError: if it is neither: bytes, a number, None; or a dict or a table, of which the
+            names would be taken for the texts.
 
     Example:
         >>> text_list("texts", "국회"), text_list("texts", ("국회", "법률"))
         (['국회'], ['국회', '법률'])
     """
+    if isinstance(given, np.ndarray):
+        given = given.tolist()  # of Python's strings
     if isinstance(given, str):
         return [given]
+    if isinstance(given, Mapping) or hasattr(given, "columns"):
+        raise TypeError(
+            f"{name} is a {type(given).__name__} with {list(given)!r:.80}: expected a text (str), "
+            "or a list of texts; pass what stands under one of these names"
+        )
+    if isinstance(given, bytes):
+        raise TypeError(f"{name} is bytes: expected a text (str); {name}.decode() makes one")
     texts: list[Any] = [*given] if isinstance(given, Iterable) else [given]
     for index, text in enumerate(texts):
         if not isinstance(text, str):

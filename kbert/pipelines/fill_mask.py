@@ -19,6 +19,7 @@ from kbert.pipelines.encode import (
     largest,
     log_softmax,
     predict,
+    text_list,
     to_rows,
     tokenizer_of,
 )
@@ -121,7 +122,7 @@ class FillMask:
         """
         if agree and unit != "eojeol":
             raise KbertError("particles agree with whole words: pass unit='eojeol' with agree=True")
-        texts = [text] if isinstance(text, str) else list(text)
+        texts = text_list("text", text)
         self._check_count("top_k", top_k)
         rows = self._rows(texts)
         if unit == "eojeol":
@@ -176,7 +177,7 @@ class FillMask:
         self._check_count("top_k", top_k)
         self._check_count("beam_size", beam_size)
         single = isinstance(text, str)
-        texts = [text] if single else list(text)
+        texts = text_list("text", text)
         choice = np.ones(len(self.tokenizer), bool)
         choice[list(self.tokenizer.special_ids)] = False
         forms = []

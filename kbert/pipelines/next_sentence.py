@@ -11,7 +11,15 @@ from kbert.errors import KbertError
 from kbert.labels import IS_NEXT, IS_RANDOM
 from kbert.models.base import KbertModel
 from kbert.models.pretraining import BertForNextSentencePrediction, BertForPreTraining
-from kbert.pipelines.encode import BATCH_SIZE, Row, log_softmax, predict, to_rows, tokenizer_of
+from kbert.pipelines.encode import (
+    BATCH_SIZE,
+    Row,
+    log_softmax,
+    predict,
+    text_list,
+    to_rows,
+    tokenizer_of,
+)
 from kbert.pipelines.unknown_words import warn_of_unknown_words
 
 
@@ -66,10 +74,9 @@ class NextSentence:
         Raises:
             KbertError: if the lists differ in length, or a text is empty.
         """
-        firsts = [first] if isinstance(first, str) else list(first)
-        seconds = [second] if isinstance(second, str) else list(second)
+        firsts, seconds = text_list("first", first), text_list("second", second)
         for text in (*firsts, *seconds):
-            if isinstance(text, str) and not text.strip():  # what is no text, the tokenizer names
+            if not text.strip():
                 raise KbertError("a text of the pair is empty: two texts are needed")
         rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.max_length)
         warn_of_unknown_words(self.tokenizer, [*firsts, *seconds], rows)
@@ -93,10 +100,13 @@ class NextSentence:
         Raises:
             KbertError: if a text is empty.
         """
-        judged = self([first] * len(candidates), list(candidates), batch_size=batch_size)
+        if not isinstance(first, str):
+            raise TypeError(f"first is a text (str), not {first!r:.80}")
+        texts = text_list("candidates", candidates)
+        judged = self([first] * len(texts), texts, batch_size=batch_size)
         ranked = [
             {"text": text, "index": index, "next": each["next"]}
-            for index, (text, each) in enumerate(zip(candidates, judged, strict=True))
+            for index, (text, each) in enumerate(zip(texts, judged, strict=True))
         ]
         return sorted(ranked, key=lambda each: -each["next"])
 

@@ -119,6 +119,7 @@ class DependencyParser:
         """The heads and relations of each text's words, as numbers."""
         if decode not in get_args(Decode):
             raise KbertError(f"decode is 'tree' or 'greedy', not {decode!r:.80}")
+        texts = text_list("texts", texts)
         nothing = ParsedWords(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
         found = [nothing] * len(texts)
         with_words = [index for index, text in enumerate(texts) if eojeols(text)]

@@ -21,6 +21,7 @@ from kbert.pipelines.encode import (
     Row,
     log_softmax,
     predict,
+    text_list,
     to_rows,
     tokenizer_of,
 )
@@ -81,7 +82,8 @@ def model_robustness(
             f"BertForPreTraining, not on a {type(model).__name__}"
         )
     tokenizer_of(model)
-    return measure(model, [text for text in texts if text.split()], rng, batch_size)
+    given = [text for text in text_list("texts", texts) if text.split()]
+    return measure(model, given, rng, batch_size)
 
 
 def _labels(model: Any, texts: list[str], rng: np.random.Generator, batch_size: int) -> Report:

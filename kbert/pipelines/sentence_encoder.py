@@ -4,7 +4,6 @@ Shapes: N texts, M others, E numbers of a vector, Q queries.
 Source: Reimers and Gurevych 2019, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks".
 """
 
-import logging
 from collections.abc import Collection
 from functools import cached_property
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from kbert.models.base import KbertModel
 from kbert.models.fingerprint import fingerprint
 from kbert.models.sentence import SentenceBert
 from kbert.pipelines.encode import BATCH_SIZE, Row, predict, text_list, to_rows, tokenizer_of
+from kbert.pipelines.unknown_words import warn_of_unknown_texts
 from kbert.pipelines.windows import to_windows
 from kbert.search.approximate import ApproximateIndex
 from kbert.search.index import SentenceIndex
@@ -24,7 +24,6 @@ from kbert.search.precisions import Precision, checked, checked_precision, in_pr
 
 LongTexts = Literal["windows", "cut"]
 _SPECIAL = 2  # tokens of a row that are no text's: [CLS] and [SEP]
-_log = logging.getLogger("kbert")
 
 
 class SentenceEncoder:
@@ -183,7 +182,8 @@ class SentenceEncoder:
         """
         if not isinstance(query, str):
             raise TypeError(f"query is a text (str), not {query!r:.80}")
-        return self.search(query, texts, top_k=max(1, len(texts)) if top_k is None else top_k)
+        given = text_list("texts", texts)
+        return self.search(query, given, top_k=max(1, len(given)) if top_k is None else top_k)
 
     def _check_same_model(self, index: SentenceIndex) -> None:
         if index.dimension != self.embedding_size:
@@ -236,24 +236,13 @@ class SentenceEncoder:
         return [window.row for window in windows], [window.text for window in windows]
 
     def _check_rows(self, texts: list[str], rows: list[Row], owners: list[int]) -> None:
-        unk, unknown = self.tokenizer.unk_id, []
         for row, owner in zip(rows, owners, strict=True):
-            ids = row["input_ids"]
-            if len(ids) <= _SPECIAL:
+            if len(row["input_ids"]) <= _SPECIAL:
                 raise KbertError(
                     f"texts[{owner}] holds nothing that the model reads: "
                     f"{texts[owner]!r:.80}; leave it out"
                 )
-            if ids[1] == unk and (ids[1:-1] == unk).all():
-                unknown.append(owner)
-        if unknown:
-            _log.warning(
-                "%d of %d texts hold only words that the vocabulary does not know, the first is "
-                "%.80r: the model takes all of these for the same",
-                len(set(unknown)),
-                len(texts),
-                texts[unknown[0]],
-            )
+        warn_of_unknown_texts(self.tokenizer, texts, rows, owners)
 
 
 def joined(vectors: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -285,8 +274,8 @@ def joined(vectors: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> np.n
 
 def _are_texts(given: Any) -> bool:
     """Whether it is a text or a collection of texts (a column of pandas, too), not of vectors."""
-    if isinstance(given, str) or not isinstance(given, Collection):
-        return isinstance(given, str)
+    if isinstance(given, str | bytes) or not isinstance(given, Collection):
+        return isinstance(given, str | bytes)  # bytes, to be refused as no text
     first = next(iter(given), None)
     return isinstance(first, str) or (first is None and not isinstance(given, np.ndarray))
 

@@ -16,6 +16,7 @@ from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.tagging import BertForTokenClassification
 from kbert.pipelines.encode import BATCH_SIZE, log_softmax, predict, text_list, tokenizer_of
+from kbert.pipelines.unknown_words import warn_of_unknown_texts
 from kbert.pipelines.windows import Window, to_windows
 from kbert.text.tags import OUTSIDE, eojeols, scheme_of, spans_of, tags_from_pieces
 
@@ -84,7 +85,9 @@ class TokenClassifier:
             For each text a list of dicts: `text` (the slice of the original string), `label`,
             `start` and `end` (characters, the end exclusive) and `score` (the mean probability of
             its pieces' labels). Of tags of words: one for each word, with the label "" where the
-            tokenizer leaves nothing of it, or a piece of the word before begins in it.
+            tokenizer leaves nothing of it, or a piece of the word before begins in it. A warning
+            of the logger "kbert" says if there are texts of only words that the vocabulary does
+            not know.
 
         Raises:
             KbertError: if there is no such unit, or `words` are for a model of entities or not as
@@ -111,7 +114,10 @@ class TokenClassifier:
 
     def pieces(self, texts: list[str], *, batch_size: int = BATCH_SIZE) -> list[TaggedPieces]:
         """The pieces of each text with their labels."""
+        texts = text_list("texts", texts)
         windows = to_windows(self.tokenizer, texts, None, self.model.max_length)
+        rows, owners = [window.row for window in windows], [window.text for window in windows]
+        warn_of_unknown_texts(self.tokenizer, texts, rows, owners)
 
         def answer(logits: Any, indices: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
             best = logits.argmax(axis=-1)  # (B, L)
@@ -121,7 +127,7 @@ class TokenClassifier:
                 for i, index in enumerate(indices)
             ]
 
-        answers = predict(self.model, [window.row for window in windows], answer, batch_size)
+        answers = predict(self.model, rows, answer, batch_size)
         joined: list[list] = [[] for _ in texts]
         for window, (labels, scores) in zip(windows, answers, strict=True):
             joined[window.text].append((window, labels, scores))

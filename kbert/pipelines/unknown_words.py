@@ -1,6 +1,9 @@
 """Which words of a text a model does not know: it reads [UNK] in their place."""
 
 import logging
+from collections.abc import Iterable
+
+import numpy as np
 
 from kbert.pipelines.encode import Row
 from kbert.text.tokenizer import Tokenizer
@@ -55,4 +58,33 @@ def warn_of_unknown_words(tokenizer: Tokenizer, texts: list[str], rows: list[Row
             ", ".join(map(repr, words[:_SHOWN])),
             more,
             tokenizer.special_tokens["unk"],
+        )
+
+
+def warn_of_unknown_texts(
+    tokenizer: Tokenizer, texts: list[str], rows: list[Row], owners: Iterable[int] | None = None
+) -> None:
+    """A warning of the logger "kbert" if there are texts of which the model knows no word.
+
+    Args:
+        tokenizer: the model's.
+        texts: the texts, or the first texts of pairs.
+        rows: of the texts, or of the pairs.
+        owners: which text each row is of; None means that each has one.
+    """
+    only = [tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id]
+    unknown = [
+        owner
+        for row, owner in zip(rows, range(len(texts)) if owners is None else owners, strict=True)
+        if row["input_ids"][1] in only  # of most texts it is not, and this is soon seen
+        and np.isin(row["input_ids"], only).all()
+        and tokenizer.unk_id in row["input_ids"]
+    ]
+    if unknown:
+        _log.warning(
+            "%d of %d texts hold only words that the vocabulary does not know, the first is "
+            "%.80r: the model takes all of these for the same",
+            len(set(unknown)),
+            len(texts),
+            texts[unknown[0]],
         )

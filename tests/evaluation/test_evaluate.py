@@ -261,3 +261,9 @@ def test_labels_may_be_numbers_of_numpy(small, tokenizer):
     model = BertForSequenceClassification(labels=NAMES, **small)
     model = sure_of(model, "긍정", tokenizer)
     assert evaluate(model, (["국회", "축구"], [np.int64(1), np.int64(0)]))["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("scores", [{"accuracy": 1.0}, None])
+def test_a_report_is_of_an_evaluation(scores, tmp_path):
+    with pytest.raises(KbertError, match=r"a report is of what kbert.evaluate\(model, examples\)"):
+        write_report(scores, tmp_path / "r.html")

@@ -96,11 +96,14 @@ def test_what_cannot_be_asked(model, small, tokenizer):
     with pytest.raises(kbert.KbertError, match=r"blank is 0, and the text has 0 \[MASK\]"):
         explain.attributions(model, "국회에")
     with pytest.raises(
-        kbert.KbertError, match="token of the vocabulary, or its number, not '없다'"
+        kbert.KbertError, match="target is a token of the vocabulary, or its number, not '없다'"
     ):
         explain.attributions(model, TEXT, "없다")
-    with pytest.raises(kbert.KbertError, match="one of 부정, 중립, 긍정"):
+    with pytest.raises(kbert.KbertError, match="target is one of 부정, 중립, 긍정, or its"):
         explain.attributions(classifier(small, tokenizer), "국회", "기쁨")
+    for text in ("", " ", "👍👍"):
+        with pytest.raises(kbert.KbertError, match=f"text '{text}' holds no word that the vocab"):
+            explain.attributions(classifier(small, tokenizer), text)
     tagger = kbert.BertForTokenClassification(labels=["O", "B"], **small)
     tagger.tokenizer = tokenizer
     with pytest.raises(kbert.KbertError, match="not a BertForTokenClassification"):

@@ -3,12 +3,15 @@ import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import kbert
 from kbert.__main__ import main
+from kbert.formats.inspect import inspect
 from tests.conftest import SMALL, WORDS
 from tests.formats import hostile_checkpoints
 
@@ -47,7 +50,17 @@ def test_a_keras_file(saved, capsys):
     total = 59 * 12 + 24 + 2 * layer + 12 * 12 + 12 + 24 + 40
     assert f"weights: 34 tensors, {total:,} numbers" in text
     assert "bert/embeddings/vars/0 float32 40 x 12 " in text
+    name = "bert/encoder_layers/encoder_layer_1/self_attention/query_key_value/vars/0"
+    assert f"{name} float32 12 x 36" in text  # longer than 60 of 80 columns
     assert text.endswith("passed every check that is made before anything is loaded")
+
+
+def test_a_terminal_of_few_columns_cuts_no_name(saved):
+    out = Console(file=StringIO(), width=60, force_terminal=True, no_color=True)
+    inspect(saved, out)
+    cells = [line.split("│") for line in out.file.getvalue().splitlines() if "│" in line]
+    names = "".join(cell[1].strip() for cell in cells)
+    assert "bert/encoder_layers/encoder_layer_1/self_attention/query_key_value/vars/0" in names
 
 
 def test_a_checkpoint_folder(tmp_path, capsys):

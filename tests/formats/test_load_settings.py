@@ -120,6 +120,12 @@ def test_what_labels_mean_can_be_asked_for_and_is_kept(source, tmp_path):
     assert asked.labels == ["하나", "둘", "셋"]
 
 
+@pytest.mark.parametrize("given", [None, 3, "", " ", b"model.keras", ["model.keras"]])
+def test_what_is_no_source(given):
+    with pytest.raises(KbertError, match="source is the name of a model, or the path"):
+        kbert.load(given)
+
+
 def test_what_labels_cannot_mean(source):
     with pytest.raises(KbertError, match="problem_type is one of single_label"):
         kbert.load(source, "sequence-classification", ["a", "b"], problem_type="ranking")

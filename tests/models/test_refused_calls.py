@@ -9,6 +9,7 @@ import pytest
 
 import kbert
 from kbert import KbertError
+from kbert.data.labelled.examples import Examples
 from kbert.training.losses import CrossEntropy
 from kbert.training.optimizers import adamw
 
@@ -92,6 +93,49 @@ def test_whatever_cannot_be_and_however_it_is_called(model, tmp_path):
     np.testing.assert_allclose(keras.ops.convert_to_numpy(again(GOOD)), expected, atol=1e-6)
     model.fit(GOOD, Y, verbose=0)
     assert np.abs(model.predict(GOOD, verbose=0) - expected).max() > 0
+
+
+class Column:
+    """A column of texts, as one of pandas is to numpy: no list, and no array yet."""
+
+    shape = (2,)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(TEXTS, object)
+
+
+TEXTS = ["국회는", "법률을"]
+EXAMPLES = Examples(
+    "sequence-classification", TEXTS, labels=["부정", "긍정"], label_names=["부정", "긍정"]
+)
+
+
+def test_text_in_any_form_is_no_batch(model):
+    for text in (np.array(TEXTS), np.array(TEXTS, object), Column(), (TEXTS, ["부정", "긍정"])):
+        for call in CALLS.values():
+            refused(model, "this is text: call it with", lambda c=call, x=text: c(model, x))
+        refused(model, "this is text: call it with", lambda x=text: model(x))
+
+
+def test_examples_are_no_batch(model):
+    message = r"these are examples, .*: pass kbert.LabelledBatches\(examples, model\)"
+    for call in (model, model.fit, model.evaluate, model.predict, model.train_on_batch):
+        refused(model, message, lambda call=call: call(EXAMPLES))
+    refused(model, message, lambda: model.fit(GOOD, Y, validation_data=EXAMPLES, verbose=0))
+
+
+def test_a_model_that_is_not_compiled(model):
+    new = type(model).from_config(model.get_config())
+    for call in (new.fit, new.evaluate, new.train_on_batch, new.test_on_batch):
+        message = r"not compiled: call model.compile\(.*kbert.objective\(model\)\) before"
+        refused(new, message, lambda call=call: call(GOOD, Y))
+    refused(new, "not compiled", lambda: new.evaluate(Batches((GOOD, Y))))
+
+
+def test_batches_are_not_split(model):
+    message = r"hold rows out before, as train, dev = examples.split\(0.1\)"
+    for batches in (Batches((GOOD, Y)), (each for each in [(GOOD, Y)])):
+        refused(model, message, lambda x=batches: model.fit(x, validation_split=0.1))
 
 
 @pytest.mark.parametrize("name", ["evaluate", "predict"])

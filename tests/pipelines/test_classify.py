@@ -70,3 +70,9 @@ def test_other_models_and_lists_that_do_not_pair_are_refused(classifier, small, 
         TextClassifier(masked)
     with pytest.raises(KbertError, match="do not pair"):
         TextClassifier(classifier())(["국회", "나"], ["경기"])
+
+
+@pytest.mark.parametrize("threshold", [5, -0.1, float("nan"), "0.5", None])
+def test_thresholds_that_are_no_probability(classifier, threshold):
+    with pytest.raises(KbertError, match=r"threshold is a probability in \[0, 1\], not"):
+        TextClassifier(classifier())("국회", threshold=threshold)

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+import kbert
 from kbert import BertForPreTraining, FillMask, KbertError, NextSentence
 from kbert.pipelines.encode import batches, largest, pad, predict, round_length, text_list, to_rows
+from kbert.pipelines.robustness import model_robustness
 
 
 @pytest.fixture
@@ -153,8 +155,68 @@ def test_largest_by_hand():
         (3, "texts is 3"),
         (["국회", None], r"texts\[1\] is None"),
         (["국회", float("nan")], r"texts\[1\] is nan"),
+        (np.array([1, 2]), r"texts\[0\] is 1: expected a text"),
+        (
+            {"text": "국회"},
+            r"texts is a dict with \['text'\]: .* pass what stands under",
+        ),
+        ("국회".encode(), r"texts is bytes: expected a text \(str\); texts.decode\(\) makes one"),
+        (["국회".encode()], r"texts\[0\] is b'.*: expected a text"),
     ],
 )
 def test_what_is_no_text_is_named(given, what):
     with pytest.raises(TypeError, match=what):
         text_list("texts", given)
+
+
+def test_arrays_of_texts():
+    found = text_list("texts", np.array(["국회", "법률"]))
+    assert found == ["국회", "법률"] and type(found[0]) is str
+    assert text_list("texts", np.array(["국회", "법률"], object)) == found
+    assert text_list("texts", np.array("국회")) == ["국회"]
+
+
+def test_every_pipeline_names_what_is_no_text(small, tokenizer):
+    """None, a number, bytes and a dict, of whose keys none is a text."""
+    small = {**small, "num_hidden_layers": 1}
+
+    def made(kind, **arguments):
+        model = kind(**small, **arguments)
+        model.tokenizer = tokenizer
+        return model
+
+    pretraining = made(BertForPreTraining)
+    classifier = made(kbert.BertForSequenceClassification, labels=["부정", "긍정"])
+    tagger = made(kbert.BertForTokenClassification, labels=["O", "B-PS", "I-PS"])
+    parser = made(kbert.BertForDependencyParsing, labels=["NP", "VP"])
+    answers = kbert.QuestionAnswering(made(kbert.BertForQuestionAnswering))
+    encoder = kbert.SentenceEncoder(made(kbert.SentenceBert))
+    choose = kbert.MultipleChoice(made(kbert.BertForMultipleChoice))
+    pair = kbert.CrossEncoder(classifier)
+    calls = [
+        FillMask(pretraining),
+        FillMask(pretraining).together,
+        lambda x: NextSentence(pretraining)(x, "국회"),
+        lambda x: NextSentence(pretraining)("국회", x),
+        lambda x: NextSentence(pretraining).rank("국회", x),
+        kbert.TextClassifier(classifier),
+        kbert.TextClassifier(classifier).scores,
+        lambda x: pair.scores("국회", x),
+        lambda x: pair.rank("국회", x),
+        kbert.TokenClassifier(tagger),
+        kbert.TokenClassifier(tagger).pieces,
+        kbert.DependencyParser(parser),
+        kbert.DependencyParser(parser).parse,
+        lambda x: answers(x, "국회"),
+        lambda x: answers("국회", x),
+        lambda x: choose(x, ["국회", "법률"]),
+        encoder.encode,
+        lambda x: encoder.search(x, ["국회"]),
+        lambda x: encoder.rank("국회", x),
+        lambda x: kbert.features(pretraining, x, layers=(-1,)),
+        lambda x: model_robustness(classifier, x, rng=np.random.default_rng(0)),
+    ]
+    for call in calls:
+        for given in (None, 3, "국회".encode(), {"text": "국회"}, ["국회", None]):
+            with pytest.raises(TypeError, match="expected a text"):
+                call(given)

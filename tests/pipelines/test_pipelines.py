@@ -270,7 +270,7 @@ def test_bad_questions(model, small):
     for top_k in (0, 30):
         with pytest.raises(KbertError, match="top_k must be from 1 to 29"):
             fill_mask("[MASK]", top_k=top_k)
-    with pytest.raises(TypeError, match="got int"):
+    with pytest.raises(TypeError, match="is 3: expected a text"):
         fill_mask([3])
     with pytest.raises(KbertError, match="is empty"):
         next_sentence("나", " ")

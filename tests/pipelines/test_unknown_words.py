@@ -2,7 +2,15 @@ import logging
 
 import pytest
 
-from kbert import BertForPreTraining, FillMask, NextSentence
+from kbert import (
+    BertForPreTraining,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    FillMask,
+    NextSentence,
+    TextClassifier,
+    TokenClassifier,
+)
 from kbert.pipelines import unknown_words as module
 from kbert.pipelines.unknown_words import unknown_words
 
@@ -42,6 +50,29 @@ def test_a_pipeline_names_what_it_does_not_know(model, caplog):
     assert message == (
         "the vocabulary does not know '가쀍', '나쀍', '다쀍', '라쀍', '마쀍', ..." + end
     )
+
+
+def test_texts_of_which_nothing_is_known(small, tokenizer, caplog):
+    classifier = BertForSequenceClassification(**small, labels=["부정", "긍정"])
+    tagger = BertForTokenClassification(**small, labels=["O", "B-PS", "I-PS"])
+    classifier.tokenizer = tagger.tokenizer = tokenizer
+    classify, tag = TextClassifier(classifier), TokenClassifier(tagger)
+    with caplog.at_level(logging.WARNING, "kbert"):
+        for known in ("국회", "", ["국회 쀍", "", "[MASK]"]):  # an empty text is one of its own
+            classify(known)
+            tag(known)
+        classify("쀍", pairs="국회")
+        assert not caplog.records
+        classify(["국회", "쀍 뷁", "👍👍"])
+        classify("👍", pairs="쀍")
+        tag(["쀍 " * 30, "국회"])  # in windows
+    end = "the model takes all of these for the same"
+    about = "texts hold only words that the vocabulary does not know, the first is"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"2 of 3 {about} '쀍 뷁': {end}",
+        f"1 of 1 {about} '👍': {end}",
+        f"1 of 2 {about} {'쀍 ' * 30!r:.80}: {end}",
+    ]
 
 
 def test_nothing_is_looked_for_where_all_is_known(model, monkeypatch):

@@ -8,6 +8,7 @@ lengths are rounded up, a backend that compiles each shape meets a handful of th
 Shapes: B batch, L length, C labels or choices, W words.
 """
 
+import logging
 import math
 from typing import Any
 
@@ -31,6 +32,7 @@ except ImportError:
 
 POOL = 64  # batches within which rows are sorted by length
 MAX_LENGTH = 512  # tokens, where the model takes longer rows and nobody asks for them
+_log = logging.getLogger("kbert")
 
 Batch = tuple[dict[str, np.ndarray], Any, Any]
 
@@ -60,7 +62,8 @@ class LabelledBatches(keras.utils.PyDataset):
 
     Raises:
         KbertError: if an argument cannot be, there are no examples, their labels are not those of
-            the model, or the model is for another task.
+            the model, or the model is for another task. (If all have one and the same label, a
+            warning of the logger "kbert" says so.)
 
     Example:
         >>> from kbert import BertForSequenceClassification, Tokenizer
@@ -93,6 +96,13 @@ class LabelledBatches(keras.utils.PyDataset):
         check_fit(examples, model)
         if examples.labels is None and objective not in WITHOUT_LABELS:
             raise KbertError("to train on them, examples need labels, and these have none")
+        labels = examples.labels if examples.is_single_label and objective is None else None
+        if labels is not None and len(labels) > 1 and len({*map(str, labels)}) == 1:
+            _log.warning(
+                "all %d examples have the label %r: nothing else can be learned from them",
+                len(labels),
+                labels[0],
+            )
         self.tokenizer = model.tokenizer
         self.examples = examples
         self.label_names = list(getattr(model, "labels", []))

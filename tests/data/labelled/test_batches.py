@@ -270,6 +270,15 @@ def test_what_does_not_fit_is_named(examples, model, what):
         LabelledBatches(examples, model)
 
 
+def test_one_label_only_is_told(caplog):
+    model = model_for("sequence-classification", ["부정", "긍정"])
+    LabelledBatches((["가", "나"], ["긍정", "부정"]), model)
+    LabelledBatches((["가"], ["긍정"]), model)
+    assert not caplog.records
+    LabelledBatches((["가", "나"], ["긍정", "긍정"]), model)
+    assert "all 2 examples have the label '긍정': nothing else can be learned" in caplog.text
+
+
 def test_numbers_that_cannot_be_are_named():
     for settings in ({"batch_size": 0}, {"epochs": 0}, {"seed": -1}, {"max_length": 1}):
         with pytest.raises(KbertError, match=next(iter(settings))):
