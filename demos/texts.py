@@ -206,8 +206,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "As a morphological analyser has it. BERT's tokens come from statistics, and may differ.",
     ),
     "no_morphemes": (
-        "형태소까지 보려면 `pip install python-mecab-ko`를 하고 다시 켜세요.",
-        "To see morphemes too, `pip install python-mecab-ko` and start again.",
+        '형태소까지 보려면 kbert를 내려받은 폴더에서 `pip install -e ".[morphemes]"`를 실행하고 '
+        "다시 켜세요.",
+        'To see morphemes too, run `pip install -e ".[morphemes]"` in a clone of kbert and start '
+        "again.",
     ),
     "masking": ("사전 학습이 가리는 자리", "What pretraining hides"),
     "mask_unit": ("한꺼번에 가리는 단위", "What is hidden as a whole"),
@@ -239,7 +241,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Sentence {number} does not have the word.",
     ),
     # 답의 까닭
-    "reasons": ("어떤 낱말이 이 답을 만들었나", "Which words made this answer"),
+    "reasons": ("어떤 낱말이 이 답에 영향을 주었나", "Which words made this answer"),
     "reasons_note": (
         "낱말마다 이 답을 얼마나 거들었는지 적분 그래디언트로 잽니다. 몇\u00a0초 걸립니다.",
         "What each word did for the answer, by integrated gradients. It takes some seconds.",
