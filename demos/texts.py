@@ -267,6 +267,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "수는 코사인 유사도입니다. 1이면 방향이 같습니다.",
         "The numbers are cosine similarities: 1 is the same direction.",
     ),
+    "common_note": (
+        "사전 학습만 한 모델에서는 어떤 두 문장이든 벡터가 비슷하므로, 여러 문장의 평균 벡터를 뺀 "
+        "뒤에 쟀습니다. 그래서 `encoder.similarity`의 값과는 다릅니다.",
+        "Any two vectors of a model that was only pretrained are alike, so the mean of many "
+        "sentences is taken away first: `encoder.similarity` gives other numbers.",
+    ),
     "faq": ("질문과 답 (CSV)", "Questions and answers (CSV)"),
     "faq_info": (
         "한 줄에 ‘질문,답’ 하나씩입니다. 자기 것을 붙여 넣거나 아래에서 파일을 고르세요. 파일은 "
