@@ -160,8 +160,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     # 뉴런 보기
     "neurons": ("뉴런 보기", "Neuron view"),
     "neurons_note": (
-        "헤드 하나가 낱말 하나에서 하는 계산을 처음부터 끝까지 따라갑니다. 쿼리와 키를 곱해 더하고, "
-        "헤드 크기의 제곱근으로 나눈 뒤, 소프트맥스를 거쳐 밸류를 섞습니다.",
+        "헤드 하나가 낱말 하나에서 하는 계산을 처음부터 끝까지 따라갑니다. 쿼리와 키를 곱해 "
+        "더하고, 헤드 크기의 제곱근으로 나눈 뒤, 소프트맥스를 거쳐 밸류를 섞습니다.",
         "All that one head does at one token, step by step: query times key, added up, divided by "
         "the root of the head size, softmax, and the values mixed.",
     ),
