@@ -32,9 +32,7 @@ from starlette.middleware import Middleware  # comes with Gradio
 
 FOLDER = Path(__file__).parent
 MOST_CHARACTERS = 1000
-MOST_IN_A_BOX = (
-    30_000  # more than any tab takes, so that a text is refused in words, not cut unsaid
-)
+MOST_IN_A_BOX = 30_000  # more than any tab takes: a long text is refused in words, not cut unsaid
 MOST_WAITING = 128  # requests: at a few milliseconds each, nobody waits for long
 MOST_SESSIONS = 32  # whose boxes Gradio keeps in memory, half a megabyte each; nothing reads them
 FONT = (
