@@ -86,7 +86,7 @@ def build(models: Models, language: Language) -> None:
             triggers = [button.click, word.submit, layer.release]
             answers("contextual", language, compare, inputs, [picture], triggers)
         with gr.Tab(say("through_layers", language)):
-            text = textbox("text", language, TEXTS[0][0], max_length=MOST_CHARACTERS)
+            text = textbox("text", language, TEXTS[0][0])
             button = gr.Button(say("layers_button", language), variant="primary")
             box = gr.Column()
             picture = gr.HTML(empty(say("empty_answer", language)))

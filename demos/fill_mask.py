@@ -141,8 +141,9 @@ def draw(filled: Filled, whole: bool, mask: str, language: Language) -> str:
             for each in filled.together
         ]
         parts.append(bars(rows, say("together", language)))
+    # One scale for all bars: a share is as long as it is, and the best whole word of the text full.
+    best = max((blank[0]["score"] for blank in filled.blanks if blank and whole), default=1.0)
     for number, guesses in enumerate(filled.blanks, 1):
-        best = guesses[0]["score"] if whole and guesses else 1.0
         rows = [
             Bar(
                 guess["token_str"],
@@ -158,9 +159,8 @@ def draw(filled: Filled, whole: bool, mask: str, language: Language) -> str:
         below = say("score_note", language) if whole else say("piece_note", language) * pieces
         parts.append(bars(rows, title, below))
         looked = filled.looked_at[number - 1]
-        most = max((share for _, share in looked), default=1.0) or 1.0
         rest = 100 * max(0.0, 1 - sum(share for _, share in looked))
-        rows = [Bar(word, share / most, percent(share)) for word, share in looked]
+        rows = [Bar(word, share, percent(share)) for word, share in looked]
         if rows:
             told = say("looked_at_note", language, rest=rest)
             parts.append(bars(rows, say("looked_at", language), told))

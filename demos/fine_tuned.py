@@ -135,7 +135,7 @@ def _answer(reader: kbert.QuestionAnswering, language: Language) -> None:
 
     boxes = [
         textbox("question", language, QUESTIONS[0][0], lines=1, render=False),
-        textbox("context", language, QUESTIONS[0][1], 6, max_length=MOST_CONTEXT, render=False),
+        textbox("context", language, QUESTIONS[0][1], 6, render=False),
     ]
     _ask("answer", language, boxes, answer, QUESTIONS)
 

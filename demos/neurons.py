@@ -81,7 +81,7 @@ def build(models: Models, language: Language) -> None:
     place = place_of(None, start)
     asked = EXAMPLES[0][0].replace("[MASK]", model.tokenizer.mask_token)
     first = head_of_interest(model, asked, place)
-    text = textbox("text", language, EXAMPLES[0][0], max_length=MOST_CHARACTERS)
+    text = textbox("text", language, EXAMPLES[0][0])
     with gr.Row():
         token = gr.Dropdown(
             start,

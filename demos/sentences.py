@@ -115,17 +115,18 @@ def good_queries(vectors: Vectors, most: int = 4) -> list[list[str]]:
     return (found or [[text] for text, _ in QUERIES])[:most]
 
 
-def draw(rows: list[tuple[str, float, str]], language: Language) -> str:
-    """Texts with their cosines."""
+def draw(rows: list[tuple[str, float, str]], below: str) -> str:
+    """Texts with their cosines, and what is to be said of these."""
     drawn = [Bar(text, cosine, f"{cosine:.2f}", line) for text, cosine, line in rows]
-    return bars(drawn, below=say("cosine_note", language))
+    return bars(drawn, below=below)
 
 
 def build(models: Models, language: Language) -> None:
     """The tab."""
-    vectors, told = models.first(sentence_vectors), ""
+    vectors, told, below = models.first(sentence_vectors), "", say("cosine_note", language)
     if vectors is None:
         vectors, told = models.first(mean_vectors), note(say("pretrained_vectors", language))
+        below += " " + say("common_note", language)
 
     def compare(text: str | None, others: str | None) -> str:
         text, others = read(text, language).strip(), read(others, language)
@@ -135,7 +136,7 @@ def build(models: Models, language: Language) -> None:
         if len(lines) > MOST_LINES:
             refuse("too_many_lines", language, count=len(lines), most=MOST_LINES)
         found = nearest(vectors, text, lines)
-        return draw([(lines[i], cosine, "") for i, cosine in found], language)
+        return draw([(lines[i], cosine, "") for i, cosine in found], below)
 
     def search(query: str | None, table: str | None) -> str:
         query, table = read(query, language).strip(), read(table, language, MOST_CSV)
@@ -148,7 +149,7 @@ def build(models: Models, language: Language) -> None:
         if len(rows) > MOST_ROWS:
             refuse("too_many_lines", language, count=len(rows), most=MOST_ROWS)
         found = nearest(vectors, query, [question for question, _ in rows])[:TOP]
-        return draw([(rows[i][0], cosine, rows[i][1]) for i, cosine in found], language)
+        return draw([(rows[i][0], cosine, rows[i][1]) for i, cosine in found], below)
 
     queries = good_queries(vectors)
     gr.HTML(note(say("sentences_note", language)) + told)
@@ -176,7 +177,6 @@ def build(models: Models, language: Language) -> None:
                     language,
                     FAQ,
                     lines=8,
-                    max_length=MOST_CSV,
                     info=say("faq_info", language),
                     max_lines=12,
                 )

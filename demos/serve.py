@@ -32,6 +32,7 @@ from starlette.middleware import Middleware  # comes with Gradio
 
 FOLDER = Path(__file__).parent
 MOST_CHARACTERS = 1000
+MOST_IN_A_BOX = 30_000  # more than any tab takes: a long text is refused in words, not cut unsaid
 MOST_WAITING = 128  # requests: at a few milliseconds each, nobody waits for long
 MOST_SESSIONS = 32  # whose boxes Gradio keeps in memory, half a megabyte each; nothing reads them
 FONT = (
@@ -205,9 +206,10 @@ def script() -> str:
 def textbox(
     key: str, language: Language, value: str = "", lines: int = 2, **more: Any
 ) -> gr.Textbox:
-    """A text box; its limit binds the browser, and `read` whoever calls."""
-    most = more.pop("max_length", MOST_CHARACTERS)
-    return gr.Textbox(value, label=say(key, language), lines=lines, max_length=most, **more)
+    """A text box; `read` says what is too long, and the box only keeps a request within bounds."""
+    return gr.Textbox(
+        value, label=say(key, language), lines=lines, max_length=MOST_IN_A_BOX, **more
+    )
 
 
 def read(text: str | None, language: Language, most: int = MOST_CHARACTERS) -> str:

@@ -160,8 +160,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     # 뉴런 보기
     "neurons": ("뉴런 보기", "Neuron view"),
     "neurons_note": (
-        "헤드 하나가 낱말 하나에서 하는 계산을 처음부터 끝까지 따라갑니다. "
-        "쿼리와 키를 곱해 더하고, √(헤드 크기)로 나누고, 소프트맥스를 거쳐 밸류를 섞습니다.",
+        "헤드 하나가 낱말 하나에서 하는 계산을 처음부터 끝까지 따라갑니다. 쿼리와 키를 곱해 "
+        "더하고, 헤드 크기의 제곱근으로 나눈 뒤, 소프트맥스를 거쳐 밸류를 섞습니다.",
         "All that one head does at one token, step by step: query times key, added up, divided by "
         "the root of the head size, softmax, and the values mixed.",
     ),
@@ -206,8 +206,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "As a morphological analyser has it. BERT's tokens come from statistics, and may differ.",
     ),
     "no_morphemes": (
-        "형태소까지 보려면 `pip install python-mecab-ko`를 하고 다시 켜세요.",
-        "To see morphemes too, `pip install python-mecab-ko` and start again.",
+        '형태소까지 보려면 kbert를 내려받은 폴더에서 `pip install -e ".[morphemes]"`를 실행하고 '
+        "다시 켜세요.",
+        'To see morphemes too, run `pip install -e ".[morphemes]"` in a clone of kbert and start '
+        "again.",
     ),
     "masking": ("사전 학습이 가리는 자리", "What pretraining hides"),
     "mask_unit": ("한꺼번에 가리는 단위", "What is hidden as a whole"),
@@ -239,7 +241,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Sentence {number} does not have the word.",
     ),
     # 답의 까닭
-    "reasons": ("어떤 낱말이 이 답을 만들었나", "Which words made this answer"),
+    "reasons": ("어떤 낱말이 이 답에 영향을 주었나", "Which words made this answer"),
     "reasons_note": (
         "낱말마다 이 답을 얼마나 거들었는지 적분 그래디언트로 잽니다. 몇\u00a0초 걸립니다.",
         "What each word did for the answer, by integrated gradients. It takes some seconds.",
@@ -264,6 +266,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cosine_note": (
         "수는 코사인 유사도입니다. 1이면 방향이 같습니다.",
         "The numbers are cosine similarities: 1 is the same direction.",
+    ),
+    "common_note": (
+        "사전 학습만 한 모델에서는 어떤 두 문장이든 벡터가 비슷하므로, 여러 문장의 평균 벡터를 뺀 "
+        "뒤에 쟀습니다. 그래서 `encoder.similarity`의 값과는 다릅니다.",
+        "Any two vectors of a model that was only pretrained are alike, so the mean of many "
+        "sentences is taken away first: `encoder.similarity` gives other numbers.",
     ),
     "faq": ("질문과 답 (CSV)", "Questions and answers (CSV)"),
     "faq_info": (

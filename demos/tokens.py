@@ -114,12 +114,11 @@ def build(models: Models, language: Language) -> None:
         return framed(added.html(language), say("inputs", language))
 
     gr.HTML(note(say("tokens_note", language)))
-    text = textbox("text", language, EXAMPLES[0][0], max_length=MOST_CHARACTERS)
+    text = textbox("text", language, EXAMPLES[0][0])
     pair = textbox(
         "second_text",
         language,
         lines=1,
-        max_length=MOST_CHARACTERS,
         info=say("tokens_pair_info", language),
     )
     button = gr.Button(say("tokens_button", language), variant="primary")

@@ -187,7 +187,7 @@ glued = kbert.FillMask(model, glued_to_mask="continuation")
 print(glued("축구는 정말 재미있는 [MASK]다.", top_k=1)[0]["sequence"])
 
 # %% [markdown]
-# 어떤 낱말이 이 답을 만들었을까요? 어텐션이 아니라 기울기로 답을 낱말마다 나눕니다.
+# 어떤 낱말이 이 답에 영향을 주었을까요? 어텐션이 아니라 기울기로 답을 낱말마다 나눕니다.
 
 # %%
 kbert.explain.attributions(model, "축구는 정말 재미있는 [MASK]다.")

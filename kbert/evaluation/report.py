@@ -22,19 +22,19 @@ _WORDS: dict[str, dict[str, str]] = {
     "ko": {
         "title": "평가 보고서",
         "scores": "점수",
-        "examples": "예문 {count:,}개, 틀린 것 {errors:,}개",
-        "confusion": "무엇을 무엇으로 보았나",
-        "confusion_note": "줄은 정답, 열은 모델의 답입니다. 진할수록 그 줄에서 차지하는 몫이 "
-        "큽니다.",
-        "errors": "가장 확신하고 틀린 것",
-        "errors_note": "모델이 확신한 오답부터 늘어놓았습니다. 앞쪽에는 정답 표시가 잘못된 예문이 "
-        "많으니 먼저 살펴보세요.",
-        "distance": "가장 많이 빗나간 것",
-        "distance_note": "정답에서 가장 먼 답부터 늘어놓았습니다.",
+        "examples": "평가 데이터 {count:,}개, 오답 {errors:,}개",
+        "confusion": "혼동 행렬",
+        "confusion_note": "행은 정답, 열은 모델의 답입니다. 진할수록 그 행에서 차지하는 비율이 "
+        "높습니다.",
+        "errors": "확신이 컸던 오답",
+        "errors_note": "모델이 확신한 순서입니다. 위쪽에는 정답 레이블이 잘못 붙은 데이터가 많으니 "
+        "먼저 살펴보세요.",
+        "distance": "오차가 컸던 답",
+        "distance_note": "정답과 차이가 큰 순서입니다.",
         "text": "글",
         "label": "정답",
         "predicted": "모델",
-        "score": "확신",
+        "score": "확신도",
         "off": "차이",
         "none": "(없음)",
     },
@@ -58,6 +58,14 @@ _WORDS: dict[str, dict[str, str]] = {
         "none": "(none)",
     },
 }
+# Where an example is from, as messages say it in English, for the Korean page.
+_WHERE_IN_KOREAN = (
+    (r"^the list(?=, row \d+$)", "리스트"),
+    (r"^the table(?=, row \d+$)", "표"),
+    (r"^the dataset(?=, row \d+$)", "데이터셋"),
+    (r", row (\d+)$", r", \1행"),
+    (r"^example (\d+)$", r"데이터 \1"),
+)
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2430; --soft: #667085; --line: #e4e7ec; --paper: #fff;
   --tint: 37, 99, 235; }
@@ -126,7 +134,7 @@ def write_report(
     if evaluation.examples.is_single_label and few:
         parts.append(_matrix(evaluation.confusion(), evaluation.examples.label_names, words))
     task = "regression" if is_number else evaluation.examples.task
-    parts.append(_errors(wrong[:errors], words, task))
+    parts.append(_errors(wrong[:errors], words, task, language))
     page = (
         f'<!doctype html>\n<html lang="{language}">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -165,7 +173,9 @@ def _matrix(table: np.ndarray, names: list[str], words: Mapping[str, str]) -> st
     )
 
 
-def _errors(wrong: list[dict[str, Any]], words: Mapping[str, str], task: str) -> str:
+def _errors(
+    wrong: list[dict[str, Any]], words: Mapping[str, str], task: str, language: Language
+) -> str:
     is_number = task == "regression"
     kind = "distance" if is_number else "errors"
     rows = []
@@ -174,9 +184,9 @@ def _errors(wrong: list[dict[str, Any]], words: Mapping[str, str], task: str) ->
         told = "<br>".join(escape(_told(text, words)) for text in texts if text is not None)
         said = [_told(one, words) for one in _named(each, task)]
         sure = f"{each['score']:.2f}" if is_number else f"{100 * each['score']:.0f}%"
-        file_and_row = re.sub(r"^.*[/\\]", "", each["where"])
+        where = _where(each["where"], language)
         rows.append(
-            f"<tr><td>{told}<small>{escape(file_and_row)}</small></td>"
+            f"<tr><td>{told}<small>{escape(where)}</small></td>"
             f"<td>{escape(said[0])}</td><td>{escape(said[1])}</td><td><i>{sure}</i></td></tr>"
         )
     names = ("text", "label", "predicted", "off" if is_number else "score")
@@ -185,6 +195,20 @@ def _errors(wrong: list[dict[str, Any]], words: Mapping[str, str], task: str) ->
         f"<h2>{words[kind]}</h2>\n<p>{words[f'{kind}_note']}</p>\n"
         f"<div class=wide><table class=errors><tr>{head}</tr>{''.join(rows)}</table></div>"
     )
+
+
+def _where(where: str, language: Language) -> str:
+    """Where an example is from: its file, without the folders, and its row.
+
+    Example:
+        >>> _where("data/cp949.csv, row 101", "ko"), _where("data/cp949.csv, row 101", "en")
+        ('cp949.csv, 101행', 'cp949.csv, row 101')
+    """
+    where = re.sub(r"^.*[/\\]", "", where)
+    if language == "ko":
+        for english, korean in _WHERE_IN_KOREAN:
+            where = re.sub(english, korean, where)
+    return where
 
 
 def _named(error: dict[str, Any], task: str) -> list[Any]:

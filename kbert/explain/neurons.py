@@ -164,6 +164,7 @@ def neuron_view(
 def _picture(view: NeuronView, language: Language) -> Part:
     words = WORDS[checked(language)]
     root = float(np.sqrt(len(view.query)))
+    size = f"<span class=root>√</span>{len(view.query)}"
     of_query, of_keys, of_products, of_values = (
         float(np.abs(vectors).max())
         for vectors in (view.query, view.keys, view.products, view.values)
@@ -179,7 +180,7 @@ def _picture(view: NeuronView, language: Language) -> Part:
             f"<td>{swatch(view.values[i], of_values)}</td>"
             f"<td>{swatch(view.weighted[i], of_context)}</td></tr>"
         )
-    names = ("k", "q × k", "q · k", f"÷ √{len(view.query)}", "softmax", "v", words["weighted"])
+    names = ("k", "q × k", "q · k", f"÷&nbsp;{size}", "softmax", "v", words["weighted"])
     head = "<th></th>" + "".join(
         f"<th{' class=number' if name[0] in 'q÷' and name != names[1] else ''}>{name}</th>"
         for name in names
@@ -198,7 +199,7 @@ def _picture(view: NeuronView, language: Language) -> Part:
     )
     where = words["where"].format(layer=view.layer, head=view.head)
     body = (
-        f"<p><b>{escape(view.pieces[view.token])}</b> · {where} · √{len(view.query)} = {root:.2f}"
+        f"<p><b>{escape(view.pieces[view.token])}</b> · {where} · {size} = {root:.2f}"
         f"</p><p>q &nbsp;{swatch(view.query, of_query)}</p>"
         f"<div class=wide><table class=steps><tr>{head}</tr>{''.join(rows)}</table></div>"
         f"<h3>{words['sums']}</h3><div class=wide><table class=steps>{told}</table></div>"

@@ -60,9 +60,10 @@ _STYLE = """
   & .legend .chip { font-size: .8rem; }
   & .steps td, & .steps th { white-space: nowrap; }
   & .steps .number { text-align: right; }
+  & .root { font-family: "Helvetica Neue", Roboto, Arial, system-ui, sans-serif; }
   @media (max-width: 600px) { & .steps { font-size: .75rem; } & .steps td img { width: 2.2rem; }
     & .steps td, & .steps th { padding: .2rem .15rem; } & .steps .bar { width: 2.2rem; }
-    & .steps tr:first-child th { white-space: normal; } }
+    & .steps tr:first-child th { white-space: normal; overflow-wrap: normal; } }
   & .steps tr { border-top: 1px solid var(--soft); }
   & .steps .here th { text-decoration: underline; text-underline-offset: .25em; }
   & .bar { display: inline-block; width: 3.2rem; text-align: left; border-radius: 3px;

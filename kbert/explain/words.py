@@ -48,7 +48,7 @@ WORDS: dict[str, dict[str, str]] = {
         "to_first": "처음(임베딩)과 견주어",
         "to_before": "바로 앞 층과 견주어",
         "alike": "글 안의 토큰끼리 얼마나 비슷한가 (평균)",
-        "attributions": "어떤 낱말이 답을 만들었나",
+        "attributions": "어떤 낱말이 답에 영향을 주었나",
         "attributions_note": "모든 낱말을 [MASK]로 가린 글과 견주어, 각 낱말이 답의 "
         "점수(로짓)를 얼마나 올렸는지(파랑) 내렸는지(주황)를 적분 그래디언트로 나눈 것입니다.",
         "answer": "답:",

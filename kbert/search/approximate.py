@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kbert.errors import KbertError, whole_number
+from kbert.errors import KbertError, how_to_install, whole_number
 from kbert.search.index import SentenceIndex
 from kbert.search.nearest import nearest
 from kbert.search.precisions import checked, decoded, unit
@@ -65,7 +65,7 @@ class ApproximateIndex:
             faiss: Any = import_module("faiss")  # has no types of some of it
         except ImportError:
             raise KbertError(
-                "ApproximateIndex needs faiss: pip install 'kbert-keras[search]', or search the "
+                f"ApproximateIndex needs faiss: {how_to_install('search')}, or search the "
                 "SentenceIndex itself, which is exact"
             ) from None
         self.index = index

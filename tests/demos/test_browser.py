@@ -166,6 +166,17 @@ def test_a_message_a_file_and_the_other_language(address, browser, tmp_path):
     assert texts.say("no_blank", "ko") in toast.inner_text()
     assert "Error" not in toast.inner_text()
 
+    assert not view.locator(".wrap > .error").first.is_visible(), (
+        "Gradio's own word, over an answer"
+    )
+
+    long = "국민은 " * 300 + "[MASK]"
+    box.fill(long)
+    assert box.input_value() == long, "nothing is cut off unsaid"
+    view.get_by_role("button", name=texts.say("fill_mask_button", "ko"), exact=True).click()
+    told = texts.say("too_long", "ko", length=len(long), most=1000)
+    view.get_by_text(told).wait_for()
+
     table = tmp_path / "질문.csv"
     table.write_bytes("문을 여나요?,네\n닫나요?,아니요".encode("cp949"))  # as Excel writes it
     panel = shots.open_tab(view, "sentences", "ko")

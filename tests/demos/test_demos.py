@@ -102,10 +102,13 @@ def test_several_blanks_each_and_together(model_file):
     text = "[MASK] 앞에 [MASK] 평등하다."
     fill_mask = kbert.FillMask(kbert.load(model_file), glued_to_mask="continuation")
     with served("fill_mask", model_file) as client:
-        found = charts(client.predict(text, api_name="/fill_mask"))
+        html = client.predict(text, api_name="/fill_mask")
+    found = charts(html)
     for number, expected in enumerate(fill_mask(text), 1):
         shown = [name for name, _, _ in found[f"빈칸 {number}"]]
         assert shown == [answer["token_str"] for answer in expected]
+    drawn = re.findall(r'width:([\d.]+)%"></i></span><em>([\d.]+)%</em>', html)
+    assert len(drawn) > 10 and all(width == percent for width, percent in drawn), "one scale"
     assert found["빈칸을 함께 채우면"] == [
         (" · ".join(each["token_strs"]), f"{100 * each['score']:.1f}%", each["sequence"])
         for each in fill_mask.together(text, top_k=3)
@@ -300,7 +303,9 @@ def test_similarity_and_search_order_by_cosine(model_file):
     assert [place for place, _ in found] == [3, 2, 1, 0]
     assert [cosine for _, cosine in found] == pytest.approx([1, 0.5**0.5, 0, -1])
     with served("sentences", model_file) as client:
-        rows = bars(client.predict("국민은", "법률\n국민은", api_name="/similarity"))
+        html = client.predict("국민은", "법률\n국민은", api_name="/similarity")
+        assert "여러 문장의 평균 벡터를 뺀 뒤에 쟀습니다" in html
+        rows = bars(html)
         assert rows[0] == ("국민은", "1.00", "") and rows[1][0] == "법률"
         table = f'국회의 법률,"쉼표, 따옴표"\n국민은,{HOSTILE}'
         html = client.predict("국민은", table, api_name="/search")

@@ -82,6 +82,7 @@ def test_a_report_is_one_page_without_foreign_code(tmp_path, language):
     assert "<script" not in page and "&lt;script&gt;alert(1)" in page
     assert "http" not in page and "<b>50.0%</b>" in page and ">90%<" in page
     assert ("정답" in page) == (language == "ko")
+    assert f"<small>{'데이터 0' if language == 'ko' else 'example 0'}</small>" in page
     with pytest.raises(KbertError, match="language is one of ko, en"):
         write_report(examples, tmp_path / "r.html", "fr")
 
@@ -200,6 +201,7 @@ def test_a_table_may_lack_a_label_that_the_model_says(small, tokenizer, tmp_path
     assert found == {"accuracy": 0.0, "macro_f1": 0.0}
     assert found.confusion().tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0]]  # 다, 가, 나
     write_report(found, tmp_path / "r.html")
+    assert "<small>리스트, 2행</small>" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
     several = BertForSequenceClassification(
         labels=["다", "가", "나"], problem_type="multi_label_classification", **small

@@ -73,5 +73,5 @@ def test_what_is_wrong_is_told(tmp_path, monkeypatch):
         ApproximateIndex(SentenceIndex.open(index.folder))
 
     monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
-    with pytest.raises(KbertError, match=r"pip install 'kbert-keras\[search\]'"):
+    with pytest.raises(KbertError, match=r'pip install -e "\.\[search\]"'):
         ApproximateIndex(index)
