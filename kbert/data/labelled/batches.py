@@ -8,14 +8,17 @@ lengths are rounded up, a backend that compiles each shape meets a handful of th
 Shapes: B batch, L length, C labels or choices, W words.
 """
 
-import logging
 import math
 from typing import Any
 
 import numpy as np
 
 from kbert.backend import require_backend
-from kbert.data.labelled.cautions import tell_of_cut_texts, tell_of_far_targets
+from kbert.data.labelled.cautions import (
+    tell_of_cut_texts,
+    tell_of_far_targets,
+    tell_of_one_label,
+)
 from kbert.data.labelled.check_labels import check_labels
 from kbert.data.labelled.examples import Examples, as_examples
 from kbert.data.labelled.parses import fill_words
@@ -32,7 +35,6 @@ except ImportError:
 
 POOL = 64  # batches within which rows are sorted by length
 MAX_LENGTH = 512  # tokens, where the model takes longer rows and nobody asks for them
-_log = logging.getLogger("kbert")
 
 Batch = tuple[dict[str, np.ndarray], Any, Any]
 
@@ -96,13 +98,8 @@ class LabelledBatches(keras.utils.PyDataset):
         check_fit(examples, model)
         if examples.labels is None and objective not in WITHOUT_LABELS:
             raise KbertError("to train on them, examples need labels, and these have none")
-        labels = examples.labels if examples.is_single_label and objective is None else None
-        if labels is not None and len(labels) > 1 and len({*map(str, labels)}) == 1:
-            _log.warning(
-                "all %d examples have the label %r: nothing else can be learned from them",
-                len(labels),
-                labels[0],
-            )
+        if examples.labels is not None and objective is None:
+            tell_of_one_label(examples)
         self.tokenizer = model.tokenizer
         self.examples = examples
         self.label_names = list(getattr(model, "labels", []))

@@ -44,6 +44,17 @@ def tell_of_rare_labels(examples: Examples) -> None:
         )
 
 
+def tell_of_one_label(examples: Examples) -> None:
+    """Warns of examples that all have the same label."""
+    labels = examples.labels if examples.is_single_label else None
+    if labels is not None and len(labels) > 1 and len({*map(str, labels)}) == 1:
+        _log.warning(
+            "all %d examples have the label %r: nothing else can be learned from them",
+            len(labels),
+            labels[0],
+        )
+
+
 def tell_of_cut_texts(what: str, lengths: np.ndarray, max_length: int, most: int) -> None:
     """Warns of texts whose ends are not read.
 

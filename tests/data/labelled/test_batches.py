@@ -106,8 +106,8 @@ def test_quantities_and_several_labels():
 
 def test_what_is_cut_off_is_told(caplog):
     texts = ["가 " * 14, "가 " * 15, "가 " * 1200]
-    model = model_for("sequence-classification", ["참"], max_length=16)
-    LabelledBatches((texts, ["참"] * 3), model)
+    model = model_for("sequence-classification", ["참", "거짓"], max_length=16)
+    LabelledBatches((texts, ["참", "거짓", "참"]), model)
     assert caplog.messages == [
         "texts of more than 16 tokens are cut off at the end: 2 of 3, the longest of 1,202; "
         "the model reads no more"
@@ -139,7 +139,7 @@ def test_pairs_are_cut_and_have_segments(caplog):
         "sequence-classification",
         ["가 " * 30, "가"],
         pairs=["나 나", "나 " * 30],
-        labels=["참", "참"],
+        labels=["참", "거짓"],
         label_names=["참", "거짓"],
     )
     model = model_for("sequence-classification", ["참", "거짓"])
