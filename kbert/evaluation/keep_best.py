@@ -90,6 +90,8 @@ class KeepBest(keras.callbacks.Callback):
         self._step += 1
         every = max(1, self._total // self.evaluations)
         if self._step % every == 0 and self._step + every <= self._total:
+            if self.say is print and self.params.get("verbose") in (1, "auto"):
+                print()  # Keras's bar does not end its line
             self._evaluate(logs or {})
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -111,8 +113,6 @@ class KeepBest(keras.callbacks.Callback):
         metric = self.metric or best_by(self.examples)
         self.history.append({"step": self._step, **scores})
         best = is_best(scores[metric], [each[metric] for each in self.history])
-        if self.say is print and self.params.get("verbose") == 1:
-            print()  # Keras's bar does not end its line
         self.say(f"step {self._step}  {scores}{'  best so far' if best else ''}")
         if best:
             self.best = self.history[-1]
