@@ -64,5 +64,8 @@ def test_what_was_frozen_stays_frozen(small):
 def test_adapters_cannot_come_along(small):
     model = BertForPreTraining(**small)
     model.bert.encoder_layers[0].self_attention.query_key_value.enable_lora(2)
-    with pytest.raises(KbertError, match=r"a model with adapters .LoRA. cannot be changed"):
+    with pytest.raises(
+        KbertError,
+        match=r"of a model with adapters .LoRA., or whose weights are being pruned, cannot",
+    ):
         model.with_settings(remat=True)
