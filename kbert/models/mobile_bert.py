@@ -16,8 +16,9 @@ import keras
 from kbert.errors import KbertError, whole_number
 from kbert.layers.calling import run
 from kbert.layers.initializers import sub_seed
-from kbert.layers.mobile_layer import MobileLayer, TrigramEmbeddings
+from kbert.layers.mobile_layer import MobileLayer
 from kbert.layers.pooling import Pooler
+from kbert.layers.trigram_embeddings import TrigramEmbeddings
 from kbert.models.arguments import checked
 from kbert.models.encoder import Encoder
 

@@ -21,9 +21,10 @@ from kbert.layers.heads import (
     gather_positions,
 )
 from kbert.layers.initializers import TruncatedNormal, sub_seed
-from kbert.layers.mobile_layer import BottleneckSelfAttention, MobileLayer, TrigramEmbeddings
+from kbert.layers.mobile_layer import BottleneckSelfAttention, MobileLayer
 from kbert.layers.modern_layer import ModernLayer, TokenEmbeddings
 from kbert.layers.pooling import Pooler
+from kbert.layers.trigram_embeddings import TrigramEmbeddings
 
 
 def number(tensor):

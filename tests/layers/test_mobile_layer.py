@@ -5,8 +5,10 @@ import pytest
 from keras import ops
 
 from kbert.layers.heads import MaskedLMHead
-from kbert.layers.mobile_layer import MobileLayer, NoNorm, TrigramEmbeddings
+from kbert.layers.mobile_layer import MobileLayer
+from kbert.layers.no_norm import NoNorm
 from kbert.layers.pooling import Pooler
+from kbert.layers.trigram_embeddings import TrigramEmbeddings
 
 
 def number(tensor):
