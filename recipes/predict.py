@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import kbert
+from kbert.data.labelled.cells import is_missing
 from kbert.data.labelled.table_rows import Row, table_rows
 from kbert.files.atomic_files import written_beside
+from kbert.labels import composed
 from kbert.models.base import KbertModel
 from kbert.runs.console import console, run
 
@@ -48,7 +50,7 @@ def main() -> None:
     added, answer = answers_of(kbert.load(arguments.model), arguments)
     quotes = False if arguments.no_quotes else None
     source, rows = table_rows(arguments.table, arguments.encoding, quotes)
-    asked_by = [arguments.text, *([arguments.pair] if arguments.pair else [])]
+    asked_by = [composed(name) for name in (arguments.text, arguments.pair) if name]
     answered = empty = 0
     with (
         written_beside(Path(arguments.out)) as temporary,
@@ -133,7 +135,7 @@ def check_columns(source: str, columns: list[str], asked: list[str], added: list
 
 def cell(row: Row, name: str) -> str:
     value = row.get(name)
-    return "" if value is None else str(value)
+    return "" if is_missing(value) else str(value)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import unicodedata
 
 import pytest
 
@@ -84,13 +85,17 @@ def test_a_table_is_answered_wholly_or_not_at_all(small, table, tmp_path, monkey
     whole = answered(monkeypatch, tmp_path, model, table)
     jsonl = tmp_path / "new.jsonl"
     rows = [{"글": text, "번호": i} for i, text in enumerate(TEXTS[:3])]
-    rows += [{"글": TEXTS[3], "번호": 3}, {"글": None}]
+    rows += [{"글": TEXTS[3], "번호": 3}, {"글": None}, {"글": " "}]
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     jsonl.write_text("\n".join(lines), encoding="utf-8")
     parts = answered(monkeypatch, tmp_path, model, jsonl)
-    assert [each["predicted_score"] for each in parts[:4]] == [
-        each["predicted_score"] for each in whole
-    ]
+    scores = [each["predicted_score"] for each in parts]
+    assert scores == [*(each["predicted_score"] for each in whole), "", ""]
+    decomposed = unicodedata.normalize("NFD", "둘째")  # as macOS may have it
+    one = answered(monkeypatch, tmp_path, model, table, "--pair", decomposed)[3]
+    expected = kbert.TextClassifier(model)(TEXTS[3], "나, 너")["score"]
+    assert float(one["predicted_score"]) == pytest.approx(expected, abs=6e-5)
+    answered(monkeypatch, tmp_path, model, jsonl)
     before = (tmp_path / "answers.csv").read_bytes()
     for options, message in (
         (["--pair", "없음"], "no column '없음'; it has 글, 번호"),
