@@ -5,6 +5,7 @@ import io
 import math
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -20,12 +21,13 @@ from kbert.runs.console import command
 from kbert.tasks.score import best_by
 
 OF_EXAMPLES = ("sequence-classification", "multiple-choice")  # whose accuracy is of examples
-WORDS = {
+WORDS: dict[str, dict[str, Any]] = {
     "ko": {
         "learned": "모델 {model}, 학습 예문 {learned}개({source}), {epochs}에폭.",
         "seeds": "시드 {count}개의 점수는 {each}이고, 평균은 {mean}입니다. 이 페이지의 답은 "
         "학습에서 떼어 둔 예문의 점수가 가장 높은 {seed}의 것입니다.",
-        "held out": "이 예문으로 가중치와 시드를 골랐으므로, 새로운 글에서는 점수가 이보다 낮을 수 "
+        "chosen": ("가중치를", "가중치와 시드를"),
+        "held out": "이 예문으로 {chosen} 골랐으므로, 새로운 글에서는 점수가 이보다 낮을 수 "
         "있습니다. 따로 둔 --test 파일의 점수를 믿으세요.",
         "interval": "예문 {count}개로 잰 정확도의 95% 구간은 {0}부터 {1}까지입니다.",
     },
@@ -33,7 +35,8 @@ WORDS = {
         "learned": "Model {model}, {learned} examples to learn from ({source}), {epochs} epochs.",
         "seeds": "{count} seeds scored {each}; {mean} in the mean. The answers on this page are "
         "those of {seed}, the best on what was held out.",
-        "held out": "Weights and seed were chosen on these examples, so new texts may score lower: "
+        "chosen": ("The weights", "Weights and seed"),
+        "held out": "{chosen} were chosen on these examples, so new texts may score lower: "
         "believe the score of a --test file that was set aside.",
         "interval": "Of {count} examples, the 95% interval of the accuracy is {0} to {1}.",
     },
@@ -96,7 +99,8 @@ def how_it_came(
         mean = mean_and_deviation(metric, scores)
         notes.append(words["seeds"].format(count=len(scores), each=each, mean=mean, seed=seed))
     if part == "held out":
-        notes.append(words["held out"])
+        chosen = words["chosen"][len(scores) > 1]
+        notes.append(words["held out"].format(chosen=chosen))
     if "accuracy" in asked and asked.examples.task in OF_EXAMPLES:
         low, high = wilson(asked["accuracy"], count)
         interval = f"{low:.0%}", f"{high:.0%}"

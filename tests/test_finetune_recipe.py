@@ -117,6 +117,8 @@ def test_a_run_that_was_ended_goes_on_to_the_bit(tmp_path, pretrained, monkeypat
             assert not (out / "model.keras").exists()
         recipe_main(monkeypatch, "finetune.py", *arguments)
         weights.append(kbert.load(out / "model.keras").get_weights())
+        report = (out / "report.html").read_text(encoding="utf-8")
+        assert "이 예문으로 가중치를 골랐으므로" in report and "시드" not in report
         log = (out / "seed-0" / "log.jsonl").read_text(encoding="utf-8").splitlines()
         assert [json.loads(line)["step"] for line in log] == [*range(1, 29)]
     for one, other in zip(*weights, strict=True):
