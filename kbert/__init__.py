@@ -22,7 +22,7 @@ _HOME = {entry.class_name: entry.module for entry in BY_CLASS.values()} | {
     "load": "formats.load",
     "export_huggingface": "formats.huggingface.export",
     "export_sentence_transformers": "formats.sentence_transformers.export",
-    "push_to_hub": "formats.huggingface.export",
+    "push_to_hub": "formats.push_to_hub",
     "export_with_tokenizer": "formats.tensorflow_text",
     "from_keras_hub": "formats.keras_hub",
     "to_keras_hub": "formats.keras_hub",
@@ -91,10 +91,10 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `__getattr_
     from kbert.evaluation.keep_best import KeepBest as KeepBest
     from kbert.evaluation.report import write_report as write_report
     from kbert.formats.huggingface.export import export_huggingface as export_huggingface
-    from kbert.formats.huggingface.export import push_to_hub as push_to_hub
     from kbert.formats.keras_hub import from_keras_hub as from_keras_hub
     from kbert.formats.keras_hub import to_keras_hub as to_keras_hub
     from kbert.formats.load import load as load
+    from kbert.formats.push_to_hub import push_to_hub as push_to_hub
     from kbert.formats.sentence_transformers.export import (
         export_sentence_transformers as export_sentence_transformers,
     )

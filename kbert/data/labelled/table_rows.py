@@ -100,7 +100,7 @@ def _csv_rows(
     path: Path, delimiter: str, encoding: str | None, quotes: bool
 ) -> Iterator[tuple[int, Row]]:
     quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-    with path.open(encoding=encoding or _encoding_of(path), newline="") as file:
+    with path.open(encoding=_opened_in(path, encoding), newline="") as file:
         # csv's own limit of 131,072 characters a field would end a long document, and stays: a
         # stray quotation mark that takes in the rest of the file meets it.
         reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=quotes)
@@ -148,6 +148,13 @@ def _holds_rows(fields: list[str], delimiter: str) -> bool:
 _STRAY = "; if a quotation mark is part of a text, pass quotes=False, or double it"
 
 
+def _opened_in(path: Path, encoding: str | None) -> str:
+    """The encoding to read a file in: as asked, but without UTF-8's mark at its start."""
+    if encoding is None:
+        return _encoding_of(path)
+    return "utf-8-sig" if lookup(encoding).name == "utf-8" else encoding
+
+
 def _encoding_of(path: Path) -> str:
     """The first of ENCODINGS that the whole file is in.
 
@@ -185,7 +192,7 @@ def _check_columns(where: Any, names: Sequence[str]) -> None:
 
 def _jsonl_rows(path: Path, encoding: str | None) -> Iterator[tuple[int, Row]]:
     number = 0
-    with path.open(encoding=encoding or _encoding_of(path)) as file:
+    with path.open(encoding=_opened_in(path, encoding)) as file:
         try:
             for number, line in enumerate(file, start=1):
                 if line.strip():

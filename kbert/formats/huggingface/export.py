@@ -1,12 +1,11 @@
-"""A model of kbert -> a checkpoint folder that transformers loads, and the Hub.
+"""A model of kbert -> a checkpoint folder that transformers loads.
 
 model -> config.json, model.safetensors, the tokenizer's files, README.md (the model card)
 """
 
 import json
-import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +16,6 @@ from kbert.files.atomic_files import written_together
 from kbert.formats.families import family_for, family_of
 from kbert.formats.families.family import COPIES, Family
 from kbert.formats.huggingface.config import config_of, has_no_segments
-from kbert.formats.huggingface.hub import REPOSITORY
 from kbert.formats.huggingface.weights import places
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
@@ -115,59 +113,6 @@ def write_checkpoint(
         ("README.md", card),
     ):
         (work / name).write_text(text, encoding="utf-8", newline="\n")
-
-
-def push_to_hub(
-    model: KbertModel,
-    name: str,
-    *,
-    private: bool = False,
-    dry_run: bool = False,
-    model_type: str | None = None,
-) -> dict[str, int]:
-    """Exports a model and uploads it to the Hugging Face Hub.
-
-    A `SentenceBert` becomes a folder of sentence-transformers'. Log in before, with `hf auth login`
-    or the variable `HF_TOKEN`.
-
-    Args:
-        model: as for `export_huggingface`.
-        name: of the repository, as "me/my-bert"; it is made if need be.
-        private: whether a new repository is private.
-        dry_run: whether only to say what would be uploaded.
-        model_type: as for `export_huggingface`.
-
-    Returns:
-        The files, by name, with their sizes in bytes.
-
-    Raises:
-        KbertError: if the name is not one of the Hub's, or the model cannot be exported.
-
-    Example:
-        >>> import kbert
-        >>> model = kbert.BertForMaskedLM(vocab_size=8, **kbert.SIZES["tiny"])
-        >>> model.tokenizer = kbert.Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회 ##에 .".split())
-        >>> "model.safetensors" in push_to_hub(model, "me/my-bert", dry_run=True)
-        True
-    """
-    from huggingface_hub import HfApi
-
-    if not REPOSITORY.fullmatch(name):
-        raise KbertError(f"a repository's name is like me/my-bert, not {name!r:.80}")
-    with tempfile.TemporaryDirectory() as folder:
-        if getattr(model, "task", None) == "sentence-embedding" and model_type is None:
-            # It imports this module.
-            from kbert.formats.sentence_transformers.export import export_sentence_transformers
-
-            export_sentence_transformers(cast(Any, model), folder)
-        else:
-            export_huggingface(model, folder, model_type=model_type)
-        if not dry_run:
-            api = HfApi()
-            api.create_repo(name, private=private, exist_ok=True)
-            api.upload_folder(repo_id=name, folder_path=folder, commit_message="Upload from kbert")
-        files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
-        return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def _tensors(model: KbertModel, family: Family) -> dict[str, np.ndarray]:

@@ -29,9 +29,13 @@ def written(tmp_path):
 CSV = '리뷰,감정\n정말 재미있다,긍정\n"지루하다, 아주",부정\n'
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
-def test_a_csv_in_each_encoding_that_korean_files_have(written, encoding):
-    examples = read_table(written("글.csv", CSV, encoding), text="리뷰", label="감정")
+@pytest.mark.parametrize(
+    ("encoding", "asked"),
+    [("utf-8", None), ("utf-8-sig", None), ("cp949", None), ("utf-8-sig", "UTF-8")],
+)
+def test_a_csv_in_each_encoding_that_korean_files_have(written, encoding, asked):
+    file = written("글.csv", CSV, encoding)
+    examples = read_table(file, text="리뷰", label="감정", encoding=asked)
     assert examples.texts == ["정말 재미있다", "지루하다, 아주"]
     assert examples.labels == ["긍정", "부정"]
     assert examples.label_names == ["긍정", "부정"]
