@@ -186,5 +186,5 @@ def rebuilt(
     for weight, own in zip(other.weights, kept, strict=True):
         # A copy: on JAX the two would have one buffer, which a step of either gives away.
         weight.assign(values.get(id(own), np.array(ops.convert_to_numpy(own))))
-    other.tokenizer = model.tokenizer
+    other.take_after(model)
     return other

@@ -79,7 +79,7 @@ def _with_weights(model: KbertModel, weights: str) -> KbertModel:
     for weight in other.weights:
         if id(weight) not in done:  # a copy: on JAX the two would have one buffer
             weight.assign(np.array(ops.convert_to_numpy(values[weight.path])))
-    other.tokenizer = model.tokenizer
+    other.take_after(model)
     return other
 
 

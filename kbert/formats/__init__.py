@@ -1,7 +1,6 @@
 """Files, in and out.
 
 load.py               kbert.load, the one door
-load_report.py        what a file gave to a model, and what it did not
 new_head.py           another task's head on the encoder of a model
 keras_file.py         a `.keras` file -> a model
 without_numbers.py    a model of shapes alone, to compare before anything of them is made

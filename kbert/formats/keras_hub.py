@@ -19,10 +19,10 @@ import keras
 import numpy as np
 
 from kbert.errors import KbertError, how_to_install
-from kbert.formats.load_report import LoadReport
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.bert import Bert
 from kbert.models.encoder import encoder_of
+from kbert.models.load_report import LoadReport
 from kbert.models.lora import check_no_adapters
 from kbert.models.pretraining import BertForMaskedLM
 from kbert.text import special_tokens

@@ -8,13 +8,13 @@ import keras
 from kbert.catalog import BY_TASK
 from kbert.errors import KbertError
 from kbert.formats.families import family_for
-from kbert.formats.load_report import LoadReport
 from kbert.labels import REGRESSION_LABELS
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import new_model
 from kbert.models.base import KbertModel
 from kbert.models.classification import silent_problem_type
 from kbert.models.encoder import Encoder, encoder_of
+from kbert.models.load_report import LoadReport
 
 
 def with_task(

@@ -28,6 +28,7 @@ inputs.py             a look at a model's inputs before a backend meets them
 watched_data.py       the same for the data of `fit`, `evaluate` and `predict`, as it comes
 logits.py             which losses fit a head
 fingerprint.py        a few digits that tell a model from any other
+load_report.py        what a file gave to a model, what it did not, and what of it is to be trained
 frozen.py             which layers are not trained, as a file remembers it and weights allow
 stored.py             a file whose floats take 16 bits
 fine_tuning.py        an encoder is frozen below, or begun anew above

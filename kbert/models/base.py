@@ -173,10 +173,19 @@ class KbertModel(WatchedModel):
         model.set_weights(self.get_weights())
         for weight, own in zip(model.weights, self.weights, strict=True):
             weight.trainable = own.trainable
-        model.tokenizer = self.tokenizer
-        if hasattr(self, "load_report"):
-            model.load_report = self.load_report
+        model.take_after(self)
         return model
+
+    def take_after(self, model: "KbertModel", tokenizer: Tokenizer | None = None) -> None:
+        """Takes over what goes with the weights of another: what of them is new, the tokenizer.
+
+        Args:
+            model: which the weights are of.
+            tokenizer: in the place of the other's, where words came or went.
+        """
+        if hasattr(model, "load_report"):
+            self.load_report = model.load_report
+        self.tokenizer = tokenizer or model.tokenizer
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
         """Not offered: Keras's leaves most of a model as it is, or a file that does not open.

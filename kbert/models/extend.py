@@ -68,7 +68,7 @@ def extend_vocabulary(model: KbertModel, tokens: Sequence[str]) -> KbertModel:
     size = max(model.vocab_size, len(longer))
     pieces = tokenizer.encode([token.removeprefix(CONTINUATION) for token in tokens])
     other = with_rows(model, size, lambda rows: _with_means(rows, pieces, tokenizer, size))
-    other.tokenizer = longer
+    other.take_after(model, longer)
     return other
 
 

@@ -15,6 +15,7 @@ from kbert.models.base import KbertModel
 from kbert.models.bert import Bert
 from kbert.models.encoder import encoder_of
 from kbert.models.frozen import check_floats
+from kbert.models.load_report import LoadReport
 from kbert.models.lora import check_no_adapters
 
 
@@ -22,7 +23,8 @@ def extend_inputs(model: KbertModel, extra_size: int) -> KbertModel:
     """The same model, which also takes `extra_embeddings` (B, K, F); text alone as before.
 
     The projection of extra vectors is new, and drawn by the model's seed; their positions and
-    segments begin as the text's. All is to be trained: until then extra vectors are noise.
+    segments begin as the text's. All is to be trained: until then extra vectors are noise. So what
+    extra vectors go through is trained also behind `kbert.freeze` and `kbert.add_lora`.
 
     Args:
         model: one of kbert's on a `Bert`. It is not changed.
@@ -72,5 +74,8 @@ def extend_inputs(model: KbertModel, extra_size: int) -> KbertModel:
     projection = extra.projection
     drawn = projection.kernel_initializer(projection.kernel.shape, projection.kernel.dtype)
     projection.kernel.assign(drawn)
-    other.tokenizer = model.tokenizer
+    other.take_after(model)
+    former = getattr(model, "load_report", LoadReport())
+    of_a_head = "" if encoder_of(other) is other else "bert."
+    other.load_report = former._replace(new=(*former.new, f"{of_a_head}embeddings.extra"))
     return other

@@ -12,7 +12,8 @@ from kbert.errors import KbertError, whole_number
 from kbert.layers.initializers import TruncatedNormal
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
-from kbert.models.frozen import check_floats, has_new_pooler
+from kbert.models.frozen import check_floats
+from kbert.models.load_report import new_in_encoder
 from kbert.models.lora import check_no_adapters
 
 
@@ -44,9 +45,11 @@ def freeze(model: KbertModel, layers: int | None = None) -> None:
     for layer in (bert.embeddings, bert.relative_positions, *lower):
         if layer is not None:
             layer.trainable = False
-    for layer in (bert.final_norm, None if has_new_pooler(model) else bert.pooler):
-        if layers is None and layer is not None:
+    for layer in (bert.final_norm, bert.pooler) if layers is None else ():
+        if layer is not None:
             layer.trainable = False
+    for layer in new_in_encoder(model):
+        layer.trainable = True
 
 
 def reinitialize_top(model: KbertModel, layers: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from kbert.errors import KbertError
+from kbert.models.load_report import new_in_encoder
 
 
 def frozen_layers(model: keras.Model) -> list[str]:
@@ -19,15 +20,6 @@ def frozen_layers(model: keras.Model) -> list[str]:
         ['pooler', 'pooler/dense']
     """
     return [path for path, layer in _layers(model) if not layer.trainable]
-
-
-def has_new_pooler(model: keras.Model) -> bool:
-    """Whether the source that a model was loaded from had no pooler for it.
-
-    It belongs to the head then, as RoBERTa's and ELECTRA's do, and frozen it would stay random.
-    """
-    report = getattr(model, "load_report", None)
-    return report is not None and any(name.startswith("bert.pooler") for name in report.new)
 
 
 def restore_frozen(model: keras.Model, frozen: Any) -> None:
@@ -74,6 +66,7 @@ def check_trained(model: keras.Model) -> None:
         return
     encoders = (layer for layer in _encoders(model) if quantized_as(layer) is not None)
     inner = {id(w) for layer in encoders for w in layer.trainable_weights}
+    inner -= {id(w) for layer in new_in_encoder(model) for w in layer.weights}
     beside = [w for w in model.trainable_weights if id(w) in inner and "lora" not in w.name]
     if beside:
         raise KbertError(

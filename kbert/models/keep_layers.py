@@ -71,7 +71,7 @@ def keep_layers(model: Model, layers: int | Sequence[int]) -> Model:
     for variable, other in pairs:
         # A copy: on JAX a step with both models would be given one buffer twice.
         variable.assign(np.array(ops.convert_to_numpy(other)))
-    smaller.tokenizer = model.tokenizer
+    smaller.take_after(model)
     return smaller
 
 

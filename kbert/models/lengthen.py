@@ -108,7 +108,7 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
         elif bert.embeddings.extra and old is bert.embeddings.extra.position_table:
             values = values[np.arange(weight.shape[0]) % len(values)]
         weight.assign(values)
-    longer.tokenizer = model.tokenizer
+    longer.take_after(model)
     return longer
 
 

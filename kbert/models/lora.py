@@ -16,7 +16,8 @@ from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, starting_at_zero, sub_seed
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
-from kbert.models.frozen import check_floats, has_new_pooler
+from kbert.models.frozen import check_floats
+from kbert.models.load_report import new_in_encoder
 
 
 def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) -> None:
@@ -24,8 +25,8 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
 
     Every layer's projection to queries, keys and values gets an A (D, r) and a B (r, 3 D); the
     three share A, as they share one projection (in MobileBERT values have one of their own). All
-    that the encoder had is frozen, its pooler and biases too; a pooler that the model's source had
-    not is trained with the head. A rate of some 1e-4 to 5e-4 suits what is left.
+    that the encoder had is frozen, its pooler and biases too; what its source had not, as a pooler,
+    is trained with the head. A rate of some 1e-4 to 5e-4 suits what is left.
 
     Weights may be int8 or int4 (`kbert.quantize`), and then stay so beside A and B.
 
@@ -56,7 +57,7 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
     # By its weights: what a file remembers as frozen are layers, and a merged model has none.
     for weight in bert.weights:
         weight.trainable = False
-    for weight in bert.pooler.weights if has_new_pooler(model) and bert.pooler else ():
+    for weight in [weight for layer in new_in_encoder(model) for weight in layer.weights]:
         weight.trainable = True
     for number, layer in enumerate(bert.encoder_layers):
         parts = {part.name: part for part in layer.self_attention.token_projections()}
@@ -109,7 +110,7 @@ def merge_lora(model: KbertModel) -> KbertModel:
     for weight, own in zip(plain.weights, kept, strict=True):
         # A copy: on JAX the two would have one buffer, which a step of either gives away.
         weight.assign(sums.get(id(own), np.array(keras.ops.convert_to_numpy(own))))
-    plain.tokenizer = model.tokenizer
+    plain.take_after(model)
     return plain
 
 

@@ -84,13 +84,14 @@ def trim_vocabulary(
         kept, merges = _with_parts(tokenizer, kept)
     rows = sorted(kept)
     smaller = with_rows(model, len(rows), lambda table: table[rows])
-    smaller.tokenizer = Tokenizer(
+    kept_words = Tokenizer(
         [tokenizer.vocabulary[row] for row in rows],
         **tokenizer.settings,
         scores=tokenizer.scores and [tokenizer.scores[row] for row in rows],
         charsmap=tokenizer.charsmap,
         merges=merges,
     )
+    smaller.take_after(model, kept_words)
     return smaller
 
 

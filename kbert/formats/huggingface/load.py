@@ -23,7 +23,6 @@ from kbert.formats.huggingface.config import (
 )
 from kbert.formats.huggingface.fill import Tensors, fill, matched, untie
 from kbert.formats.huggingface.google import google_config, is_google, open_google
-from kbert.formats.load_report import LoadReport
 from kbert.formats.new_head import keep_meaning
 from kbert.formats.readers.archive import are_layers, check_tokenizer_size
 from kbert.formats.readers.folder import check_links, find_file, read_file
@@ -34,6 +33,7 @@ from kbert.formats.without_numbers import without_numbers
 from kbert.layers.initializers import starting_at_zero
 from kbert.models import new_model
 from kbert.models.base import KbertModel
+from kbert.models.load_report import LoadReport
 from kbert.text.files.huggingface_files import FILES
 from kbert.text.files.own_files import TOKENIZER_FILES
 from kbert.text.files.reader import read_tokenizer

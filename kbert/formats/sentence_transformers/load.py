@@ -16,7 +16,6 @@ from kbert.formats.families import family_of
 from kbert.formats.huggingface.config import encoder_arguments
 from kbert.formats.huggingface.fill import Tensors
 from kbert.formats.huggingface.load import load_huggingface, open_weights, read_config
-from kbert.formats.load_report import LoadReport
 from kbert.formats.readers.folder import check_links, find_file, find_folder, read_file
 from kbert.formats.sentence_transformers.names import (
     ACTIVATIONS,
@@ -26,6 +25,7 @@ from kbert.formats.sentence_transformers.names import (
     OF_TRANSFORMER,
     POOLINGS,
 )
+from kbert.models.load_report import LoadReport
 from kbert.models.sentence import SentenceBert
 from kbert.text.files.huggingface_files import CONFIG_FILE, MOST_SAID
 

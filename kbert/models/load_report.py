@@ -1,7 +1,7 @@
 """What came from a file, and what did not."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kbert.errors import shown
 
@@ -21,8 +21,8 @@ class LoadReport(NamedTuple):
         new, with random weights, to be trained: nsp.dense; in the file and not used: mlm.bias
     """
 
-    new: tuple[str, ...]
-    unused: tuple[str, ...]
+    new: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -41,6 +41,25 @@ class LoadReport(NamedTuple):
             lines.append(f"in the file and not used: {_listed(self.unused)}")
         lines += [shown(note, 300) for note in self.notes[:_MOST]]
         return "; ".join(lines) or "every weight came from the file, and all of the file is used"
+
+
+def new_in_encoder(model: Any) -> list[Any]:
+    """The parts of a model's encoder that its source had not: frozen, they would stay random.
+
+    A pooler, where the source had none, as RoBERTa and ELECTRA, belongs to the head. The other is
+    what `kbert.extend_inputs` adds.
+    """
+    new = getattr(model, "load_report", LoadReport()).new
+    bert = getattr(model, "bert", model)
+    parts = {
+        "pooler": getattr(bert, "pooler", None),
+        "embeddings.extra": getattr(getattr(bert, "embeddings", None), "extra", None),
+    }
+    return [
+        layer
+        for name, layer in parts.items()
+        if layer is not None and any(each.removeprefix("bert.").startswith(name) for each in new)
+    ]
 
 
 def _listed(names: tuple[str, ...]) -> str:
