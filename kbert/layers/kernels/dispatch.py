@@ -97,7 +97,9 @@ def _attention_by_torch(query, key, value, bias, dropout: Dropout | None, draw):
     if device == "cuda":
         context = _attention_by_cuda(query, key, value, bias, dropout, draw)
     else:
-        context = scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        # Where Keras asks for shapes alone, on the device "meta", weights are not cast to 16 bits.
+        mask = None if bias is None else bias.to(query.dtype)
+        context = scaled_dot_product_attention(query, key, value, attn_mask=mask)
     return context.transpose(1, 2)
 
 
