@@ -33,7 +33,7 @@ from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import evaluate
 from kbert.evaluation.report import Language, write_report
 from kbert.models.base import KbertModel
-from kbert.runs.console import console, run
+from kbert.runs.console import console, refuse_beside, run
 from kbert.tasks.read import read_task
 from kbert.training.evaluation import heldout_figures
 from kbert.training.losses import objective
@@ -75,10 +75,15 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if (arguments.corpus is None) == (arguments.task is None):
         parser.error("name files with --corpus, or a set with --task and --data")
+    not_for_a_set = ("encoding", "masking", "causal", "sequence_length", "seed")
+    if arguments.task:
+        refuse_beside("--task", not_for_a_set, parser, arguments)
+    else:
+        refuse_beside("--corpus", ["data", "part", "report", "language"], parser, arguments)
     if arguments.task and not arguments.data:
         parser.error(f"--task {arguments.task} needs --data, the folder of its files")
-    if arguments.report and (len(arguments.model) > 1 or not arguments.task):
-        parser.error("--report is of one model, on a --task")
+    if arguments.report and len(arguments.model) > 1:
+        parser.error("--report is of one model")
     if arguments.causal and arguments.masking != "token":
         parser.error("--causal masks nothing: leave --masking out")
     return arguments
