@@ -20,6 +20,10 @@ class KbertError(ValueError):
         kbert.errors.KbertError: the vocabulary has no [CLS], [SEP]...
     """
 
+    # By which Keras knows an error that it has told the arguments of already: else it would put a
+    # sentence from within a layer among some lines of its own.
+    _keras_call_info_injected = True
+
     def __init__(self, message: object = ""):
         # What a file says gets into messages by many ways; none may steer a terminal or fill it.
         text = str(message)
@@ -49,6 +53,26 @@ def counted(count: int, noun: str) -> str:
         ('1 row', '1,200 rows')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def with_article(name: str) -> str:
+    """A name, as of a class, with its article, for a message.
+
+    Example:
+        >>> with_article("Bert"), with_article("ElectraForPreTraining")
+        ('a Bert', 'an ElectraForPreTraining')
+    """
+    return f"{'an' if name[:1].upper() in 'AEIO' else 'a'} {name}"
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for a message.
+
+    Example:
+        >>> kind_of(3), kind_of({}), kind_of(None)
+        ('an int', 'a dict', 'None')
+    """
+    return "None" if value is None else with_article(type(value).__name__)
 
 
 def how_to_install(extra: str) -> str:

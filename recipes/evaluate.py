@@ -29,6 +29,7 @@ from kbert.data.labelled.examples import Examples
 from kbert.data.pretraining.baseline import unigram_loss
 from kbert.data.pretraining.batches import MARKS
 from kbert.data.pretraining.heldout import read_heldout
+from kbert.errors import kind_of
 from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import evaluate
 from kbert.evaluation.report import Language, write_report
@@ -138,7 +139,7 @@ def figures(model: KbertModel, name: str, path: Path, arguments: argparse.Namesp
     wanted = masked_lm or (isinstance(model, kbert.BertForPreTraining) and not arguments.causal)
     if tokenizer is None or not wanted:
         raise kbert.KbertError(
-            f"{name} holds a {type(model).__name__}{'' if tokenizer else ' without a vocabulary'}; "
+            f"{name} holds {kind_of(model)}{'' if tokenizer else ' without a vocabulary'}; "
             f"a {'' if arguments.causal else 'BertForPreTraining or a '}BertForMaskedLM with one "
             "is needed"
         )

@@ -20,7 +20,7 @@ from kbert.compression.prune import rebuilt
 from kbert.errors import KbertError, number_from_zero, whole_number
 from kbert.layers.dense import Dense
 from kbert.layers.sparse import MEASURES, Sparse
-from kbert.models.base import KbertModel
+from kbert.models.base import KbertModel, check_model
 from kbert.models.encoder import encoder_of
 from kbert.models.frozen import check_floats
 from kbert.models.lora import check_no_adapters
@@ -234,8 +234,7 @@ def share_of_zeros(model: KbertModel) -> float:
 
 def _dense_layers(model: KbertModel) -> list[Dense]:
     """The dense layers within a model's encoder layers, from the bottom."""
-    if not isinstance(model, KbertModel):
-        raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
+    check_model(model)
     layers = encoder_of(model).encoder_layers
     within = [each for layer in layers for each in layer._flatten_layers()]
     return [each for each in within if isinstance(each, Dense)]

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
-from kbert.errors import KbertError, number_from_zero
+from kbert.errors import KbertError, kind_of, number_from_zero
 from kbert.layers.attention import padding_bias
 from kbert.layers.calling import computed_again
 from kbert.layers.soft_targets import cosine_distance, relation_loss, soft_target_loss
@@ -135,7 +135,8 @@ class Distillation(ModelInTraining):
         given = getattr(self, "_loss_given", None)
         loss = given.get(name) if isinstance(given, dict) else None
         ends = self.vocab_size if self._of_words else len(self.student.labels)
-        return {name: ends} if takes_indices(loss) else {}
+        any_numbers = dict.fromkeys(given if isinstance(given, dict) else ())
+        return {**any_numbers, **({name: ends} if takes_indices(loss) else {})}
 
     def call(self, inputs, training=None) -> dict[str, Any]:
         """What the terms are computed from.
@@ -257,7 +258,7 @@ def _check_pair(student: Any, teacher: Any) -> dict[str, float]:
     for part, model in (("student", student), ("teacher", teacher)):
         if getattr(model, "task", None) not in tasks:
             raise KbertError(
-                f"the {part} is a model for {', '.join(tasks)}, not a {type(model).__name__}: "
+                f"the {part} is a model for {', '.join(tasks)}, not {kind_of(model)}: "
                 "kbert.load(source, task=...) gives one"
             )
     if student is teacher:

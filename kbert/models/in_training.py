@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
 from kbert.models.logits import check_losses
@@ -111,10 +111,8 @@ class ModelInTraining(KbertModel):
         raise self._keep()
 
     def _keep(self) -> KbertError:
-        name = type(self).__name__
-        article = "an" if name[0] in "AEIOU" else "a"
         return KbertError(
-            f"{article} {name} is there to train: what is saved, exported or set otherwise is its "
+            f"{kind_of(self)} is there to train: what is saved, exported or set otherwise is its "
             f"{self._kept_as}"
         )
 

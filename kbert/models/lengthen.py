@@ -12,7 +12,7 @@ from typing import TypeVar
 import keras
 import numpy as np
 
-from kbert.errors import KbertError, whole_number
+from kbert.errors import KbertError, kind_of, whole_number
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
@@ -62,8 +62,6 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
 
     Source: Beltagy et al. 2020, section 5.
     """
-    if not isinstance(model, KbertModel):
-        raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
     check_no_adapters(model)
     check_floats(model, "lengthen")
     bert = encoder_of(model)
@@ -72,7 +70,7 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
         why = "is none of the encoders that can be: they have windows, and it"
         has_table = hasattr(bert.embeddings, "position_table")
         raise KbertError(
-            f"a {type(bert).__name__} {why if has_table else has_none} reads up to "
+            f"{kind_of(bert)} {why if has_table else has_none} reads up to "
             f"max_position_embeddings, {bert.max_length}, tokens"
         )
     whole_number("max_length", max_length, 1)

@@ -14,7 +14,7 @@ import numpy as np
 from kbert.errors import KbertError, whole_number
 from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, starting_at_zero, sub_seed
-from kbert.models.base import KbertModel
+from kbert.models.base import KbertModel, check_model
 from kbert.models.encoder import encoder_of
 from kbert.models.frozen import check_floats
 from kbert.models.load_report import new_in_encoder
@@ -95,6 +95,7 @@ def merge_lora(model: KbertModel) -> KbertModel:
 
     Source: Hu et al. 2021, section 4.1, "No Additional Inference Latency".
     """
+    check_model(model)
     check_floats(model, "merge_lora")  # quantize merges them, too
     sums = {id(layer._kernel): _sum(layer) for layer in _with_adapters(model)}
     if not sums:
@@ -115,7 +116,8 @@ def merge_lora(model: KbertModel) -> KbertModel:
 
 
 def check_no_adapters(model: KbertModel) -> None:
-    """Raises KbertError if a model has weights that a plain one has not, by LoRA or pruning."""
+    """Raises KbertError if a model is none, or has weights of LoRA or pruning beside its own."""
+    check_model(model)
     if any(True for _ in _with_adapters(model)):
         raise KbertError("the model has adapters (LoRA): give merge_lora(model), a plain one")
     if any(isinstance(each, Dense) and each.sparse for each in model._flatten_layers()):
