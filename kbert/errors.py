@@ -104,6 +104,19 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return number
 
 
+def as_number(value: Any) -> float:
+    """A value as a float; NaN if it is no number, which then is in no range.
+
+    Example:
+        >>> as_number(3), as_number("3"), as_number(True)
+        (3.0, nan, nan)
+    """
+    try:
+        return math.nan if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
 def number_from_zero(name: str, value: Any, end: float = math.inf) -> float:
     """A value as a float in [0, end).
 
@@ -114,10 +127,7 @@ def number_from_zero(name: str, value: Any, end: float = math.inf) -> float:
         >>> number_from_zero("dropout", 0.1, end=1)
         0.1
     """
-    try:
-        number = math.nan if isinstance(value, str | bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = as_number(value)
     if not 0 <= number < end:
         raise KbertError(f"{name} is a number in [0, {end}), not {value!r:.80}")
     return number

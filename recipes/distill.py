@@ -345,4 +345,5 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main, parse_arguments)
+    as_said, here = "load it with labels=examples.label_names", "a student learns its teacher's"
+    run(main, parse_arguments, {as_said: here})

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kbert.errors import KbertError, kind_of, with_article
+from kbert.errors import KbertError, as_number, kind_of, with_article
 from kbert.layers.calling import run
 from kbert.layers.initializers import sub_seed
 from kbert.layers.replaced_tokens import ReplacedTokenHead, WordSampler, put_words
@@ -215,7 +215,7 @@ def generator_for(model: ElectraForPreTraining, fraction: float = 0.25) -> BertF
 
     Source: Clark et al. 2020, section 3.2; google-research/electra, configure_pretraining.py.
     """
-    if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
+    if not 0 < as_number(fraction) <= 1:
         raise KbertError(f"fraction is a number above 0 and up to 1, not {fraction!r:.80}")
     _check_half("discriminator", model, ElectraForPreTraining)
     arguments = model.bert._config()

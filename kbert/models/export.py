@@ -135,6 +135,9 @@ def _write_onnx(model: keras.Model, path: Path, weights: str | None = None) -> N
     backend = keras.backend.backend()
     if path.suffix != ".onnx":
         raise KbertError(f"a model is exported to a file that ends in .onnx, not {path.name!r}")
+    if path.is_dir() or not path.parent.is_dir():  # known now, and not after half a minute
+        what = "is a folder" if path.is_dir() else "is in no folder that exists"
+        raise KbertError(f"{path} {what}: name a file in one that does")
     if 4 * model.count_params() >= _MOST_ONNX_BYTES:
         raise KbertError(
             f"an ONNX file holds less than 2 GB, and the model's weights are "

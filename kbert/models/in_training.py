@@ -118,9 +118,17 @@ class ModelInTraining(KbertModel):
 
 
 def check_tokenizers(**models: KbertModel) -> None:
-    """Raises KbertError if two models, which are named, read texts as other ids."""
+    """Raises KbertError if two models, which are named, read texts as other ids.
+
+    The first, which is kept, has to have a tokenizer where the other has.
+    """
     (one, two), tokenizers = models, [model.tokenizer for model in models.values()]
     first, second = tokenizers
+    if second is not None and first is None:
+        raise KbertError(
+            f"the {one} has no tokenizer, and the {two} has: {one}.tokenizer = {two}.tokenizer, if "
+            "both are to read the same ids"
+        )
     if first is None or second is None:
         return
     if first.vocabulary != second.vocabulary:

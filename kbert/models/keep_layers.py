@@ -89,16 +89,18 @@ def _chosen(bert: Encoder, layers: Any) -> list[int]:
     ):
         raise KbertError("the layers share their weights (num_hidden_groups): none can be left out")
     most = len(bert.encoder_layers)
+    layers = layers.tolist() if isinstance(layers, np.ndarray | np.integer) else layers
     if type(layers) is int:
         if not 1 <= layers <= most:
             raise KbertError(f"layers is from 1 to the model's {most}, not {layers}")
         return evenly_spaced(layers, most)
     chosen = list(layers) if isinstance(layers, Sequence) and not isinstance(layers, str) else []
+    chosen = [each.item() if isinstance(each, np.integer) else each for each in chosen]
     rising = sorted({each for each in chosen if type(each) is int and 0 <= each < most})
     if not chosen or rising != chosen:
         raise KbertError(
-            f"layers is a number, or a list of layers from 0 to {most - 1}, each once and in their "
-            f"order, not {layers!r:.80}"
+            f"layers is a whole number, or a list of layers from 0 to {most - 1}, each once and in "
+            f"their order, not {layers!r:.80}"
         )
     return chosen
 

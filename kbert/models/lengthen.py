@@ -50,8 +50,8 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
 
     Raises:
         KbertError: if the model has no table of positions (ModernBERT, DeBERTa) or no windows
-            (MobileBERT), reads rows that long already, sees blocks (BigBird) and is to see
-            windows, has adapters (LoRA) or weights that are no floats.
+            (MobileBERT), reads rows that long already, sees blocks (BigBird) or takes extra
+            vectors and is to see windows, has adapters (LoRA) or weights that are no floats.
 
     Example:
         >>> import kbert
@@ -83,6 +83,11 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
     offset, changes = config["position_offset"], {}
     if attention_window is not None:
         whole_number("attention_window, if it is not None,", attention_window, 1)
+        if config.get("extra_size") is not None:
+            raise KbertError(
+                "the model takes extra vectors, which all tokens see, so it has no window: pass "
+                "attention_window=None"
+            )
         if config.get("block_size") is not None:
             raise KbertError(
                 f"the model sees blocks (block_size {config['block_size']}), which have no window: "

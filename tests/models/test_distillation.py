@@ -283,6 +283,9 @@ def test_who_cannot_be_student_and_teacher(small, tokenizer):
     with pytest.raises(KbertError, match="student is for masked-lm and the teacher for sequence"):
         Distillation(student, classifier(small, None))
 
+    teacher.tokenizer = tokenizer
+    with pytest.raises(KbertError, match=r"student has no tokenizer, .*: student.tokenizer = t"):
+        Distillation(student, teacher)
     student.tokenizer = tokenizer
     teacher.tokenizer = kbert.Tokenizer([*tokenizer.vocabulary[:-1], "는다는"])
     with pytest.raises(KbertError, match="student and the teacher have other vocabularies"):
@@ -331,7 +334,9 @@ def test_settings_that_cannot_be(small, inputs):
     teacher = teacher_of(small)
     student = kbert.keep_layers(teacher, 1)
     for settings, message in (
-        ({"temperature": 0}, "temperature is above 0"),
+        ({"temperature": 0}, "temperature is a number from 0.01 to 100, not 0"),
+        ({"temperature": 1e-30}, "temperature is a number from 0.01 to 100, not 1e-30"),
+        ({"temperature": "2"}, "temperature is a number from 0.01 to 100, not '2'"),
         ({"soft_targets": "none"}, "soft_targets is one of masked, all"),
         ({"weights": {"labels": 1}}, "weights are of soft, mlm, hidden, relations"),
         ({"weights": {"mlm": 1}}, "count nothing that is the teacher's"),
