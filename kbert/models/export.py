@@ -65,6 +65,12 @@ def export(
         )
     check_floats(model, "an export")
     path = as_path(filepath)
+    for weight in () if weights is None else model.weights:  # whole numbers would hide it
+        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+            raise KbertError(
+                f"{weight.path} holds NaN or infinity, of which no int8 is near: the model is "
+                "broken, as by a training that diverged"
+            )
     write = _write_onnx if format == "onnx" else _write_saved_model
     settings = {} if weights is None else {"weights": weights}
     with warnings.catch_warnings():
