@@ -1,13 +1,21 @@
-"""The Python sessions of the pages give what the pages say, on every backend where one is used."""
+"""The Python sessions of the pages give what the pages say.
+
+The lecture's on every backend; those of the others, where one is used, on JAX and PyTorch.
+"""
 
 import doctest
 import io
 from pathlib import Path
 
+import keras
 import pytest
 
 from tests.once import needs_backend
 from tests.test_docs import FENCED, PAGES, TRANSLATED, page_id
+
+not_on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="runs on JAX and PyTorch"
+)
 
 
 def sessions(page: Path) -> doctest.DocTest:
@@ -33,6 +41,7 @@ def parameters() -> list:
         source = "".join(example.source for example in test.examples)
         marks = [] if needs_backend(source) else [pytest.mark.once]
         marks += [pytest.mark.slow] if ".fit(" in source else []
+        marks += [] if test.name.endswith("lecture.md") else [not_on_tensorflow]
         every += [pytest.param(test, id=test.name, marks=marks)] if source else []
     return every
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import keras
 import pytest
 from huggingface_hub import constants
 
@@ -37,24 +38,30 @@ SHOWN = {
         "complete: True",
     ],
 }
-SHOWN |= {
-    page.replace("docs/", "docs/ko/"): SHOWN[page]
+KOREAN = {
+    page: page.replace("docs/", "docs/ko/")
     for page in SHOWN
     if page.startswith("docs/") and page != "docs/pretraining.md"
 }
+SHOWN |= {korean: SHOWN[page] for page, korean in KOREAN.items()}
 
 
 RUN = {"docs/pretraining.md": 1}  # of those, the first; the others train for hours
 
 
-# A Korean page has the code of the English one (test_docs holds it to that), which runs everywhere.
-ONCE = [
-    pytest.param(page, marks=pytest.mark.once) if page.startswith("docs/ko/") else page
-    for page in SHOWN
-]
+# README runs on every backend. A Korean page has the code of the English one (test_docs holds it to
+# that): the one runs on PyTorch, the other on JAX, and what both call is tested everywhere.
+on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="its Korean page runs instead")
 
 
-@pytest.mark.parametrize("page", ONCE)
+def marks(page: str) -> list:
+    return [pytest.mark.once] if page.startswith("docs/ko/") else [on_jax] if page in KOREAN else []
+
+
+PAGES = [pytest.param(page, marks=marks(page)) for page in SHOWN]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_code_of_a_page(page, tmp_path, monkeypatch, capsys, small, tokenizer):
     pytest.importorskip("konlpy")
     words = dict.fromkeys([*tokenizer.vocabulary, "는", "##은", "대한민국"])
