@@ -20,6 +20,10 @@ class KbertError(ValueError):
         kbert.errors.KbertError: the vocabulary has no [CLS], [SEP]...
     """
 
+    # By which Keras knows an error that it has told the arguments of already: else it would put a
+    # sentence from within a layer among some lines of its own.
+    _keras_call_info_injected = True
+
     def __init__(self, message: object = ""):
         # What a file says gets into messages by many ways; none may steer a terminal or fill it.
         text = str(message)
@@ -51,6 +55,26 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def with_article(name: str) -> str:
+    """A name, as of a class, with its article, for a message.
+
+    Example:
+        >>> with_article("Bert"), with_article("ElectraForPreTraining")
+        ('a Bert', 'an ElectraForPreTraining')
+    """
+    return f"{'an' if name[:1].upper() in 'AEIO' else 'a'} {name}"
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for a message.
+
+    Example:
+        >>> kind_of(3), kind_of({}), kind_of(None)
+        ('an int', 'a dict', 'None')
+    """
+    return "None" if value is None else with_article(type(value).__name__)
+
+
 def how_to_install(extra: str) -> str:
     """The command for one of kbert's extras. On PyPI the name kbert is another project's.
 
@@ -80,6 +104,19 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return number
 
 
+def as_number(value: Any) -> float:
+    """A value as a float; NaN if it is no number, which then is in no range.
+
+    Example:
+        >>> as_number(3), as_number("3"), as_number(True)
+        (3.0, nan, nan)
+    """
+    try:
+        return math.nan if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
 def number_from_zero(name: str, value: Any, end: float = math.inf) -> float:
     """A value as a float in [0, end).
 
@@ -90,10 +127,7 @@ def number_from_zero(name: str, value: Any, end: float = math.inf) -> float:
         >>> number_from_zero("dropout", 0.1, end=1)
         0.1
     """
-    try:
-        number = math.nan if isinstance(value, str | bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = as_number(value)
     if not 0 <= number < end:
         raise KbertError(f"{name} is a number in [0, {end}), not {value!r:.80}")
     return number

@@ -41,7 +41,8 @@ from kbert.files.atomic_files import write_json
 from kbert.models.base import KbertModel
 from kbert.models.distillation import SoftTargets
 from kbert.models.fingerprint import fingerprint
-from kbert.runs.console import command, console, run
+from kbert.models.frozen import check_floats
+from kbert.runs.console import command, console, refuse_beside, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import begin_run, check_folder, locked_folder, next_folder
 from kbert.sizes.cost import Precision
@@ -59,6 +60,16 @@ FIXED = (
     "temperature soft_targets weights steps epochs batch_size sequence_length learning_rate seed "
     "masking precision layers"
 ).split()
+# Options that say nothing where a student learns from something else.
+OF_TEXT = ("heldout", "steps", "masking", "soft_targets")
+OF_LABELS = ("epochs",)
+OF_A_TABLE, OF_A_SET = ("text", "label", "pair"), ("data",)
+NOT_FOR = {
+    "corpus": (*OF_LABELS, *OF_A_TABLE, *OF_A_SET),
+    "shards": (*OF_LABELS, *OF_A_TABLE, *OF_A_SET),
+    "train": (*OF_TEXT, *OF_A_SET),
+    "task": (*OF_TEXT, *OF_A_TABLE),
+}
 ROWS = 32  # of the batch whose time is taken
 EVALUATIONS = 8  # in the course of a run that learns labels
 
@@ -79,8 +90,9 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
     if arguments.student:
         labels = None if arguments.from_text else getattr(teacher, "labels", None)
         student = kbert.load(arguments.student, teacher.task, labels, seed=arguments.seed)
-    else:
-        student = kbert.keep_layers(teacher, arguments.layers)
+        check_floats(student, "--student", arguments.student)
+    else:  # which is trained, so of a quantized teacher its weights are made floats
+        student = kbert.quantize(kbert.keep_layers(teacher, arguments.layers), "float32")
     settings = {**{name: getattr(arguments, name) for name in FIXED}}
     settings |= {"teacher": fingerprint(teacher), "student": fingerprint(student)}
     student, teacher = (
@@ -314,10 +326,10 @@ def parse_arguments() -> argparse.Namespace:
     add("--out", help="a folder: new, or a run to continue; default runs/distill")
     add("--overwrite", action="store_true", help="replace a former run in --out")
     arguments = parser.parse_args()
-    sources = ("corpus", "shards", "train", "task")
-    given = [name for name in sources if getattr(arguments, name)]
+    given = [name for name in NOT_FOR if getattr(arguments, name)]
     if len(given) != 1:
         parser.error("name one of --corpus, --shards, --train and --task")
+    refuse_beside(f"--{given[0]}", NOT_FOR[given[0]], parser, arguments)
     if (arguments.layers is None) == (arguments.student is None):
         parser.error("name --layers or --student")
     if arguments.train and not (arguments.text and arguments.label):
@@ -333,4 +345,5 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main, parse_arguments)
+    as_said, here = "load it with labels=examples.label_names", "a student learns its teacher's"
+    run(main, parse_arguments, {as_said: here})

@@ -29,11 +29,12 @@ from kbert.data.labelled.examples import Examples
 from kbert.data.pretraining.baseline import unigram_loss
 from kbert.data.pretraining.batches import MARKS
 from kbert.data.pretraining.heldout import read_heldout
+from kbert.errors import kind_of
 from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import evaluate
 from kbert.evaluation.report import Language, write_report
 from kbert.models.base import KbertModel
-from kbert.runs.console import console, run
+from kbert.runs.console import console, refuse_beside, run
 from kbert.tasks.read import read_task
 from kbert.training.evaluation import heldout_figures
 from kbert.training.losses import objective
@@ -75,10 +76,15 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if (arguments.corpus is None) == (arguments.task is None):
         parser.error("name files with --corpus, or a set with --task and --data")
+    not_for_a_set = ("encoding", "masking", "causal", "sequence_length", "seed")
+    if arguments.task:
+        refuse_beside("--task", not_for_a_set, parser, arguments)
+    else:
+        refuse_beside("--corpus", ["data", "part", "report", "language"], parser, arguments)
     if arguments.task and not arguments.data:
         parser.error(f"--task {arguments.task} needs --data, the folder of its files")
-    if arguments.report and (len(arguments.model) > 1 or not arguments.task):
-        parser.error("--report is of one model, on a --task")
+    if arguments.report and len(arguments.model) > 1:
+        parser.error("--report is of one model")
     if arguments.causal and arguments.masking != "token":
         parser.error("--causal masks nothing: leave --masking out")
     return arguments
@@ -133,7 +139,7 @@ def figures(model: KbertModel, name: str, path: Path, arguments: argparse.Namesp
     wanted = masked_lm or (isinstance(model, kbert.BertForPreTraining) and not arguments.causal)
     if tokenizer is None or not wanted:
         raise kbert.KbertError(
-            f"{name} holds a {type(model).__name__}{'' if tokenizer else ' without a vocabulary'}; "
+            f"{name} holds {kind_of(model)}{'' if tokenizer else ' without a vocabulary'}; "
             f"a {'' if arguments.causal else 'BertForPreTraining or a '}BertForMaskedLM with one "
             "is needed"
         )

@@ -35,6 +35,7 @@ from kbert.evaluation.ceiling import ceiling
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.models.base import KbertModel
 from kbert.models.fine_tuning import freeze, reinitialize_top
+from kbert.models.frozen import check_floats
 from kbert.models.lora import add_lora, merge_lora
 from kbert.runs.console import command, console, run
 from kbert.runs.malloc import keep_freed_memory
@@ -227,6 +228,8 @@ def load(arguments: Namespace, learned: Examples, seed: int) -> KbertModel:
     if learned.task == "sequence-classification":
         settings["problem_type"] = learned.problem_type
     model = kbert.load(arguments.model, **settings)
+    if not arguments.lora:
+        check_floats(model, "--model without --lora", arguments.model)
     if arguments.reinitialize is not None:
         reinitialize_top(model, arguments.reinitialize)
     if arguments.freeze is not None:

@@ -7,6 +7,7 @@ from typing import get_args
 
 from kbert.data.labelled.read_table import read_table
 from kbert.evaluation.report import Language
+from kbert.runs.console import refuse_beside
 from kbert.runs.run_folder import next_folder
 from kbert.sizes.cost import Precision
 from kbert.tasks.sets import SETS
@@ -28,6 +29,10 @@ SMALL_RATE = 3e-4  # of benchmarks/results.py; what a set says is of models of b
 FIXED = (
     "model task batch_size epochs max_length learning_rate warmup_share weight_decay balanced "
     "layerwise_decay label_smoothing freeze reinitialize lora precision evaluations"
+).split()
+OF_A_TABLE = (
+    "dev test text label pair group spans answer choices kind separator encoding no_quotes "
+    "drop_empty"
 ).split()
 
 
@@ -101,6 +106,12 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if (arguments.train is None) == (arguments.task is None):
         parser.error("name a table with --train, or a set with --task and --data")
+    if arguments.task:
+        refuse_beside("--task, whose files are of one form", OF_A_TABLE, parser, arguments)
+    else:
+        refuse_beside("--train", ["data"], parser, arguments)
+    if arguments.dev:
+        refuse_beside("--dev", ["held_out"], parser, arguments)
     of_labels = arguments.label or arguments.spans or arguments.answer
     if arguments.train and not (arguments.text and of_labels):
         parser.error(

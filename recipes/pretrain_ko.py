@@ -335,4 +335,5 @@ def read_heldout_files(
 
 
 if __name__ == "__main__":
-    run(main, parse_arguments)
+    as_said, here = "lower limit_alphabet", "train one by recipes/train_vocab.py --limit-alphabet"
+    run(main, parse_arguments, {as_said: here})

@@ -11,6 +11,7 @@ import kbert
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
+from kbert.models.frozen import check_floats
 from kbert.training.distribution import on_own_device
 
 # Whose head an objective takes; a model with that of masked words also learns left to right.
@@ -52,6 +53,7 @@ def loaded_model(arguments: Namespace, screen: Console) -> KbertModel:
     """The model of --init, with the objective's head, and with more tokens if asked."""
     with on_own_device():
         model = kbert.load(arguments.init, task=TASK[arguments.objective])
+        check_floats(model, "--init", arguments.init)
         if arguments.objective == "causal" and encoder_of(model).architecture == "mobilebert":
             raise kbert.KbertError(NOT_CAUSAL)
         if not arguments.add_tokens:
@@ -68,6 +70,12 @@ def generator_of(arguments: Namespace, model: KbertModel) -> kbert.BertForMasked
         return kbert.generator_for(model, arguments.generator_fraction)
     with on_own_device():
         loaded = kbert.load(arguments.generator, task="masked-lm")
+    check_floats(loaded, "--generator", arguments.generator)
+    if any(name.startswith("mlm") for name in loaded.load_report.new):
+        raise kbert.KbertError(
+            f"--generator {arguments.generator} has no head that fills in words: it is none, and a "
+            "discriminator is named by --init"
+        )
     return loaded.with_settings(**settings_of(arguments))
 
 

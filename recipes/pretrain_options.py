@@ -10,6 +10,7 @@ import kbert
 from kbert.catalog import ENCODERS
 from kbert.data.pretraining.batches import MARKS, Objective
 from kbert.data.pretraining.sentence_pairs import Negatives
+from kbert.runs.console import refuse_beside
 from kbert.runs.run_folder import next_folder
 from kbert.sizes.cost import Precision
 from kbert.training.presets import PRESETS
@@ -175,6 +176,16 @@ def parse_arguments() -> argparse.Namespace:
     if arguments.init and any(getattr(arguments, name) for name in SIZE_OPTIONS):
         parser.error("--init brings its own size: leave the options of the size out")
     own = [each for each in ("embedding_size", "num_hidden_groups") if getattr(arguments, each)]
+    if arguments.shards:
+        refuse_beside("--shards, which are ids", ["field", "vocab_size"], parser, arguments)
+    else:
+        refuse_beside("a run without --shards", ["weights", "unpaired"], parser, arguments)
+    if arguments.init:
+        refuse_beside("--init, which brings its own", ["size", "vocab_size"], parser, arguments)
+    else:
+        refuse_beside("a run without --init", ["add_tokens"], parser, arguments)
+    if arguments.vocab:
+        refuse_beside("--vocab, which has its own size", ["vocab_size"], parser, arguments)
     if arguments.architecture is None:
         arguments.architecture = "bert"
     elif arguments.init:

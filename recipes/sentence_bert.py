@@ -30,7 +30,8 @@ from kbert.evaluation.best_weights import BEST
 from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.files.atomic_files import write_json
-from kbert.runs.console import command, console, run
+from kbert.models.frozen import check_floats
+from kbert.runs.console import command, console, refuse_beside, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import begin_run, check_folder, locked_folder, next_folder
 from kbert.tasks.read import read_task
@@ -164,6 +165,7 @@ def finish(
 def load(arguments: argparse.Namespace, seed: int) -> SentenceBert:
     model = kbert.load(arguments.model, task="sentence-embedding", seed=seed)
     assert isinstance(model, SentenceBert)
+    check_floats(model, "--model", arguments.model)
     if arguments.pooling not in (None, model.pooling):
         model = SentenceBert.from_encoder(model, pooling=arguments.pooling)
     return model
@@ -249,6 +251,10 @@ def parse_arguments() -> argparse.Namespace:
     add("--out", help="a folder; default runs/sentence-bert")
     add("--overwrite", action="store_true", help="replace a former run in --out")
     arguments = parser.parse_args()
+    if not arguments.nli:
+        refuse_beside("a run without --nli", ["objective", "batch_size"], parser, arguments)
+    if arguments.objective == "softmax":
+        refuse_beside("--objective softmax, whose rows are 16", ["batch_size"], parser, arguments)
     if arguments.learning_rate is None:
         arguments.learning_rate = SMALL_RATE if arguments.model == SMALL_MODEL else 2e-5
     arguments.out = arguments.out or str(next_folder("runs/sentence-bert"))

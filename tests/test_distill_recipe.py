@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from keras import ops
 
 import kbert
 from kbert import KbertError
@@ -50,6 +51,23 @@ def test_a_student_from_text(corpus, teacher, tmp_path, monkeypatch, capsys):
     with pytest.raises(KbertError, match=r"with temperature 2\.0, and this is 4\.0"):
         recipe_main(monkeypatch, "distill.py", *options, "--temperature", 4)
 
+    small = kbert.quantize(teacher, "int8")  # whose student is trained nevertheless
+    small.save(tmp_path / "int8.keras")
+    options = ["--teacher", tmp_path / "int8.keras", *options[2:-1], tmp_path / "other"]
+    recipe_main(monkeypatch, "distill.py", *options)
+    student = kbert.load(tmp_path / "other" / "model.keras")
+    assert small.get_config()["weights"] == "int8" and "weights" not in student.get_config()
+    taught, learned = (
+        np.array(ops.convert_to_numpy(each.bert.encoder_layers[0].feed_forward.widen.kernel))
+        for each in (small, student)
+    )
+    assert 0 < np.abs(learned - taught).max() < 0.01  # of three steps
+    options = ["--teacher", tmp_path / "teacher.keras", "--student", tmp_path / "int8.keras"]
+    options += ["--corpus", corpus, "--out", tmp_path / "third"]
+    with pytest.raises(KbertError, match=r"weights are int8, and --student takes floats: name"):
+        recipe_main(monkeypatch, "distill.py", *options)
+    assert not (tmp_path / "third").exists()
+
 
 def test_a_student_of_a_fine_tuned_teacher(corpus, teacher, tmp_path, monkeypatch, capsys):
     labelled = kbert.load(tmp_path / "teacher.keras", "sequence-classification", ["법", "말"])
@@ -87,6 +105,11 @@ def test_a_student_of_a_fine_tuned_teacher(corpus, teacher, tmp_path, monkeypatc
         (["--corpus", "a", "--layers", "2", "--student", "b"], "name --layers or --student"),
         (["--train", "a", "--layers", "2"], "--train needs --text and --label"),
         (["--task", "nsmc", "--layers", "2"], "--task nsmc needs --data"),
+        (
+            ["--train", "a", "--text", "b", "--label", "c", "--layers", "2", "--steps", "4"],
+            "--steps is not for --train",
+        ),
+        (["--corpus", "a", "--layers", "2", "--label", "b"], "--label is not for --corpus"),
         (["--corpus", "a", "--layers", "2,x"], "no list as 0,2,4,7,9,11"),
         (["--corpus", "a", "--layers", "2", "--weights", "soft"], "is no weight, as soft=5"),
     ],

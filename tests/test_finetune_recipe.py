@@ -154,6 +154,8 @@ def test_the_model_and_the_rate_where_none_is_given(tmp_path, monkeypatch, given
         (["--held-out", 0], "--held-out is a share above 0"),
         (["--warmup-share", 2], "--warmup-share is a share, from 0 to 1"),
         (["--limit", 0], "--limit is a number from 1"),
+        (["--data", "klue"], "--data is not for --train"),
+        (["--dev", "d.csv", "--held-out", 0.2], "--held-out is not for --dev"),
         (["--lora", 4, "--reinitialize", 2], "--lora would leave what --reinitialize begins anew"),
     ],
 )
@@ -211,6 +213,7 @@ def test_another_number_of_epochs_is_another_run(command):
     ("changed", "what"),
     [
         ({"model": "none.keras"}, "none.keras: no such file"),
+        ({"model": "int8.keras"}, r"weights are int8, and --model without --lora takes floats"),
         ({"max_length": 4}, "max_length"),
         ({"freeze": 9}, "encoder layers, not 9"),
         ({"label": "점수"}, "no column '점수'"),
@@ -219,6 +222,7 @@ def test_another_number_of_epochs_is_another_run(command):
 )
 def test_what_cannot_be_leaves_no_folder(command, tmp_path, changed, what):
     (tmp_path / "dev.csv").write_text("리뷰,감정\n국회,중립\n", encoding="utf-8")
+    kbert.quantize(kbert.load(tmp_path / "start.keras")).save(tmp_path / "int8.keras")
     with pytest.raises(kbert.KbertError, match=what):
         command(**changed)
     assert not (tmp_path / "out").exists()
@@ -231,7 +235,7 @@ def test_a_part_that_is_there_twice_is_not_left_out(command, tmp_path):
     for name in "ab":
         (tmp_path / f"xnli.dev.ko.{name}.tsv").write_text("", encoding="utf-8")
     with pytest.raises(kbert.KbertError, match=r"several such files: xnli.dev.ko.a.tsv, xnli"):
-        command(train=None, task="kornli", data=".")
+        command(train=None, text=None, label=None, task="kornli", data=".")
 
 
 def test_a_number_and_a_set_of_one_part(command, tmp_path):

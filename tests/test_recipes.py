@@ -376,6 +376,9 @@ def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
         (["--steps", "9", "--decay-steps", "10"], "are more than the 9 steps of the run"),
         (["--ngram", "0"], "--ngram is a number from 1, not 0"),
         (["--init", "model.keras", "--vocab", "vocab.txt"], "--init brings its own vocabulary"),
+        (["--init", "model.keras", "--size", "mini"], "--size is not for --init"),
+        (["--shards", "shards", "--vocab-size", "9"], "--vocab-size is not for --shards"),
+        (["--corpus", "a.txt", "--unpaired", "a.txt"], "--unpaired is not for a run without"),
         (["--heldout", "a/wiki.txt", "b/wiki.txt.xz"], "has 2 files whose name is wiki"),
     ],
 )
@@ -481,7 +484,8 @@ def test_evaluate_of_a_set_beside_published_scores(tmp_path, small, tokenizer, m
     [
         ([], "name files with --corpus, or a set with --task"),
         (["--task", "nsmc"], "--task nsmc needs --data"),
-        (["--corpus", "a.txt", "--report", "r.html"], "--report is of one model"),
+        (["--corpus", "a.txt", "--report", "r.html"], "--report is not for --corpus"),
+        (["--task", "nsmc", "--data", "nsmc", "--causal"], "--causal is not for --task"),
     ],
 )
 def test_what_is_to_be_evaluated_is_named(monkeypatch, capsys, options, message):
@@ -557,6 +561,18 @@ def test_which_tokens_were_replaced_from_text_to_two_checkpoints(corpus, monkeyp
     )
     with pytest.raises(kbert.KbertError, match=r"was begun with generator .* and this is None"):
         recipe_main(monkeypatch, "pretrain_ko.py", *further[:-2], "--out", again)
+
+    kbert.quantize(generator, "int4").save(corpus.parent / "int4.keras")
+    none, own = corpus.parent / "none", folder / "model.keras"
+    for init, fill, message in (
+        (own, own, r"--generator .*model.keras has no head that fills in words"),
+        (own, corpus.parent / "int4.keras", "are int4, and --generator takes floats"),
+        (corpus.parent / "int4.keras", own, "are int4, and --init takes floats"),
+    ):
+        pair = ["--init", init, "--generator", fill, "--out", none]
+        with pytest.raises(kbert.KbertError, match=message):
+            recipe_main(monkeypatch, "pretrain_ko.py", *further[:-4], *pair)
+        assert not none.exists()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ Shapes: D hidden, N heads, H head size, I intermediate.
 Source: Michel et al. 2019, "Are Sixteen Heads Really Better than One?", section 4.1.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -20,6 +20,7 @@ from kbert.errors import KbertError, number_from_zero
 from kbert.models.base import KbertModel
 from kbert.models.encoder import encoder_of
 from kbert.models.frozen import check_floats
+from kbert.models.inputs import as_inputs
 from kbert.models.lora import check_no_adapters
 
 
@@ -37,8 +38,8 @@ def head_importance(model: KbertModel, batches: Iterable[Any]) -> list[np.ndarra
         For each layer (N,) numbers from 0.
 
     Raises:
-        KbertError: if the model is not compiled, there are no examples, or it has adapters or
-            weights that are no floats.
+        KbertError: if the model is not compiled, there are no examples, it has adapters or
+            weights that are no floats, or its loss is no number.
 
     Example:
         >>> import kbert
@@ -89,6 +90,9 @@ def least_important(importance: Sequence[np.ndarray], share: float) -> dict[int,
         importance: for each layer, what `head_importance` or `neuron_importance` gave.
         share: of all, in [0, 1).
 
+    Raises:
+        KbertError: if the share is none, or the importance is not of that form, or NaN.
+
     Example:
         >>> least_important([np.array([3.0, 4.0]), np.array([0.1, 0.0, 0.1])], 0.4)
         {0: [0], 1: [1]}
@@ -97,17 +101,40 @@ def least_important(importance: Sequence[np.ndarray], share: float) -> dict[int,
         Inference", section 2.2, for the root sum of squares.
     """
     number_from_zero("share", share, end=1)
-    scores = []
-    for layer, numbers in enumerate(importance):
-        numbers = np.asarray(numbers, np.float64)
+    scores, layers = [], _each_layers(importance)
+    for layer, numbers in enumerate(layers):
         length = np.sqrt((numbers**2).sum()) or 1.0
         best = int(numbers.argmax())
         scores += [(each / length, layer, i) for i, each in enumerate(numbers) if i != best]
-    total = sum(len(numbers) for numbers in importance)
+    total = sum(len(numbers) for numbers in layers)
     gone: dict[int, list[int]] = {}
     for _, layer, i in sorted(scores)[: round(share * total)]:
         gone.setdefault(layer, []).append(i)
     return {layer: sorted(gone[layer]) for layer in sorted(gone)}
+
+
+def _each_layers(importance: Any) -> list[np.ndarray]:
+    """(N,) or (I,) numbers for each layer, none of them NaN.
+
+    Raises:
+        KbertError: if they are not.
+    """
+    try:
+        layers = [np.asarray(each, np.float64) for each in importance]
+    except (TypeError, ValueError):
+        layers = []
+    if not layers or any(each.ndim != 1 or not each.size for each in layers):
+        raise KbertError(
+            "importance is a list with an array of numbers for each layer, as head_importance "
+            f"gives it, not {importance!r:.80}"
+        )
+    for layer, numbers in enumerate(layers):
+        if not np.isfinite(numbers).all():
+            raise KbertError(
+                f"the importance of layer {layer} is {numbers[~np.isfinite(numbers)][0]}: the "
+                "model's weights or its loss are no numbers"
+            )
+    return layers
 
 
 def check_one_network(layers: Iterable[Any]) -> None:
@@ -141,14 +168,28 @@ def _importance(
             total += np.abs(product.reshape(len(total), -1).sum(axis=1, dtype=np.float64))
     if not examples:
         raise KbertError("there are no examples by which anything could matter")
-    return [total / examples for total in sums]
+    return _each_layers([total / examples for total in sums])
 
 
 def _examples(batches: Any) -> Iterator[list[Any]]:
     """Each row of each batch that has a weight, as a batch of one: inputs, labels, weights."""
-    is_dataset = isinstance(batches, keras.utils.PyDataset)  # which would go on for ever
-    for batch in map(batches.__getitem__, range(len(batches))) if is_dataset else batches:
+    if isinstance(batches, keras.utils.PyDataset):  # which would go on for ever
+        batches = map(batches.__getitem__, range(len(batches)))
+    elif not isinstance(batches, Iterable) or isinstance(batches, str | Mapping):
+        raise KbertError(
+            "batches are kbert.LabelledBatches(examples, model), or a list of (inputs, labels), "
+            f"not {batches!r:.80}"
+        )
+    for batch in batches:
+        if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
+            raise KbertError(
+                f"a batch is (inputs, labels), or with sample weights as a third, not {batch!r:.80}"
+            )
         x, y, weights = (*batch, None)[:3]
+        x = as_inputs(x)
+        wrong = [each for each in keras.tree.flatten((x, y)) if not getattr(each, "ndim", 0)]
+        if wrong:
+            raise KbertError(f"inputs and labels are arrays with a row for each, not {wrong[0]!r}")
         for row in range(len(keras.tree.flatten(x)[0])):
             example = [_row(each, row) for each in (x, y, weights)]
             if weights is None or any(map(np.any, keras.tree.flatten(example[2]))):

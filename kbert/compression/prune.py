@@ -116,8 +116,6 @@ def prune_neurons(model: KbertModel, neurons: Chosen) -> KbertModel:
 
 def _layers(model: KbertModel) -> list[Any]:
     """A model's layers, if something can be taken out of them."""
-    if not isinstance(model, KbertModel):
-        raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
     check_no_adapters(model)
     check_floats(model, "pruning")
     return encoder_of(model).encoder_layers
@@ -133,13 +131,18 @@ def _checked(chosen: Chosen, counts: list[int], what: str) -> dict[int, set[int]
         raise KbertError(f"{what}s are a dict, as {{0: [1, 2]}}, not {chosen!r:.80}")
     gone = {}
     for layer, those in chosen.items():
-        place, those = whole_number("a layer", layer, 0), set(those)
+        place = whole_number("a layer", layer, 0)
         if place >= len(counts):
             raise KbertError(
                 f"layer {place} is none of the model's, which are 0 to {len(counts) - 1}"
             )
+        if not isinstance(those, Iterable):
+            raise KbertError(
+                f"{what}s are a list for each layer, as {{0: [1, 2]}}, not {those!r:.80}"
+            )
+        those = {whole_number(f"a {what}", each, 0) for each in those}
         for each in those:
-            if whole_number(f"a {what}", each, 0) >= counts[place]:
+            if each >= counts[place]:
                 raise KbertError(
                     f"{what} {each} is none of layer {place}'s, which are 0 to {counts[place] - 1}"
                 )

@@ -17,10 +17,10 @@ import numpy as np
 from keras import ops
 
 from kbert.compression.prune import rebuilt
-from kbert.errors import KbertError, number_from_zero, whole_number
+from kbert.errors import KbertError, as_number, whole_number
 from kbert.layers.dense import Dense
 from kbert.layers.sparse import MEASURES, Sparse
-from kbert.models.base import KbertModel
+from kbert.models.base import KbertModel, check_model
 from kbert.models.encoder import encoder_of
 from kbert.models.frozen import check_floats
 from kbert.models.lora import check_no_adapters
@@ -42,7 +42,8 @@ class PruneWeights(keras.callbacks.Callback):
     one as in the paper: they begin at 0, Adam's steps are as large as the rate, and only their
     order counts, which no rate changes.
 
-    A run is one call of `fit`. `KeepBest` beside it would keep an early step, with few zeros.
+    A run is one call of `fit`. `KeepBest` beside it is refused: it would keep an early step, with
+    few zeros.
 
     Args:
         model: any of kbert's. It is changed; what it gives is not, before it is trained.
@@ -56,7 +57,8 @@ class PruneWeights(keras.callbacks.Callback):
     Raises:
         KbertError: if an argument cannot be, or the model has adapters, weights that are no floats,
             or is being pruned already; when `fit` begins, if it trains another model, the model is
-            compiled as it was before, the steps are not known, or, by movement, a kernel is frozen.
+            compiled as it was before, the steps are not known, another callback would restore
+            earlier weights, or, by movement, a kernel is frozen.
 
     Example:
         >>> import kbert
@@ -74,6 +76,8 @@ class PruneWeights(keras.callbacks.Callback):
     are about the 0.1 and 0.2 of a run that are the defaults here.
     """
 
+    needs_last_weights = True  # as `fit` asks of callbacks
+
     def __init__(
         self,
         model: KbertModel,
@@ -88,13 +92,10 @@ class PruneWeights(keras.callbacks.Callback):
         layers = _dense_layers(model)
         if by not in MEASURES:
             raise KbertError(f"by is one of {', '.join(MEASURES)}, not {by!r:.80}")
-        self.keep, self.begin, self.end = (
-            number_from_zero(name, value)
-            for name, value in (("keep", keep), ("begin", begin), ("end", end))
-        )
+        self.keep, self.begin, self.end = map(as_number, (keep, begin, end))
         if not 0 < self.keep <= 1:
             raise KbertError(f"keep is a share of the weights, in (0, 1], not {keep!r:.80}")
-        if not self.begin < self.end <= 1:
+        if not 0 <= self.begin < self.end <= 1:
             raise KbertError(
                 "begin and end are parts of the run, 0 <= begin < end <= 1, not "
                 f"{begin!r:.80} and {end!r:.80}"
@@ -234,8 +235,7 @@ def share_of_zeros(model: KbertModel) -> float:
 
 def _dense_layers(model: KbertModel) -> list[Dense]:
     """The dense layers within a model's encoder layers, from the bottom."""
-    if not isinstance(model, KbertModel):
-        raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
+    check_model(model)
     layers = encoder_of(model).encoder_layers
     within = [each for layer in layers for each in layer._flatten_layers()]
     return [each for each in within if isinstance(each, Dense)]

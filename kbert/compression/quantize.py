@@ -19,7 +19,7 @@ from kbert.layers.dense import Dense
 from kbert.layers.embeddings import TokenTable
 from kbert.layers.initializers import starting_at_zero
 from kbert.layers.quantized import STORED
-from kbert.models.base import KbertModel
+from kbert.models.base import KbertModel, check_model
 from kbert.models.frozen import quantized_as
 from kbert.models.lora import check_no_adapters
 
@@ -50,8 +50,7 @@ def quantize(model: KbertModel, weights: str = "int8") -> KbertModel:
     """
     if weights not in STORED:
         raise KbertError(f"weights are one of {', '.join(STORED)}, not {weights!r:.80}")
-    if not isinstance(model, KbertModel):
-        raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
+    check_model(model)
     if weights == "float32":
         return _with_weights(model, weights)
     check_no_adapters(model)

@@ -47,6 +47,8 @@ class KeepBest(keras.callbacks.Callback):
         ...
     """
 
+    restore_best_weights = True  # as Keras's `EarlyStopping` calls it
+
     def __init__(
         self,
         examples: Examples | tuple,

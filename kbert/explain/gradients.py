@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.explain.embedded import gradient_of, outputs_of
 from kbert.explain.page import WORDS, Language, Part, checked, save_page, signed, whole_page
 from kbert.explain.read_text import GluedToMask, ReadText, as_array, encoder_of, read_for
@@ -180,7 +180,7 @@ def _question(
     if not isinstance(model, BertForMaskedLM | BertForPreTraining):
         raise KbertError(
             "attributions takes a model that fills blanks, classifies, or judges next sentences, "
-            f"and not a {type(model).__name__}"
+            f"and not {kind_of(model)}"
         )
     tokenizer = encoder_of(model).tokenizer
     assert tokenizer is not None

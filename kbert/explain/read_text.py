@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from keras import ops
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.models.base import KbertModel
 from kbert.models.bert import Bert
 from kbert.models.encoder import Encoder
@@ -112,9 +112,7 @@ def encoder_of(model: KbertModel) -> Encoder:
     """
     encoder = getattr(model, "bert", model)
     if not isinstance(encoder, Encoder):
-        raise KbertError(
-            f"kbert.explain looks into models with a Bert, and got a {type(model).__name__}"
-        )
+        raise KbertError(f"kbert.explain looks into models with a Bert, and got {kind_of(model)}")
     return encoder
 
 
@@ -127,8 +125,8 @@ def bert_of(model: KbertModel) -> Bert:
     encoder = encoder_of(model)
     if not isinstance(encoder, Bert):
         raise KbertError(
-            f"this picture is of a Bert's parts, and the model's encoder is a "
-            f"{type(encoder).__name__}; attention, attributions, contextual and layers look into "
+            f"this picture is of a Bert's parts, and the model's encoder is "
+            f"{kind_of(encoder)}; attention, attributions, contextual and layers look into "
             "any"
         )
     return encoder

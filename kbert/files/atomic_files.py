@@ -13,6 +13,23 @@ from typing import Any
 
 import numpy as np
 
+from kbert.errors import KbertError
+
+
+def as_path(path: Any) -> Path:
+    """A path to write to.
+
+    Raises:
+        KbertError: if it is none.
+
+    Example:
+        >>> as_path("model.keras").suffix
+        '.keras'
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise KbertError(f"expected the path of a file or folder to write, not {path!r:.80}")
+    return Path(path)
+
 
 @contextmanager
 def written_beside(path: Path, work: Path | None = None) -> Iterator[Path]:

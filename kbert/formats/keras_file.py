@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from kbert.catalog import BY_CLASS
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.formats.readers.archive import Contents, open_keras_archive
 from kbert.formats.readers.stored_tensor import check_finite
 from kbert.formats.without_numbers import without_numbers
@@ -118,7 +118,7 @@ def _find_layer(model: KbertModel, path: str) -> Any:
             found = None if name.startswith("_") else getattr(found, name, None)
         layers = found if isinstance(found, list | tuple) else [found]
         if not layers or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
-            raise KbertError(f"a {type(model).__name__} has no layer {path!r}")
+            raise KbertError(f"{kind_of(model)} has no layer {path!r}")
     return found
 
 

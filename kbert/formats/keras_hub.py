@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kbert.errors import KbertError, how_to_install
+from kbert.errors import KbertError, how_to_install, kind_of
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.bert import Bert
 from kbert.models.encoder import encoder_of
@@ -104,8 +104,8 @@ def to_keras_hub(source: Any, *, approximate: bool = False) -> Any:
         return _to_hub_tokenizer(hub, source)
     if not isinstance(source, Bert | BertForMaskedLM):
         raise KbertError(
-            "to_keras_hub takes a Bert, a BertForMaskedLM or a Tokenizer, not a "
-            f"{type(source).__name__}; of a model with another head convert model.bert"
+            "to_keras_hub takes a Bert, a BertForMaskedLM or a Tokenizer, not "
+            f"{kind_of(source)}; of a model with another head convert model.bert"
         )
     check_no_adapters(source)
     config = source.get_config()
@@ -154,7 +154,7 @@ def from_keras_hub(source: Any, *, approximate: bool = False) -> Any:
     if not is_masked_lm and not isinstance(source, hub.models.BertBackbone):
         raise KbertError(
             "from_keras_hub takes a BertBackbone, BertMaskedLM or BertTokenizer of KerasHub, not "
-            f"a {type(source).__name__}; of a model with another head convert its backbone"
+            f"{kind_of(source)}; of a model with another head convert its backbone"
         )
     backbone = source.backbone if is_masked_lm else source
     dtypes = {variable.dtype for variable in source.weights}

@@ -21,6 +21,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kbert.errors import KbertError
+
 STORED = ("float32", "int8", "int4")  # what weights may be stored as
 _LARGEST = {"int8": 127, "int4": 7}
 _GROUP = 64  # numbers of a row that share a scale, in int4, where they divide it
@@ -84,10 +86,19 @@ class Quantized:
         self.scale = add(self.groups, "float32", f"{name}_scale")
 
     def assign(self, matrix: np.ndarray) -> None:
-        """Takes the nearest whole numbers of a matrix (R, I)."""
+        """Takes the nearest whole numbers of a matrix (R, I).
+
+        Raises:
+            KbertError: if it holds NaN or infinity, which no whole number is near.
+        """
         rows, size = self.shape
         groups = np.asarray(matrix, np.float32).reshape(rows, self.groups, -1)
         scale = np.abs(groups).max(-1) / _LARGEST[self.weights]  # (R, G)
+        if not np.isfinite(scale).all():
+            raise KbertError(
+                f"{self.values.path} holds {np.asarray(matrix)[~np.isfinite(matrix)][0]}, of which "
+                f"no {self.weights} is near: the model is broken, as by a training that diverged"
+            )
         scale = np.where(scale > 0, scale, np.float32(1)).astype(np.float32)
         values = np.round(groups / scale[..., None]).reshape(rows, size).astype(np.int8)
         if self.weights == "int4":

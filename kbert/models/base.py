@@ -6,8 +6,8 @@ from typing import Any, Self
 import keras
 
 from kbert.catalog import BY_CLASS
-from kbert.errors import KbertError, whole_number
-from kbert.files.atomic_files import written_beside
+from kbert.errors import KbertError, kind_of, whole_number
+from kbert.files.atomic_files import as_path, written_beside
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.export import export
 from kbert.models.frozen import frozen_layers, restore_frozen
@@ -78,7 +78,7 @@ class KbertModel(WatchedModel):
             ...     kbert.load(f"{folder}/mine.keras").vocab_size
             100
         """
-        path = Path(filepath)
+        path = as_path(filepath)
         if weights not in (None, "float16"):
             raise KbertError(f"weights of a file are 'float16' or None, not {weights!r:.80}")
         if path.suffix != ".keras":
@@ -223,6 +223,12 @@ class KbertModel(WatchedModel):
         model = cls(**config)
         restore_frozen(model, frozen)
         return model
+
+
+def check_model(model: Any) -> None:
+    """Raises KbertError if it is no model of kbert's."""
+    if not isinstance(model, KbertModel):
+        raise KbertError(f"expected a model of kbert, not {kind_of(model)}")
 
 
 def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kbert.catalog import BY_TASK
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.labels import composed
 from kbert.layers.heads import LabelHead, TokenTransform
 from kbert.layers.initializers import sub_seed
@@ -140,7 +140,7 @@ class BertWithHead(KbertModel):
     def labels(self) -> list[str]:
         """The labels' names, of a classifier or tagger; saved with the model, as set last."""
         if "labels" not in self._head_arguments:
-            raise AttributeError(f"a {type(self).__name__} has no labels")
+            raise AttributeError(f"{kind_of(self)} has no labels")
         return self._head_arguments["labels"]
 
     @labels.setter

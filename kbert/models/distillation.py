@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
-from kbert.errors import KbertError, number_from_zero
+from kbert.errors import KbertError, as_number, kind_of, number_from_zero
 from kbert.layers.attention import padding_bias
 from kbert.layers.calling import computed_again
 from kbert.layers.soft_targets import cosine_distance, relation_loss, soft_target_loss
@@ -30,6 +30,8 @@ SoftTargets = Literal["masked", "all"]
 # is silent on it; and of their distillation on SQuAD.
 _OF_WORDS = {"soft": 5.0, "mlm": 2.0, "hidden": 1.0, "relations": 0.0}
 _OF_LABELS = {"soft": 0.5, "labels": 0.5}
+# In float32 the loss is off by 4% at 100, by random logits of 32,000 words, and noise at 1,000.
+_TEMPERATURES = (0.01, 100)
 _POSITIONS_AT_ONCE = 16  # whose words are scored together, where all positions are
 
 
@@ -56,7 +58,7 @@ class Distillation(ModelInTraining):
     Args:
         student: is trained in its place; as `kbert.keep_layers(teacher, 6)` makes one.
         teacher: of the same task, with the same tokenizer.
-        temperature: T; what is improbable counts more where it is higher.
+        temperature: T, from 0.01 to 100; what is improbable counts more where it is higher.
         soft_targets: of masked tokens ("masked"), or, as DistilBERT's are, of "all" tokens, which
             computes some seven times as many logits, a few positions at a time.
         weights: how much each term counts; 0, or leaving it out, leaves it out. None means
@@ -99,8 +101,11 @@ class Distillation(ModelInTraining):
         name: str = "distillation",
     ):
         usual = _check_pair(student, teacher)
-        if number_from_zero("temperature", temperature) == 0:
-            raise KbertError("temperature is above 0: what is divided by it would have no end")
+        least, most = _TEMPERATURES
+        if not least <= as_number(temperature) <= most:
+            raise KbertError(
+                f"temperature is a number from {least} to {most}, not {temperature!r:.80}"
+            )
         if soft_targets not in get_args(SoftTargets):
             raise KbertError(
                 f"soft_targets is one of {', '.join(get_args(SoftTargets))}, not "
@@ -135,7 +140,8 @@ class Distillation(ModelInTraining):
         given = getattr(self, "_loss_given", None)
         loss = given.get(name) if isinstance(given, dict) else None
         ends = self.vocab_size if self._of_words else len(self.student.labels)
-        return {name: ends} if takes_indices(loss) else {}
+        any_numbers = dict.fromkeys(given if isinstance(given, dict) else ())
+        return {**any_numbers, **({name: ends} if takes_indices(loss) else {})}
 
     def call(self, inputs, training=None) -> dict[str, Any]:
         """What the terms are computed from.
@@ -257,7 +263,7 @@ def _check_pair(student: Any, teacher: Any) -> dict[str, float]:
     for part, model in (("student", student), ("teacher", teacher)):
         if getattr(model, "task", None) not in tasks:
             raise KbertError(
-                f"the {part} is a model for {', '.join(tasks)}, not a {type(model).__name__}: "
+                f"the {part} is a model for {', '.join(tasks)}, not {kind_of(model)}: "
                 "kbert.load(source, task=...) gives one"
             )
     if student is teacher:

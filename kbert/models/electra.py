@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, as_number, kind_of, with_article
 from kbert.layers.calling import run
 from kbert.layers.initializers import sub_seed
 from kbert.layers.replaced_tokens import ReplacedTokenHead, WordSampler, put_words
@@ -135,15 +135,9 @@ class ReplacedTokenDetection(ModelInTraining):
         *,
         name: str = "replaced_token_detection",
     ):
-        for part, model, right in (
-            ("discriminator", discriminator, ElectraForPreTraining),
-            ("generator", generator, BertForMaskedLM),
-        ):
-            if not isinstance(model, right) or not isinstance(model.bert, Bert):
-                raise KbertError(
-                    f"the {part} is a {right.__name__} on a Bert, not a {type(model).__name__}"
-                    + (f" on a {type(model.bert).__name__}" if hasattr(model, "bert") else "")
-                )
+        _check_half("discriminator", discriminator, ElectraForPreTraining)
+        _check_half("generator", generator, BertForMaskedLM)
+        for model in (discriminator, generator):
             check_floats(model, "replaced-token detection")
         _check_tables(discriminator.bert, generator.bert)
         check_tokenizers(discriminator=discriminator, generator=generator)
@@ -211,7 +205,7 @@ def generator_for(model: ElectraForPreTraining, fraction: float = 0.25) -> BertF
             has 1/4 for small and large and 1/3 for base.
 
     Raises:
-        KbertError: if the fraction is none.
+        KbertError: if the fraction is none, or the model is no discriminator.
 
     Example:
         >>> import kbert
@@ -221,8 +215,9 @@ def generator_for(model: ElectraForPreTraining, fraction: float = 0.25) -> BertF
 
     Source: Clark et al. 2020, section 3.2; google-research/electra, configure_pretraining.py.
     """
-    if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
+    if not 0 < as_number(fraction) <= 1:
         raise KbertError(f"fraction is a number above 0 and up to 1, not {fraction!r:.80}")
+    _check_half("discriminator", model, ElectraForPreTraining)
     arguments = model.bert._config()
     heads = max(1, round(fraction * arguments["hidden_size"]) // 64)
     width = max(heads, round(fraction * arguments["hidden_size"]) // heads * heads)
@@ -238,6 +233,15 @@ def generator_for(model: ElectraForPreTraining, fraction: float = 0.25) -> BertF
     generator = BertForMaskedLM(**arguments)
     generator.tokenizer = model.tokenizer
     return generator
+
+
+def _check_half(part: str, model: Any, right: type[BertWithHead]) -> None:
+    """Raises KbertError if a model is not what this half of the two has to be."""
+    if not isinstance(model, right) or not isinstance(model.bert, Bert):
+        raise KbertError(
+            f"the {part} is {with_article(right.__name__)} on a Bert, not "
+            f"{kind_of(model)}" + (f" on {kind_of(model.bert)}" if hasattr(model, "bert") else "")
+        )
 
 
 def _check_tables(discriminator: Bert, generator: Bert) -> None:

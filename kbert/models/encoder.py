@@ -20,7 +20,7 @@ from kbert.layers.calling import run
 from kbert.layers.encoder import rematerialized
 from kbert.layers.initializers import read_from_files
 from kbert.layers.quantized import stored_as
-from kbert.models.base import KbertModel, check_tokenizer
+from kbert.models.base import KbertModel, check_model, check_tokenizer
 from kbert.models.inputs import as_whole_numbers, input_ids_shape
 from kbert.text.files.own_files import VOCABULARY_FILE
 from kbert.text.tokenizer import Tokenizer
@@ -356,7 +356,13 @@ def encoder_class(architecture: Any) -> type[Encoder]:
 
 
 def encoder_of(model: Any) -> Encoder:
-    """The encoder within a model, or the model if it is one."""
+    """The encoder within a model, or the model if it is one.
+
+    Raises:
+        KbertError: if it is no model of kbert's.
+    """
+    if not hasattr(model, "bert"):
+        check_model(model)
     return model if isinstance(model, Encoder) else model.bert
 
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kbert.errors import KbertError, how_to_install
-from kbert.files.atomic_files import written_beside, written_together
+from kbert.errors import KbertError, how_to_install, kind_of
+from kbert.files.atomic_files import as_path, written_beside, written_together
 from kbert.models.frozen import check_floats
 
 FORMATS = ("tf_saved_model", "onnx")
@@ -55,7 +55,7 @@ def export(
         raise KbertError(f"weights are None, or 'int8' of ONNX, not {weights!r:.80} of {format!r}")
     if getattr(model, "task", None) in ("multiple-choice", "dependency-parsing"):
         raise KbertError(
-            f"a {type(model).__name__} is not exported: a file takes rows of tokens, (batch, "
+            f"{kind_of(model)} is not exported: a file takes rows of tokens, (batch, "
             "length), and this model takes more; save it as .keras"
         )
     if model.dtype_policy.name != "float32":
@@ -64,12 +64,19 @@ def export(
             "with dtype='float32' and give it these weights"
         )
     check_floats(model, "an export")
+    path = as_path(filepath)
+    for weight in () if weights is None else model.weights:  # whole numbers would hide it
+        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+            raise KbertError(
+                f"{weight.path} holds NaN or infinity, of which no int8 is near: the model is "
+                "broken, as by a training that diverged"
+            )
     write = _write_onnx if format == "onnx" else _write_saved_model
     settings = {} if weights is None else {"weights": weights}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tools warn of what they do themselves
         try:
-            write(model, Path(filepath), **settings)
+            write(model, path, **settings)
         except OSError as error:
             raise KbertError(
                 f"{filepath} was not written, and what stood there is as it was: {error}"
@@ -134,6 +141,9 @@ def _write_onnx(model: keras.Model, path: Path, weights: str | None = None) -> N
     backend = keras.backend.backend()
     if path.suffix != ".onnx":
         raise KbertError(f"a model is exported to a file that ends in .onnx, not {path.name!r}")
+    if path.is_dir() or not path.parent.is_dir():  # known now, and not after half a minute
+        what = "is a folder" if path.is_dir() else "is in no folder that exists"
+        raise KbertError(f"{path} {what}: name a file in one that does")
     if 4 * model.count_params() >= _MOST_ONNX_BYTES:
         raise KbertError(
             f"an ONNX file holds less than 2 GB, and the model's weights are "

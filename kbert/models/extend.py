@@ -92,8 +92,8 @@ def with_rows(
 
 
 def _check(tokens: Sequence[str], tokenizer: Tokenizer) -> None:
-    if isinstance(tokens, str):
-        raise KbertError(f"tokens is a list of texts, not the text {tokens!r:.40}")
+    if isinstance(tokens, str) or not isinstance(tokens, Sequence):
+        raise KbertError(f"tokens is a list of texts, not {tokens!r:.40}")
     known = set(tokenizer.vocabulary)
     for token in tokens:
         if not isinstance(token, str) or not token.removeprefix(CONTINUATION).strip():

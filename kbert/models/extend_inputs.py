@@ -9,7 +9,7 @@ Source: Li et al. 2019, "VisualBERT", section 3; transformers, `special_visual_i
 import numpy as np
 from keras import ops
 
-from kbert.errors import KbertError, whole_number
+from kbert.errors import KbertError, kind_of, whole_number
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 from kbert.models.bert import Bert
@@ -48,10 +48,9 @@ def extend_inputs(model: KbertModel, extra_size: int) -> KbertModel:
         (1, 2)
     """
     if not isinstance(model, KbertModel) or not isinstance(encoder_of(model), Bert):
-        inner = f" on a {type(encoder_of(model)).__name__}" if hasattr(model, "bert") else ""
+        inner = f" on {kind_of(encoder_of(model))}" if hasattr(model, "bert") else ""
         raise KbertError(
-            "extra vectors are for a model of kbert's on a Bert, not for a "
-            f"{type(model).__name__}{inner}"
+            f"extra vectors are for a model of kbert's on a Bert, not for {kind_of(model)}{inner}"
         )
     check_no_adapters(model)
     check_floats(model, "extend_inputs")

@@ -46,14 +46,20 @@ def _layers(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple[str, ke
             yield from _layers(inner, f"{path}/{inner.name}".lstrip("/"))
 
 
-def check_floats(model: keras.Model, what: str) -> None:
-    """Raises KbertError if a model's weights are whole numbers; `what` is to be done to it."""
+def check_floats(model: keras.Model, what: str, source: str | None = None) -> None:
+    """Raises KbertError if a model's weights are whole numbers.
+
+    Args:
+        model: the model.
+        what: is to be done to it; or the option of a command that names it.
+        source: what that option names, as `kbert.load` takes it.
+    """
     weights = quantized_as(model)
     if weights is not None:
-        raise KbertError(
-            f"the model's weights are {weights}, and {what} takes floats: give it "
-            "kbert.quantize(model, 'float32'), and quantize what comes of it"
-        )
+        remedy = "give it kbert.quantize(model, 'float32')"
+        if source is not None:
+            remedy = f"name a file of kbert.quantize(kbert.load({source!r}), 'float32')"
+        raise KbertError(f"the model's weights are {weights}, and {what} takes floats: {remedy}")
 
 
 def check_trained(model: keras.Model) -> None:

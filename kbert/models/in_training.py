@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
 from kbert.models.logits import check_losses
@@ -111,18 +111,24 @@ class ModelInTraining(KbertModel):
         raise self._keep()
 
     def _keep(self) -> KbertError:
-        name = type(self).__name__
-        article = "an" if name[0] in "AEIOU" else "a"
         return KbertError(
-            f"{article} {name} is there to train: what is saved, exported or set otherwise is its "
+            f"{kind_of(self)} is there to train: what is saved, exported or set otherwise is its "
             f"{self._kept_as}"
         )
 
 
 def check_tokenizers(**models: KbertModel) -> None:
-    """Raises KbertError if two models, which are named, read texts as other ids."""
+    """Raises KbertError if two models, which are named, read texts as other ids.
+
+    The first, which is kept, has to have a tokenizer where the other has.
+    """
     (one, two), tokenizers = models, [model.tokenizer for model in models.values()]
     first, second = tokenizers
+    if second is not None and first is None:
+        raise KbertError(
+            f"the {one} has no tokenizer, and the {two} has: {one}.tokenizer = {two}.tokenizer, if "
+            "both are to read the same ids"
+        )
     if first is None or second is None:
         return
     if first.vocabulary != second.vocabulary:

@@ -101,8 +101,14 @@ def _is_text(value: Any) -> bool:
 
 
 def _as_array(value: Any, name: str) -> Any:
-    """A list as an array; anything else as it is."""
+    """A list as an array; an array as it is.
+
+    Raises:
+        KbertError: if it is neither.
+    """
     if not isinstance(value, list | tuple):
+        if value is not None and not hasattr(value, "shape"):
+            raise KbertError(f"{name} is an array, not {value!r:.80}")
         return value
     try:
         return np.array(value)
@@ -281,7 +287,11 @@ def _check_extra(given: Mapping[str, Any], rows: int, max_length: int) -> None:
         if not isinstance(array, np.ndarray) or name == "extra_mask":
             continue
         if array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= max_length:
-            raise KbertError(f"extra_positions are whole numbers from 0 to {max_length - 1}")
+            strange = array[(array < 0) | (array >= max_length)]
+            held = strange[0] if array.dtype.kind in "iu" else f"{array.dtype}"
+            raise KbertError(
+                f"extra_positions are whole numbers from 0 to {max_length - 1}, not {held}"
+            )
     if isinstance(extra, np.ndarray) and len(extra) != rows:
         raise KbertError(
             f"extra_embeddings are of {counted(len(extra), 'row')}, and the texts of {rows}"

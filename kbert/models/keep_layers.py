@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from keras import ops
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
@@ -45,8 +45,6 @@ def keep_layers(model: Model, layers: int | Sequence[int]) -> Model:
         huggingface/transformers-research-projects, distillation, scripts/extract_distilbert.py,
         for which layers.
     """
-    if not isinstance(model, KbertModel):
-        raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
     check_no_adapters(model)
     bert = encoder_of(model)
     config = bert.get_config()
@@ -54,7 +52,7 @@ def keep_layers(model: Model, layers: int | Sequence[int]) -> Model:
     changes: dict[str, Any] = {"num_hidden_layers": len(chosen)}
     if config.get("layer_types") is not None and chosen[0] != 0:
         raise KbertError(
-            f"a {type(bert).__name__}'s first layer has no norm, so it stays the first: layers "
+            f"{kind_of(bert)}'s first layer has no norm, so it stays the first: layers "
             f"{chosen} begin with another"
         )
     for name in _OF_LAYERS:
@@ -91,16 +89,18 @@ def _chosen(bert: Encoder, layers: Any) -> list[int]:
     ):
         raise KbertError("the layers share their weights (num_hidden_groups): none can be left out")
     most = len(bert.encoder_layers)
+    layers = layers.tolist() if isinstance(layers, np.ndarray | np.integer) else layers
     if type(layers) is int:
         if not 1 <= layers <= most:
             raise KbertError(f"layers is from 1 to the model's {most}, not {layers}")
         return evenly_spaced(layers, most)
     chosen = list(layers) if isinstance(layers, Sequence) and not isinstance(layers, str) else []
+    chosen = [each.item() if isinstance(each, np.integer) else each for each in chosen]
     rising = sorted({each for each in chosen if type(each) is int and 0 <= each < most})
     if not chosen or rising != chosen:
         raise KbertError(
-            f"layers is a number, or a list of layers from 0 to {most - 1}, each once and in their "
-            f"order, not {layers!r:.80}"
+            f"layers is a whole number, or a list of layers from 0 to {most - 1}, each once and in "
+            f"their order, not {layers!r:.80}"
         )
     return chosen
 

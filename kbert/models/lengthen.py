@@ -12,7 +12,7 @@ from typing import TypeVar
 import keras
 import numpy as np
 
-from kbert.errors import KbertError, whole_number
+from kbert.errors import KbertError, kind_of, whole_number
 from kbert.layers.initializers import starting_at_zero
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
@@ -50,8 +50,8 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
 
     Raises:
         KbertError: if the model has no table of positions (ModernBERT, DeBERTa) or no windows
-            (MobileBERT), reads rows that long already, sees blocks (BigBird) and is to see
-            windows, has adapters (LoRA) or weights that are no floats.
+            (MobileBERT), reads rows that long already, sees blocks (BigBird) or takes extra
+            vectors and is to see windows, has adapters (LoRA) or weights that are no floats.
 
     Example:
         >>> import kbert
@@ -62,8 +62,6 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
 
     Source: Beltagy et al. 2020, section 5.
     """
-    if not isinstance(model, KbertModel):
-        raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
     check_no_adapters(model)
     check_floats(model, "lengthen")
     bert = encoder_of(model)
@@ -72,7 +70,7 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
         why = "is none of the encoders that can be: they have windows, and it"
         has_table = hasattr(bert.embeddings, "position_table")
         raise KbertError(
-            f"a {type(bert).__name__} {why if has_table else has_none} reads up to "
+            f"{kind_of(bert)} {why if has_table else has_none} reads up to "
             f"max_position_embeddings, {bert.max_length}, tokens"
         )
     whole_number("max_length", max_length, 1)
@@ -85,6 +83,11 @@ def lengthen(model: Model, max_length: int, attention_window: int | None = 256) 
     offset, changes = config["position_offset"], {}
     if attention_window is not None:
         whole_number("attention_window, if it is not None,", attention_window, 1)
+        if config.get("extra_size") is not None:
+            raise KbertError(
+                "the model takes extra vectors, which all tokens see, so it has no window: pass "
+                "attention_window=None"
+            )
         if config.get("block_size") is not None:
             raise KbertError(
                 f"the model sees blocks (block_size {config['block_size']}), which have no window: "

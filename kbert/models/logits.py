@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, with_article
 
 _OF_PROBABILITIES = (
     "binary_crossentropy",
@@ -35,8 +35,8 @@ def check_losses(loss: Any, model: str) -> None:
         if not is_keras or name not in _OF_PROBABILITIES or from_logits:
             continue
         raise KbertError(
-            f"the loss {name!r} expects probabilities, and a {model} gives logits: compile with "
-            "**objective(model) of kbert.training.losses, or a loss of Keras's with "
+            f"the loss {name!r} expects probabilities, and {with_article(model)} gives logits: "
+            "compile with **objective(model) of kbert.training.losses, or a loss of Keras's with "
             "from_logits=True, as keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 from kbert.errors import KbertError, whole_number
 from kbert.layers.dense import Dense
 from kbert.layers.initializers import TruncatedNormal, starting_at_zero, sub_seed
-from kbert.models.base import KbertModel
+from kbert.models.base import KbertModel, check_model
 from kbert.models.encoder import encoder_of
 from kbert.models.frozen import check_floats
 from kbert.models.load_report import new_in_encoder
@@ -39,7 +39,8 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
         feed_forward: whether both projections of the feed-forward networks get theirs, too.
 
     Raises:
-        KbertError: if the rank is none, or the model has adapters already.
+        KbertError: if the rank is none, or more than the smaller side of a matrix, where nothing
+            would be saved; or the model has adapters already.
 
     Example:
         >>> from kbert import SIZES, BertForSequenceClassification
@@ -54,22 +55,26 @@ def add_lora(model: KbertModel, rank: int = 8, *, feed_forward: bool = False) ->
     rank = whole_number("rank", rank, 1)
     check_no_adapters(model)
     bert = encoder_of(model)
-    # By its weights: what a file remembers as frozen are layers, and a merged model has none.
-    for weight in bert.weights:
-        weight.trainable = False
-    for weight in [weight for layer in new_in_encoder(model) for weight in layer.weights]:
-        weight.trainable = True
+    adapted: dict[str, Dense] = {}
     for number, layer in enumerate(bert.encoder_layers):
         parts = {part.name: part for part in layer.self_attention.token_projections()}
         networks = {"": layer.feed_forward} if hasattr(layer, "feed_forward") else {}
         networks = networks or {f"{each.name}/": each for each in layer.feed_forwards}
         for name, network in networks.items() if feed_forward else ():
             parts |= {f"{name}{part.name}": part for part in (network.widen, network.narrow)}
-        for name, part in parts.items():
-            inputs = part.kernel.shape[0]
-            seed = sub_seed(bert.get_config()["seed"], f"lora/{number}/{name}")
-            start = TruncatedNormal(inputs**-0.5, seed=seed)  # x A is then of the size of x
-            part.enable_lora(rank, a_initializer=start)
+        adapted |= {f"lora/{number}/{name}": part for name, part in parts.items()}
+    most = min(min(part.kernel.shape) for part in adapted.values())
+    if rank > most:
+        raise KbertError(f"rank is from 1 to {most}, the smaller side of a matrix, not {rank}")
+    # By its weights: what a file remembers as frozen are layers, and a merged model has none.
+    for weight in bert.weights:
+        weight.trainable = False
+    for weight in [weight for layer in new_in_encoder(model) for weight in layer.weights]:
+        weight.trainable = True
+    for name, part in adapted.items():
+        seed = sub_seed(bert.get_config()["seed"], name)
+        start = TruncatedNormal(part.kernel.shape[0] ** -0.5, seed=seed)  # x A is of the size of x
+        part.enable_lora(rank, a_initializer=start)
 
 
 def merge_lora(model: KbertModel) -> KbertModel:
@@ -95,6 +100,7 @@ def merge_lora(model: KbertModel) -> KbertModel:
 
     Source: Hu et al. 2021, section 4.1, "No Additional Inference Latency".
     """
+    check_model(model)
     check_floats(model, "merge_lora")  # quantize merges them, too
     sums = {id(layer._kernel): _sum(layer) for layer in _with_adapters(model)}
     if not sums:
@@ -115,7 +121,8 @@ def merge_lora(model: KbertModel) -> KbertModel:
 
 
 def check_no_adapters(model: KbertModel) -> None:
-    """Raises KbertError if a model has weights that a plain one has not, by LoRA or pruning."""
+    """Raises KbertError if a model is none, or has weights of LoRA or pruning beside its own."""
+    check_model(model)
     if any(True for _ in _with_adapters(model)):
         raise KbertError("the model has adapters (LoRA): give merge_lora(model), a plain one")
     if any(isinstance(each, Dense) and each.sparse for each in model._flatten_layers()):

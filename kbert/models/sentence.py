@@ -158,8 +158,6 @@ class SentenceBert(BertWithHead):
             >>> SentenceBert.from_encoder(bert, pooling="cls").embedding_size
             128
         """
-        if not isinstance(model, KbertModel):
-            raise KbertError(f"expected a model of kbert, not a {type(model).__name__}")
         check_no_adapters(model)
         encoder = encoder_of(model)
         config = {**encoder._config(), "add_pooling_layer": False}

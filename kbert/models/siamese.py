@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.layers.heads import LabelHead
 from kbert.layers.initializers import sub_seed
 from kbert.models.bert_with_head import check_labels
@@ -78,7 +78,7 @@ class SiameseBert(ModelInTraining):
     ):
         if not isinstance(model, SentenceBert):
             raise KbertError(
-                f"expected a SentenceBert, not a {type(model).__name__}: kbert.load(source, "
+                f"expected a SentenceBert, not {kind_of(model)}: kbert.load(source, "
                 "task='sentence-embedding') gives one"
             )
         if objective not in OBJECTIVES:

@@ -20,7 +20,7 @@ def store_as_float16(path: Path) -> None:
     """Writes a `.keras` file again in its place, with every float32 tensor as float16.
 
     Raises:
-        KbertError: if a weight is beyond what float16 can be, 65,504.
+        KbertError: if a weight is beyond what float16 can be, 65,504, or is NaN or infinity.
     """
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -41,6 +41,12 @@ def _halved(data: bytes) -> bytes:
             else:
                 array = item[()]
                 if array.dtype == np.float32:
+                    wrong = array[~np.isfinite(array)]
+                    if wrong.size:
+                        raise KbertError(
+                            f"{name} holds {wrong[0]}: the model is broken, as by a training that "
+                            "diverged, and its file would not be opened again"
+                        )
                     with np.errstate(over="ignore"):
                         array = array.astype(np.float16)
                     if not np.isfinite(array).all():

@@ -97,7 +97,7 @@ def trim_vocabulary(
 
 def _used(tokenizer: Tokenizer, texts: Iterable[str]) -> set[int]:
     """The ids that texts become, and in WordPiece those that were tried on unknown words."""
-    if isinstance(texts, str):
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
         raise KbertError(f"texts is a list of texts, or whatever gives them, not {texts!r:.40}")
     used: set[int] = set()
     unknown: set[str] = set()

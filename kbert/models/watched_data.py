@@ -29,8 +29,8 @@ from kbert.models.inputs import (
 )
 
 # What labels can be: numbers from 0 to below a number, or below L; by the name of the output, or
-# under None where there is one. What is not here is not looked at.
-LabelLimits = Mapping[str | None, int | str]
+# under None where there is one; None of numbers that can be any. What is not here is not looked at.
+LabelLimits = Mapping[str | None, int | str | None]
 LENGTH = "length"
 
 
@@ -160,7 +160,18 @@ def check_labels(y: Any, limits: LabelLimits, length: int) -> None:
     A label of `IGNORED` (-100) is one that does not count.
     """
     for name, end in limits.items():
-        given = y.get(name) if isinstance(y, Mapping) else y if name is None else None
+        is_dict = isinstance(y, Mapping)
+        if name not in y if is_dict else name is not None and hasattr(y, "shape"):
+            right = "one array" if name is None else f"a dict with {', '.join(map(repr, limits))}"
+            these = f"a dict with {', '.join(map(repr, y))}" if is_dict else "one array"
+            raise KbertError(
+                f"the model's labels are {right}, and these are {these}: kbert.LabelledBatches("
+                "examples, model) gives the model's own, or kbert.PretrainingBatches of its "
+                "objective; for a student kbert.DistillationBatches(batches, model) around them"
+            )
+        if end is None:
+            continue
+        given = y.get(name) if is_dict else y if name is None else None
         numbers = as_numpy(np.array(given) if isinstance(given, list) else given)
         if not isinstance(numbers, np.ndarray) or not numbers.size:
             continue

@@ -201,15 +201,25 @@ def _check_compiled(model: keras.Model) -> None:
 
 
 def _check_callbacks(callbacks: Any, optimizer: Any) -> None:
-    """Raises KbertError if a callback would set a rate that follows a schedule.
+    """Raises KbertError if a callback would undo another, or set a rate that follows a schedule.
 
-    Keras raises too, but when it is to be set, which may be in the tenth epoch.
+    Of a rate Keras raises too, but when it is to be set, which may be in the tenth epoch.
     """
+    callbacks = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    first, last = (
+        next((type(each).__name__ for each in callbacks if getattr(each, name, False)), None)
+        for name in ("restore_best_weights", "needs_last_weights")
+    )
+    if first and last:
+        raise KbertError(
+            f"{first} would restore weights of an early step, where {last} has hardly begun: leave "
+            f"{first} out, and kbert.evaluate afterwards"
+        )
     rate = getattr(optimizer, "_learning_rate", None)
     if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return
     setters = keras.callbacks.ReduceLROnPlateau | keras.callbacks.LearningRateScheduler
-    for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
+    for callback in callbacks:
         if isinstance(callback, setters):
             raise KbertError(
                 f"{type(callback).__name__} sets the learning rate, and the optimizer's follows a "

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.models.base import KbertModel
 from kbert.models.multiple_choice import BertForMultipleChoice
 from kbert.pipelines.encode import (
@@ -44,7 +44,7 @@ class MultipleChoice:
     def __init__(self, model: KbertModel):
         if not isinstance(model, BertForMultipleChoice):
             raise KbertError(
-                f"MultipleChoice takes a BertForMultipleChoice, and got a {type(model).__name__}; "
+                f"MultipleChoice takes a BertForMultipleChoice, and got {kind_of(model)}; "
                 'load it with kbert.load(..., task="multiple-choice"), and fine-tune it'
             )
         self.model, self.tokenizer = model, tokenizer_of(model)

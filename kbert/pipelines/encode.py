@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.models.base import KbertModel
 from kbert.text.tokenizer import Tokenizer
 
@@ -61,7 +61,7 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
         return [given]
     if isinstance(given, Mapping) or hasattr(given, "columns"):
         raise TypeError(
-            f"{name} is a {type(given).__name__} with {list(given)!r:.80}: expected a text (str), "
+            f"{name} is {kind_of(given)} with {list(given)!r:.80}: expected a text (str), "
             "or a list of texts; pass what stands under one of these names"
         )
     if isinstance(given, bytes):

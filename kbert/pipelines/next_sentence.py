@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.labels import IS_NEXT, IS_RANDOM
 from kbert.models.base import KbertModel
 from kbert.models.pretraining import BertForNextSentencePrediction, BertForPreTraining
@@ -48,7 +48,7 @@ class NextSentence:
         if not isinstance(model, BertForNextSentencePrediction | BertForPreTraining):
             raise KbertError(
                 "NextSentence takes a BertForNextSentencePrediction or a BertForPreTraining, and "
-                f"got a {type(model).__name__}, which has no next-sentence head. Load a file or "
+                f"got {kind_of(model)}, which has no next-sentence head. Load a file or "
                 "checkpoint that was saved with one: where there is none, "
                 "task='next-sentence-prediction' makes one with random weights, which has to be "
                 "trained first"

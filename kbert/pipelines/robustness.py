@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.models.base import KbertModel
 from kbert.models.classification import BertForSequenceClassification
 from kbert.models.pretraining import BertForMaskedLM, BertForPreTraining
@@ -79,7 +79,7 @@ def model_robustness(
     else:
         raise KbertError(
             "robustness is measured on a BertForSequenceClassification, BertForMaskedLM or "
-            f"BertForPreTraining, not on a {type(model).__name__}"
+            f"BertForPreTraining, not on {kind_of(model)}"
         )
     tokenizer_of(model)
     given = [text for text in text_list("texts", texts) if text.split()]

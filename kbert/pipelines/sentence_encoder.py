@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.models.base import KbertModel
 from kbert.models.fingerprint import fingerprint
 from kbert.models.sentence import SentenceBert
@@ -57,7 +57,7 @@ class SentenceEncoder:
     def __init__(self, model: KbertModel):
         if not isinstance(model, SentenceBert):
             raise KbertError(
-                f"SentenceEncoder takes a SentenceBert, and got a {type(model).__name__}; load it "
+                f"SentenceEncoder takes a SentenceBert, and got {kind_of(model)}; load it "
                 'with kbert.load(..., task="sentence-embedding")'
             )
         self.model, self.tokenizer = model, tokenizer_of(model)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kbert.errors import KbertError, whole_number
+from kbert.errors import KbertError, kind_of, whole_number
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder
 from kbert.pipelines.encode import predict, text_list, tokenizer_of
@@ -65,7 +65,7 @@ class WordVectors:
             raise KbertError(f"template is a text with one {{}} in it, not {template!r:.80}")
         bert = getattr(model, "bert", model)
         if not isinstance(bert, Encoder):
-            raise KbertError(f"WordVectors takes a model of kbert, not a {type(model).__name__}")
+            raise KbertError(f"WordVectors takes a model of kbert, not {kind_of(model)}")
         self._bert: Any = bert
         self._tokenizer, self._template = tokenizer_of(model), template
         self._contextual = contextual

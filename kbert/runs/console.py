@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from io import TextIOWrapper
 from types import MappingProxyType
 
@@ -49,6 +49,34 @@ def run(
         for argument, option in named_otherwise.items():
             message = message.replace(argument, option)
         sys.exit(f"error: {in_flags(message, vars(parse_arguments()))}")
+
+
+def refuse_beside(
+    given: str,
+    others: Iterable[str],
+    parser: argparse.ArgumentParser,
+    arguments: argparse.Namespace,
+) -> None:
+    """Ends a command with options that would not be looked at beside another one.
+
+    Args:
+        given: the other one.
+        others: the arguments that are not looked at.
+        parser: of the command.
+        arguments: as it parsed them.
+
+    Example:
+        >>> parser = argparse.ArgumentParser(exit_on_error=False)
+        >>> _ = parser.add_argument("--steps", type=int, default=20)
+        >>> refuse_beside("--train", ["steps"], parser, parser.parse_args([]))
+        >>> refuse_beside("--train", ["steps"], parser, parser.parse_args(["--steps", "4"]))
+        Traceback (most recent call last):
+        ...
+        SystemExit: 2
+    """
+    for name in others:
+        if getattr(arguments, name) != parser.get_default(name):
+            parser.error(f"--{name.replace('_', '-')} is not for {given}: leave it out")
 
 
 def command(*words: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.search.index_builder import Watch, build_index
 from kbert.search.index_files import (
     MANIFEST,
@@ -151,9 +151,7 @@ class SentenceIndex:
                 is kept.
         """
         if not hasattr(encoder, "fingerprint"):
-            raise KbertError(
-                f"encoder is a kbert.SentenceEncoder(model), not a {type(encoder).__name__}"
-            )
+            raise KbertError(f"encoder is a kbert.SentenceEncoder(model), not {kind_of(encoder)}")
         columns = {"texts": texts} if ids is None else {"texts": texts, "ids": ids}
         _check_lists(columns)
         build_index(

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 
 
 class DistillationBatches(keras.utils.PyDataset):
@@ -24,7 +24,8 @@ class DistillationBatches(keras.utils.PyDataset):
         model: the `Distillation`.
 
     Raises:
-        KbertError: if a batch is for several heads.
+        KbertError: if the model is no `Distillation`, batches are none, or one is for several
+            heads.
 
     Example:
         >>> import kbert
@@ -39,6 +40,15 @@ class DistillationBatches(keras.utils.PyDataset):
 
     def __init__(self, batches: Any, model: Any):
         super().__init__(workers=1)
+        if getattr(model, "objective", None) != "distillation":
+            raise KbertError(
+                f"model is the kbert.Distillation, student and teacher, not {kind_of(model)}"
+            )
+        if not hasattr(batches, "__getitem__") or isinstance(batches, str | dict):
+            raise KbertError(
+                "batches are PretrainingBatches(..., objective='masked-lm') or LabelledBatches("
+                f"examples, student), not {batches!r:.80}"
+            )
         self.batches = batches
         self._terms, self._everywhere = tuple(model.loss_weights), model.soft_targets == "all"
 
@@ -47,7 +57,10 @@ class DistillationBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
         """A batch: `(x, y, sample_weight)`, the last two by term."""
-        x, y, weights = self.batches[index]
+        batch = self.batches[index]
+        if not isinstance(batch, list | tuple) or len(batch) != 3:
+            raise KbertError(f"a batch is (inputs, labels, sample_weight), not {batch!r:.80}")
+        x, y, weights = batch
         if isinstance(y, dict):
             raise KbertError(
                 f"a student has one head, and these batches are for {', '.join(y)}: take "

@@ -119,6 +119,8 @@ def test_layers_that_were_pruned_before_keep_what_they_have(small):
         ({0: [3]}, r"head 3 is none of layer 0's, which are 0 to 2"),
         ({0: [-1]}, r"a head must be a whole number from 0, not -1"),
         ({"0": [1]}, r"a layer must be a whole number"),
+        ({0: 0}, r"heads are a list for each layer, as \{0: \[1, 2\]\}, not 0"),
+        ({0: [[1]]}, r"a head must be a whole number from 0, not \[1\]"),
         ([1], r"heads are a dict, as \{0: \[1, 2\]\}, not \[1\]"),
     ],
 )
@@ -269,12 +271,28 @@ def test_the_least_important_by_hand():
     assert least_important([np.zeros(3)], 0.4) == {0: [1]}
     with pytest.raises(KbertError, match="share"):
         least_important(importance, 1)
+    for wrong in (None, "x", [], [[]], np.zeros(4)):
+        with pytest.raises(KbertError, match="importance is a list with an array of numbers for"):
+            least_important(wrong, 0.5)
+    with pytest.raises(KbertError, match="the importance of layer 1 is nan"):
+        least_important([np.ones(2), np.array([1, np.nan])], 0.5)
 
 
 def test_importance_of_nothing(classifier, small):
     with pytest.raises(KbertError, match="no examples"):
         head_importance(classifier, [])
+    for batches in (None, "x", {"input_ids": BATCH[0]}):
+        with pytest.raises(KbertError, match=r"batches are kbert.LabelledBatches\(examples, model"):
+            head_importance(classifier, batches)
+    for batch in (None, {"input_ids": BATCH[0]}):
+        with pytest.raises(KbertError, match=r"a batch is \(inputs, labels\)"):
+            head_importance(classifier, [batch])
+    with pytest.raises(KbertError, match="arrays with a row for each, not 0"):
+        head_importance(classifier, [(BATCH[0], 0)])
     with pytest.raises(KbertError, match=r"model.compile\(\*\*kbert.objective\(model\)\) before"):
         head_importance(Bert(**small), [BATCH])
     with pytest.raises(KbertError, match="importance takes floats"):
         neuron_importance(kbert.quantize(classifier), [BATCH])
+    classifier.classifier.dense.bias.assign([np.nan, 0])
+    with pytest.raises(KbertError, match="importance of layer 0 is nan: the model's weights or"):
+        head_importance(classifier, [BATCH])

@@ -150,7 +150,9 @@ def test_what_is_refused(model, small, tmp_path):
     for arguments, message in (
         ({"keep": 0}, r"keep is a share of the weights, in \(0, 1\], not 0"),
         ({"keep": 1.5}, r"in \(0, 1\], not 1.5"),
-        ({"keep": "half"}, r"keep is a number in .*, not 'half'"),
+        ({"keep": -1}, r"in \(0, 1\], not -1"),
+        ({"keep": "half"}, r"in \(0, 1\], not 'half'"),
+        ({"keep": 0.5, "begin": -1}, "0 <= begin < end <= 1, not -1 and 0.8"),
         ({"keep": 0.5, "by": "gradient"}, "by is one of magnitude, movement, not 'gradient'"),
         ({"keep": 0.5, "begin": 0.5, "end": 0.5}, "0 <= begin < end <= 1, not 0.5 and 0.5"),
         ({"keep": 0.5, "end": 1.5}, "0 <= begin < end <= 1, not 0.1 and 1.5"),
@@ -169,6 +171,10 @@ def test_what_is_refused(model, small, tmp_path):
     pruning = PruneWeights(other, 0.5, "movement")
     with pytest.raises(KbertError, match="fit trains another model"):
         fit(model, pruning)
+    keeps = keras.callbacks.EarlyStopping(restore_best_weights=True)
+    for callback in (kbert.KeepBest(([], [])), keeps):
+        with pytest.raises(KbertError, match="would restore weights of an early step"):
+            fit(other, callback, pruning)
     kbert.freeze(other, layers=1)
     with pytest.raises(KbertError, match=r"encoder_layer_0.* is frozen, and what is not trained"):
         fit(other, pruning)

@@ -253,6 +253,12 @@ def test_what_is_refused(small, tokenizer):
         Bert(**small, weights=8)
     with pytest.raises(KbertError, match=r"kbert.quantize.model, 'int8'. gives"):
         model.quantize("int8")
+    for weights, wrong in (("int8", np.nan), ("int4", np.inf)):
+        broken = BertForMaskedLM(**small)
+        kernel = broken.bert.encoder_layers[1].feed_forward.narrow.kernel
+        kernel.assign(np.where(np.arange(12) == 3, wrong, number(kernel)))
+        with pytest.raises(KbertError, match=rf"layer_1/feed_forward/narrow/kernel holds {wrong}"):
+            quantize(broken, weights)
     fewer = quantize(model)
     fewer.tokenizer = tokenizer
     for function, *arguments in (

@@ -377,7 +377,7 @@ TORCH = {
     "a tensor larger than its storage": ("refuses|more", pickled(tensor_dict(tensor(size=(9, 9))))),
     "an unknown storage": ("names 'torch.Evil", pickled(tensor_dict(tensor(kind="EvilStorage")))),
     "a list": ("got a list", pickled(b"\x80\x02].")),
-    "None": ("got a NoneType", pickled(b"\x80\x02N.")),
+    "None": ("got None", pickled(b"\x80\x02N.")),
     "a dict of texts": ("is a str", pickled(tensor_dict(b"X\1\0\0\0wX\1\0\0\0xs"))),
     "a dict of numbers": ("expected a dict of names", pickled(tensor_dict(b"K\1K\2s"))),
     "a missing storage": (

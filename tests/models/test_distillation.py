@@ -283,6 +283,9 @@ def test_who_cannot_be_student_and_teacher(small, tokenizer):
     with pytest.raises(KbertError, match="student is for masked-lm and the teacher for sequence"):
         Distillation(student, classifier(small, None))
 
+    teacher.tokenizer = tokenizer
+    with pytest.raises(KbertError, match=r"student has no tokenizer, .*: student.tokenizer = t"):
+        Distillation(student, teacher)
     student.tokenizer = tokenizer
     teacher.tokenizer = kbert.Tokenizer([*tokenizer.vocabulary[:-1], "는다는"])
     with pytest.raises(KbertError, match="student and the teacher have other vocabularies"):
@@ -313,11 +316,27 @@ def test_a_teacher_of_whole_numbers(small, masked):
         model.train_on_batch(*DistillationBatches([masked], model)[0])
 
 
+def test_batches_of_the_student_alone(small, masked):
+    """The likeliest slip: they are not wrapped."""
+    teacher = teacher_of(small)
+    model = compiled(Distillation(kbert.keep_layers(teacher, 1), teacher))
+    with pytest.raises(KbertError, match=r"labels are a dict with 'soft', 'mlm', 'hidden', and .*"):
+        model.train_on_batch(*masked)
+    both = {"mlm": masked[1], "nsp": np.array([0, 1])}
+    with pytest.raises(KbertError, match=r"these are a dict with 'mlm', 'nsp': .*Distillation"):
+        model.train_on_batch(masked[0], both)
+    alone = compiled(kbert.BertForMaskedLM(**small))
+    with pytest.raises(KbertError, match=r"one array, and these are a dict with 'mlm', 'nsp'"):
+        alone.train_on_batch(masked[0], both)
+
+
 def test_settings_that_cannot_be(small, inputs):
     teacher = teacher_of(small)
     student = kbert.keep_layers(teacher, 1)
     for settings, message in (
-        ({"temperature": 0}, "temperature is above 0"),
+        ({"temperature": 0}, "temperature is a number from 0.01 to 100, not 0"),
+        ({"temperature": 1e-30}, "temperature is a number from 0.01 to 100, not 1e-30"),
+        ({"temperature": "2"}, "temperature is a number from 0.01 to 100, not '2'"),
         ({"soft_targets": "none"}, "soft_targets is one of masked, all"),
         ({"weights": {"labels": 1}}, "weights are of soft, mlm, hidden, relations"),
         ({"weights": {"mlm": 1}}, "count nothing that is the teacher's"),
@@ -337,3 +356,7 @@ def test_settings_that_cannot_be(small, inputs):
     of_two_heads = (inputs, {"mlm": 0, "nsp": 0}, {})
     with pytest.raises(KbertError, match="these batches are for mlm, nsp"):
         DistillationBatches([of_two_heads], model)[0]
+    with pytest.raises(KbertError, match=r"is the kbert.Distillation.* not a BertForMaskedLM"):
+        DistillationBatches([of_two_heads], student)
+    with pytest.raises(KbertError, match=r"batches are PretrainingBatches.* not None"):
+        DistillationBatches(None, model)

@@ -254,7 +254,7 @@ def test_what_is_asked_of_both(small, tokenizer):
         ReplacedTokenDetection(discriminator, kbert.BertForMaskedLM(**{**small, "vocab_size": 41}))
     with pytest.raises(KbertError, match="embedding_size must be the same: the generator's is 8"):
         ReplacedTokenDetection(discriminator, kbert.BertForMaskedLM(**small, embedding_size=8))
-    with pytest.raises(KbertError, match="the discriminator is a ElectraForPreTraining on a Bert"):
+    with pytest.raises(KbertError, match="the discriminator is an ElectraForPreTraining on a Bert"):
         ReplacedTokenDetection(kbert.BertForMaskedLM(**small), discriminator)
     with pytest.raises(KbertError, match="are int8, and replaced-token detection takes floats"):
         ReplacedTokenDetection(
@@ -274,6 +274,8 @@ def test_what_is_asked_of_both(small, tokenizer):
     for fraction in (0, 1.5, "1/4"):
         with pytest.raises(KbertError, match="fraction is a number above 0 and up to 1"):
             generator_for(discriminator, fraction)
+    with pytest.raises(KbertError, match="the discriminator is an ElectraForPreTraining on a Bert"):
+        generator_for(generator)
 
 
 def test_a_generator_of_a_pruned_discriminator_has_widths_of_its_own(small):

@@ -182,6 +182,12 @@ def test_what_cannot_be_exported(small, tmp_path, monkeypatch):
         model.export(tmp_path / "model", format="litert")
     with pytest.raises(KbertError, match=r"ends in \.onnx, not 'model'"):
         model.export(tmp_path / "model", format="onnx")
+    with pytest.raises(KbertError, match=r"nowhere.model\.onnx is in no folder that exists"):
+        model.export(tmp_path / "nowhere" / "model.onnx", format="onnx")
+    broken = kbert.Bert(**small)
+    broken.pooler.dense.bias.assign(np.full(12, np.inf))
+    with pytest.raises(KbertError, match=r"pooler/dense/bias holds NaN or infinity, of which no i"):
+        broken.export(tmp_path / "model.onnx", format="onnx", weights="int8")
     half = kbert.BertForMaskedLM(**small, dtype="mixed_bfloat16")
     with pytest.raises(KbertError, match="in float32, and this one is mixed_bfloat16"):
         half.export(tmp_path / "model.onnx", format="onnx")

@@ -84,7 +84,8 @@ def test_an_encoder_alone(small):
         (["국\u200b정"], r"words \['국정'\]"),
         (["##"], "not empty"),
         ([5], "not 5"),
-        ("국민", "not the text"),
+        ("국민", "a list of texts, not '국민'"),
+        (None, "a list of texts, not None"),
     ],
 )
 def test_bad_tokens(model, tokens, message):
@@ -95,6 +96,8 @@ def test_bad_tokens(model, tokens, message):
 def test_without_a_tokenizer(small):
     with pytest.raises(KbertError, match="no WordPiece tokenizer"):
         extend_vocabulary(Bert(**small), ["국민"])
+    with pytest.raises(KbertError, match="expected a model of kbert, not None"):
+        extend_vocabulary(None, ["국민"])
 
 
 MARKERS = ["[E1]", "[/E1]", "<subj>", "COVID-19", "國會"]

@@ -217,13 +217,15 @@ def test_a_label_that_only_the_extra_vectors_tell():
         ),
         (
             {"extra_embeddings": EXTRA, "extra_positions": np.full((2, 3), 17)},
-            "extra_positions are whole numbers from 0 to 16",
+            "extra_positions are whole numbers from 0 to 16, not 17",
         ),
         (
             {"extra_embeddings": EXTRA, "attention_mask": np.ones((2, 4, 4))},
             r"\(2, 4, 4\) says nothing of extra_embeddings",
         ),
         ({"inputs_embeds": np.zeros((2, 4, 12), "float32")}, "pass the one or the other"),
+        ({"input_ids": None, "inputs_embeds": "x"}, "inputs_embeds is an array, not 'x'"),
+        ({"extra_embeddings": "x"}, "extra_embeddings is an array, not 'x'"),
         ({"input_ids": None, "inputs_embeds": np.zeros((2, 12))}, r"\(batch, length, numbers\)"),
         (
             {"input_ids": None, "inputs_embeds": np.zeros((2, 18, 12), "float32")},
@@ -236,6 +238,18 @@ def test_what_cannot_be_is_named(small, inputs, message):
     ids = np.array([[2, 5, 6, 3], [2, 7, 3, 0]], "int32")
     with pytest.raises(KbertError, match=message):
         Bert(**small, extra_size=5)({"input_ids": ids, **inputs})
+
+
+def test_what_a_layer_refuses_is_one_sentence(small):
+    """Keras would put it among its own lines, with escape codes and all arguments."""
+    model, given = Bert(**small), {"inputs_embeds": np.zeros((1, 4, 9), "float32")}
+    for call in (model, model.predict):
+        with pytest.raises(KbertError) as caught:
+            call(given)
+        assert str(caught.value) == (
+            "inputs_embeds are vectors of the model's 12 numbers (its embedding_size), and these "
+            "have 9"
+        )
 
 
 def test_models_that_take_none(small, tokenizer):
@@ -266,5 +280,5 @@ def test_a_lengthened_model_still_takes_them(bert, inputs):
     np.testing.assert_allclose(
         number(longer(given)["pooler_output"]), number(bert(given)["pooler_output"]), atol=1e-6
     )
-    with pytest.raises(KbertError, match="extra_size goes without attention_window"):
-        kbert.lengthen(bert, 40, 4)
+    with pytest.raises(KbertError, match=r"takes extra vectors, .* pass attention_window=None"):
+        kbert.lengthen(bert, 40)

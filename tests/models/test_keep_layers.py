@@ -54,7 +54,15 @@ def test_the_kinds_of_modernberts_layers_go_with_them(small, inputs):
         keep_layers(model, [2, 3])
 
 
-@pytest.mark.parametrize("layers", [0, 3, [], [2], [1, 0], [0, 0], [True], "01", [0.0], None])
+def test_layers_by_numpy(small):
+    model = kbert.Bert(**{**small, "num_hidden_layers": 4})
+    for layers, same in ((np.array([0, 3]), [0, 3]), ([np.int64(1)], [1]), (np.int32(2), 2)):
+        one, two = (keep_layers(model, each).get_weights() for each in (layers, same))
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("layers", [0, 3, 2.0, [], [2], [1, 0], [0, 0], [True], "01", [0.0], None])
 def test_layers_that_there_are_not(layers, small):
     with pytest.raises(KbertError, match="layers is"):
         keep_layers(kbert.Bert(**small), layers)

@@ -130,6 +130,9 @@ def test_without_a_head_and_what_is_refused(small):
             merge_lora(model)
         with pytest.raises(KbertError, match="rank must be a whole number from 1, not 0"):
             add_lora(model, rank=0)
+        with pytest.raises(KbertError, match="rank is from 1 to 12, the smaller side of a matrix"):
+            add_lora(model, rank=13)
+        assert all(weight.trainable for weight in model.weights)
         add_lora(model, rank=1)
         encoder = getattr(model, "bert", model)
         assert {weight.name for weight in encoder.trainable_weights} == {

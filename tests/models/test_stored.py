@@ -45,5 +45,11 @@ def test_what_float16_cannot_be(small, tmp_path):
         model.save(tmp_path / "x.keras", weights="float16")
     assert (tmp_path / "x.keras").read_text() == "as it was"
     assert [path.name for path in tmp_path.iterdir()] == ["x.keras"]
+    model.pooler.dense.bias.assign(np.full(12, np.nan, "float32"))
+    with pytest.raises(KbertError, match=r"pooler/.* holds nan: the model is broken"):
+        model.save(tmp_path / "x.keras", weights="float16")
+    for call in (model.save, model.export):
+        with pytest.raises(KbertError, match="path of a file or folder to write, not None"):
+            call(None)
     with pytest.raises(KbertError, match="weights of a file are 'float16' or None, not 'int8'"):
         model.save(tmp_path / "x.keras", weights="int8")

@@ -130,6 +130,7 @@ def test_what_cannot_be_trimmed(small):
     model = with_tokenizer(small, WORDS)
     for texts, message in (
         ("국회", "list of texts"),
+        (None, "list of texts"),
         ([], "no token at all"),
         (["", " "], "no token at all"),
     ):

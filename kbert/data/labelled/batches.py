@@ -24,7 +24,7 @@ from kbert.data.labelled.examples import Examples, as_examples
 from kbert.data.labelled.parses import fill_words
 from kbert.data.labelled.rows import LabelledRows, label_rows, question_positions
 from kbert.data.labelled.sentences import WITHOUT_LABELS
-from kbert.errors import KbertError, whole_number
+from kbert.errors import KbertError, kind_of, whole_number
 from kbert.text.encoding.rows import fill_rows
 
 try:
@@ -249,7 +249,7 @@ def check_fit(examples: Examples, model: Any) -> None:
     task = getattr(model, "task", None)
     if task != examples.task:
         raise KbertError(
-            f"the examples are of {examples.task!r}, and a {type(model).__name__} is for "
+            f"the examples are of {examples.task!r}, and {kind_of(model)} is for "
             f"{task!r}: load the model with task={examples.task!r}"
         )
     asked = getattr(model, "problem_type", examples.problem_type)

@@ -8,6 +8,7 @@ from kbert.data.pretraining.batches import Batch, Masking, Objective, Pretrainin
 from kbert.data.pretraining.pseudo_perplexity import pseudo_perplexity_batches
 from kbert.data.pretraining.sentence_pairs import Negatives
 from kbert.data.shards.shards import Shard, encode_documents
+from kbert.errors import KbertError
 from kbert.text.korean.morphemes import Morphemes
 from kbert.text.tokenizer import Tokenizer
 
@@ -62,8 +63,11 @@ def read_heldout(
         KbertError: if the file cannot be read, or has no text, or no sentence that fits into L and
             64 tokens.
     """
+    documents = list(read_documents([path], encoding))
+    if not documents:
+        raise KbertError(f"{path} is empty: it has no text to ask a model about")
     shard = encode_documents(
-        read_documents([path], encoding),
+        documents,
         tokenizer,
         eojeols=masking == "eojeol",
         morphemes=Morphemes() if masking == "morpheme" else None,

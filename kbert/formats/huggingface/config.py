@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kbert.catalog import BY_TASK, CATALOG
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of, with_article
 from kbert.formats.families.family import Family
 from kbert.labels import REGRESSION_LABELS
 from kbert.layers.activations import ACTIVATIONS
@@ -159,12 +159,12 @@ def config_of(model: KbertModel, family: Family) -> dict[str, Any]:
     arguments, entry = encoder.get_config(), BY_TASK[task]
     if encoder.architecture != family.architecture:
         raise KbertError(
-            f"as a {family.model_type} checkpoint: the model's encoder is a "
-            f"{type(encoder).__name__}, and the family's is another"
+            f"as {with_article(family.model_type)} checkpoint: the model's encoder is "
+            f"{kind_of(encoder)}, and the family's is another"
         )
     if task != "encoder" and task not in family.heads:
         raise KbertError(
-            f"as a {family.model_type} checkpoint: the family has no head for {task!r}"
+            f"as {with_article(family.model_type)} checkpoint: the family has no head for {task!r}"
         )
     config: dict[str, Any] = {
         "model_type": family.model_type,
@@ -216,7 +216,7 @@ def _check_same(
     arguments: dict[str, Any], config: dict[str, Any], family: Family, task: str
 ) -> None:
     """Reads a config back, and raises KbertError if it describes another model."""
-    where = f"as a {family.model_type} checkpoint"
+    where = f"as {with_article(family.model_type)} checkpoint"
     plain = {
         "embedding_size": arguments["hidden_size"],
         "position_offset": 0,

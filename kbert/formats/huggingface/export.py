@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from kbert.catalog import BY_TASK
-from kbert.errors import KbertError
-from kbert.files.atomic_files import written_together
+from kbert.errors import KbertError, kind_of
+from kbert.files.atomic_files import as_path, written_together
 from kbert.formats.families import family_for, family_of
 from kbert.formats.families.family import COPIES, Family
 from kbert.formats.huggingface.config import config_of, has_no_segments
@@ -54,7 +54,7 @@ def export_huggingface(
 
     if not isinstance(model, KbertModel):
         raise KbertError(
-            f"expected a model of kbert, not a {type(model).__name__}; of a model of your own take "
+            f"expected a model of kbert, not {kind_of(model)}; of a model of your own take "
             "the one of kbert within"
         )
     task = model.task
@@ -70,7 +70,7 @@ def export_huggingface(
     family = own if model_type is None else family_of(model_type)
     config = config_of(model, family)
     try:
-        with written_together(Path(folder)) as work:
+        with written_together(as_path(folder)) as work:
             write_checkpoint(model, work, family, config, model_card(model))
     except (OSError, SafetensorError) as error:
         raise KbertError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kbert.catalog import BY_TASK
-from kbert.errors import KbertError
+from kbert.errors import KbertError, with_article
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.families import family_of
 from kbert.formats.families.family import Family
@@ -142,8 +142,8 @@ def _described(
         # A head that transformers has for no family is new in all of them.
         if task not in ("encoder", *family.heads) and BY_TASK[task].suffix is not None:
             raise KbertError(
-                f"a {family.model_type} checkpoint has no head for {task!r}; it can be loaded for "
-                f"{', '.join(['encoder', *family.heads])}"
+                f"{with_article(family.model_type)} checkpoint has no head for {task!r}; it can be "
+                f"loaded for {', '.join(['encoder', *family.heads])}"
             )
         arguments = encoder_arguments(config, family, task)
         arguments |= head_arguments(config, family, task, labels, problem_type)

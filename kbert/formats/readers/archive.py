@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from kbert.catalog import BY_CLASS
-from kbert.errors import KbertError, shown
+from kbert.errors import KbertError, shown, with_article
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.files.stored_zip import Member, check_contents, open_stored_zip
 from kbert.formats.readers.h5 import open_h5
@@ -166,7 +166,8 @@ def _check_config(path: Path, described: dict[str, Any]) -> tuple[str, dict[str,
         )
     if not isinstance(config, dict) or not all(map(_is_plain, config.values())):
         raise KbertError(
-            f"{path}: the config of a {class_name} is numbers and names, not {config!r:.80}"
+            f"{path}: the config of {with_article(str(class_name))} is numbers and names, not "
+            f"{config!r:.80}"
         )
     if config.get("dtype", "float32") not in _DTYPES:
         raise KbertError(

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, kind_of
 from kbert.formats.readers.stored_tensor import MAX_TENSORS, StoredTensor
 
 MAX_GROUPS = 4 * MAX_TENSORS
@@ -82,7 +82,7 @@ def _follow(group: h5py.Group, name: str, path: str, seen: set[int], where: str)
         raise KbertError(f"{where}: {path!r:.80} is a link ({type(link).__name__}), not a tensor")
     item = group[name]
     if not isinstance(item, h5py.Group | h5py.Dataset):
-        raise KbertError(f"{where}: {path!r:.80} is a {type(item).__name__}, not a tensor")
+        raise KbertError(f"{where}: {path!r:.80} is {kind_of(item)}, not a tensor")
     address = h5py.h5o.get_info(item.id).addr
     if address in seen:
         raise KbertError(f"{where}: {path!r:.80} is a second name of something else")

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from kbert.errors import KbertError, how_to_install
+from kbert.errors import KbertError, how_to_install, kind_of
 from kbert.files.stored_zip import check_contents, open_stored_zip
 from kbert.formats.readers.folder import find_file
 from kbert.formats.readers.safetensors import check_shard, read_index
@@ -154,13 +154,12 @@ def _load(path: Path) -> dict[str, StoredTensor]:
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]  # beside it stand epochs and the like
     if not isinstance(state, dict):
-        raise KbertError(f"{path}: expected a dict of tensors, got a {type(state).__name__}")
+        raise KbertError(f"{path}: expected a dict of tensors, got {kind_of(state)}")
     tensors = {}
     for name, tensor in dict.items(state):
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise KbertError(
-                f"{path}: expected a dict of names and tensors; {name!r:.80} is a "
-                f"{type(tensor).__name__}"
+                f"{path}: expected a dict of names and tensors; {name!r:.80} is {kind_of(tensor)}"
             )
         size = tensor.numel() * tensor.element_size()
         if tensor.layout is not torch.strided or size > tensor.untyped_storage().nbytes():

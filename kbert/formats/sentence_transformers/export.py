@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from kbert.errors import KbertError
-from kbert.files.atomic_files import written_together
+from kbert.errors import KbertError, kind_of
+from kbert.files.atomic_files import as_path, written_together
 from kbert.formats.families import family_for
 from kbert.formats.huggingface.config import config_of
 from kbert.formats.huggingface.export import check_exported, write_checkpoint
@@ -48,8 +48,7 @@ def export_sentence_transformers(model: SentenceBert, folder: str | Path) -> Non
 
     if not isinstance(model, SentenceBert):
         raise KbertError(
-            f"expected a SentenceBert, not a {type(model).__name__}: SentenceBert.from_encoder "
-            "makes one"
+            f"expected a SentenceBert, not {kind_of(model)}: SentenceBert.from_encoder makes one"
         )
     check_exported(model)
     if model.pooling == LAST_FOUR:
@@ -79,7 +78,7 @@ def export_sentence_transformers(model: SentenceBert, folder: str | Path) -> Non
     ]
     card = _card(model)
     try:
-        with written_together(Path(folder)) as work:
+        with written_together(as_path(folder)) as work:
             write_checkpoint(model.bert, work, family, config_of(model.bert, family), card)
             _write_json(work / MODULES, modules)
             longest = {"max_seq_length": model.max_length, "do_lower_case": False}

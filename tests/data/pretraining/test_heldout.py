@@ -63,7 +63,7 @@ def test_left_to_right_nothing_is_masked(path, tokenizer):
 def test_files_without_text(tmp_path, tokenizer):
     path = tmp_path / "empty.txt"
     path.write_text("\n\n", "utf-8")
-    with pytest.raises(KbertError, match="is empty"):
+    with pytest.raises(KbertError, match=r"empty\.txt is empty: it has no text to ask"):
         read_heldout(path, tokenizer, **SETTINGS)
     with pytest.raises(KbertError, match=r"none\.txt"):
         read_heldout(tmp_path / "none.txt", tokenizer, **SETTINGS)
