@@ -45,6 +45,7 @@ _OF_ANGLES = {
     "in-batch": InBatchNegatives,
     "simcse": InBatchNegatives,
 }
+_COMPILED_BY_XLA = ("jax", "tensorflow")
 _HEADS = {
     "pretraining": ("mlm", "nsp"),
     "question-answering": ("start", "end"),
@@ -278,8 +279,8 @@ def objective(
         loss = CrossEntropy(**settings)
         named = {"masked-lm": "mlm_accuracy", "causal": "next_token_accuracy"}
         metrics = [Accuracy(named.get(str(name), "accuracy"))]
-    jit_compile = keras.backend.backend() != "torch"
-    arguments = {"loss": loss, "weighted_metrics": metrics, "jit_compile": jit_compile}
+    by_xla = keras.backend.backend() in _COMPILED_BY_XLA
+    arguments = {"loss": loss, "weighted_metrics": metrics, "jit_compile": by_xla}
     loss_weights = getattr(task, "loss_weights", None)
     return arguments | ({"loss_weights": dict(loss_weights)} if loss_weights else {})
 

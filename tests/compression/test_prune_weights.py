@@ -38,7 +38,7 @@ def fit(model, *callbacks, labels=LABELS, epochs=4, eagerly=True):
     """Two steps an epoch. What is compiled takes long to be; eager steps are the same."""
     arguments = kbert.objective(model)
     if eagerly and keras.backend.backend() == "tensorflow":
-        arguments |= {"jit_compile": False, "run_eagerly": True}
+        arguments |= {"run_eagerly": True}
     model.compile(kbert.adamw(0.01, 2 * epochs), **arguments)
     data = {"batch_size": 4, "epochs": epochs, "shuffle": False, "verbose": 0}
     model.fit(IDS, labels, callbacks=list(callbacks), **data)

@@ -196,7 +196,7 @@ def test_only_adapters_are_trained_beside_whole_numbers(small, tmp_path):
     ids = np.array([[2, 5, 6, 3], [2, 7, 3, 0]], "int32")
     arguments = objective(model)
     if keras.backend.backend() == "tensorflow":
-        arguments |= {"jit_compile": False, "run_eagerly": True}
+        arguments |= {"run_eagerly": True}
     model.compile(adamw(0.05, 9), **arguments)
     for train in (model.train_on_batch, model.fit):
         with pytest.raises(KbertError, match=r"int8, which are not trained: kbert.add_lora"):
@@ -227,7 +227,7 @@ def test_the_head_is_trained_on_a_frozen_encoder(small):
     kbert.freeze(model)
     arguments = objective(model)
     if keras.backend.backend() == "tensorflow":
-        arguments |= {"jit_compile": False, "run_eagerly": True}
+        arguments |= {"run_eagerly": True}
     model.compile(adamw(0.05, 9), **arguments)
     before = np.array(number(model.classifier.dense.kernel))
     model.train_on_batch(np.array([[2, 5, 3]]), np.array([0]))

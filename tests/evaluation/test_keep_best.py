@@ -35,7 +35,7 @@ def model(small, tokenizer):
 
 def fit(model, examples, keep, epochs=4, rate=1e-2, seed=0):
     batches = LabelledBatches(examples, model, batch_size=8, epochs=epochs, seed=seed)
-    settings = {**objective(model), "jit_compile": keras.backend.backend() == "jax"}
+    settings = objective(model)
     model.compile(adamw(rate, batches.steps, warmup_steps=2), **settings)
     return model.fit(batches, shuffle=False, verbose=0, callbacks=[keep])
 

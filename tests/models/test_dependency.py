@@ -11,14 +11,6 @@ from kbert.training.optimizers import adamw
 LABELS = ["NP_SBJ", "NP_OBJ", "VP", "AP"]
 
 
-def uncompiled(arguments):
-    """As `compile` takes them, but on TensorFlow without XLA, which takes longer than the test."""
-    if keras.backend.backend() == "tensorflow":
-        assert arguments["jit_compile"]
-        return arguments | {"jit_compile": False}
-    return arguments
-
-
 def number(tensor):
     return ops.convert_to_numpy(tensor)
 
@@ -130,7 +122,7 @@ def test_a_head_for_a_pretrained_encoder_is_drawn(small, sizes, sentences, token
 
 def test_steps_lower_the_loss_of_words_and_not_of_padding(sizes, sentences):
     model = BertForDependencyParsing(**{**sizes, "hidden_dropout_prob": 0.0})
-    model.compile(adamw(3e-3, 40), **uncompiled(objective(model)))
+    model.compile(adamw(3e-3, 40), **objective(model))
     heads = np.array([[2, 0, 2], [0, 1, 0]], "int32")
     y = {"heads": heads, "relations": np.array([[0, 2, 3], [2, 1, 0]], "int32")}
     counted = sentences["words"].astype("float32")

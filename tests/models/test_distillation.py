@@ -1,6 +1,5 @@
 """A student and its teacher: the terms, what is moved by them, what is kept, what is refused."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -36,11 +35,7 @@ def teacher_of(small, tokenizer=None, **changes):
 
 
 def compiled(model, rate=1e-2, steps=40, **more):
-    arguments = objective(model, **more)
-    if keras.backend.backend() == "tensorflow":  # XLA takes longer than the test
-        assert arguments["jit_compile"]
-        arguments |= {"jit_compile": False}
-    model.compile(adamw(rate, steps), **arguments)
+    model.compile(adamw(rate, steps), **objective(model, **more))
     return model
 
 
@@ -161,8 +156,7 @@ def test_all_positions_in_parts_have_the_gradient_of_all_at_once(small, monkeypa
         model = Distillation(
             kbert.keep_layers(teacher, 2), teacher, soft_targets="all", weights={"soft": 1}
         )
-        settings = {**objective(model), "jit_compile": keras.backend.backend() == "jax"}
-        model.compile("sgd", **settings)
+        model.compile("sgd", **objective(model))
         model.train_on_batch(*DistillationBatches([batch], model)[0])
         found.append([number(weight) for weight in model.student.weights])
     before = kbert.keep_layers(teacher, 2).get_weights()

@@ -35,11 +35,7 @@ def pair_of(small, tokenizer=None, **changes):
 
 
 def compiled(pair, rate=1e-2, steps=40, **more):
-    arguments = objective(pair, **more)
-    if keras.backend.backend() == "tensorflow":  # XLA takes longer than the test
-        assert arguments["jit_compile"]
-        arguments |= {"jit_compile": False}
-    pair.compile(adamw(rate, steps), **arguments)
+    pair.compile(adamw(rate, steps), **objective(pair, **more))
     return pair
 
 
@@ -144,7 +140,7 @@ def test_what_each_loss_moves(small, asked, counted):
     weights = {"mlm": np.array([[1, 1], [1, 0]]), "rtd": asked["attention_mask"]}
     weights = {name: each.astype("float32") * (name == counted) for name, each in weights.items()}
     before = [number(weight) for weight in pair.weights]
-    pair.compile("sgd", **objective(pair) | {"jit_compile": keras.backend.backend() == "jax"})
+    pair.compile("sgd", **objective(pair))
     pair.train_on_batch(asked, y, weights)
     moved = {
         id(weight)

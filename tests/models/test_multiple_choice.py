@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -7,14 +6,6 @@ import kbert
 from kbert import BertForMultipleChoice, BertForSequenceClassification, KbertError
 from kbert.training.losses import objective
 from kbert.training.optimizers import adamw
-
-
-def uncompiled(arguments):
-    """As `compile` takes them, but on TensorFlow without XLA, which takes longer than the test."""
-    if keras.backend.backend() == "tensorflow":
-        assert arguments["jit_compile"]
-        return arguments | {"jit_compile": False}
-    return arguments
 
 
 def number(tensor):
@@ -113,7 +104,7 @@ def test_heads_of_one_name_are_not_taken_for_each_other(small, tokenizer, tmp_pa
 
 def test_steps_lower_the_loss(small, choices):
     model = BertForMultipleChoice(**{**small, "hidden_dropout_prob": 0.0})
-    model.compile(adamw(3e-3, 30), **uncompiled(objective(model)))
+    model.compile(adamw(3e-3, 30), **objective(model))
     labels, weights = np.array([0, 1, 0]), np.ones(3, "float32")
     losses = [
         float(model.train_on_batch(choices, labels, weights, return_dict=True)["loss"])

@@ -59,10 +59,7 @@ def compiled(steps=12, micro_batches=1, rate=1e-2, **changes):
     model = BertForPreTraining(**{**SMALL, "num_hidden_layers": 1, **changes})
     warmup_steps = 0 if steps is None else 2
     optimizer = adamw(rate, steps, warmup_steps=warmup_steps, micro_batches=micro_batches)
-    arguments = objective("pretraining", micro_batches)
-    if keras.backend.backend() == "tensorflow":
-        arguments["jit_compile"] = False  # XLA takes long; the killed processes have it
-    model.compile(optimizer, **arguments)
+    model.compile(optimizer, **objective("pretraining", micro_batches))
     return model
 
 

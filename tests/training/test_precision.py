@@ -26,10 +26,8 @@ def compiled(precision, dropout=0.0):
         },
         dtype=precision,
     )
-    arguments = objective("pretraining")
-    if keras.backend.backend() == "tensorflow":
-        arguments["jit_compile"] = False  # XLA takes long; the recipe's test has it
-    model.compile(adamw(1e-2, total_steps=10 * STEPS, warmup_steps=10), **arguments)
+    optimizer = adamw(1e-2, total_steps=10 * STEPS, warmup_steps=10)
+    model.compile(optimizer, **objective("pretraining"))
     return model
 
 
