@@ -29,7 +29,7 @@ def trained(model):
     """After two steps; on TensorFlow, which takes long to compile one, eagerly."""
     arguments = objective(model)
     if keras.backend.backend() == "tensorflow":
-        arguments |= {"jit_compile": False, "run_eagerly": True}
+        arguments |= {"run_eagerly": True}
     model.compile(adamw(0.05, 9), **arguments)
     for _ in range(2):
         model.train_on_batch(IDS, np.array([0, 1]))

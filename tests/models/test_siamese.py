@@ -1,6 +1,5 @@
 """A sentence model in training: what it gives, what it learns from, and what comes of it."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -19,14 +18,6 @@ SENTENCES = [
     "너 에게",
 ]
 OTHERS = ["법률 의결", "재미있 는 축구", "국민 국민 우리", "너 너"]
-
-
-def uncompiled(arguments):
-    """As `compile` takes them, but on TensorFlow without XLA, which takes longer than the test."""
-    if keras.backend.backend() == "tensorflow":
-        assert arguments["jit_compile"]
-        return arguments | {"jit_compile": False}
-    return arguments
 
 
 def number(tensor):
@@ -81,7 +72,7 @@ def test_the_labels_of_nli_are_scored_as_the_paper_has_it(model, pairs):
 def fitted(learner, examples, *, epochs, batch_size=8, rate=3e-3, **more):
     """Trains it, and gives the batches."""
     batches = LabelledBatches(examples, learner, batch_size=batch_size, epochs=epochs)
-    learner.compile(adamw(rate, batches.steps), **uncompiled(objective(learner, **more)))
+    learner.compile(adamw(rate, batches.steps), **objective(learner, **more))
     learner.fit(batches, shuffle=False, verbose=0)
     return batches
 
@@ -153,7 +144,7 @@ def test_a_larger_model_s_vectors_are_learned(small, model, tokenizer):
 def test_the_best_weights_are_kept(model, capsys):
     siamese = SiameseBert(model, "cosine")
     batches = LabelledBatches(alike(), siamese, batch_size=8, epochs=6)
-    siamese.compile(adamw(2e-3, batches.steps), **uncompiled(objective(siamese)))
+    siamese.compile(adamw(2e-3, batches.steps), **objective(siamese))
     keep = kbert.KeepBest(alike(), "pearson", evaluations=3)
     siamese.fit(batches, shuffle=False, verbose=0, callbacks=[keep])
     assert len(keep.history) == 3 and "spearman" in capsys.readouterr().out
