@@ -259,10 +259,14 @@ def test_a_lengthened_model_is_trained_further(corpus, tokenizer, monkeypatch, c
 def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):
     """For a run that is not finished, and before anything is trained; both values are named."""
     folder = corpus.parent / "실행"
-    settings = ["--vocab-size", 140, "--stages", "16:4:2", "24:2:1", "--warmup-steps", 1]
+    settings = ["--stages", "16:4:2", "24:2:1", "--warmup-steps", 1, *ONE_LAYER]
     settings += ["--micro-batches", 2, "--heldout", corpus, "--evaluate-every", 2, "--out", folder]
-    settings += ONE_LAYER
-    recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", corpus, *settings)
+    tokens = kbert.Tokenizer.train(SENTENCES, 80).vocabulary
+    first, other_words = corpus.with_name("first.txt"), corpus.with_name("vocab.txt")
+    for path, words in ((first, tokens), (other_words, [*tokens, "국민##"])):
+        path.write_text("".join(f"{word}\n" for word in words), "utf-8")
+    settings += ["--vocab"]
+    recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", corpus, *settings, first)
     assert "held-out 말뭉치: MLM loss" in capsys.readouterr().out
     lines = [json.loads(line) for line in (folder / "heldout.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 3]
@@ -273,15 +277,17 @@ def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):
     (folder / "model.keras").unlink()  # as if it had been killed before that was written
     other = corpus.with_name("other.txt")
     other.write_text(corpus.read_text("utf-8") + "\n\n" + SENTENCES[0], encoding="utf-8")
-    vocabulary = corpus.with_name("vocab.txt")
-    vocabulary.write_text((folder / "vocab.txt").read_text("utf-8") + "국민##\n", "utf-8")
-    for text, more, message in (
-        (other, [], "was begun with .*text '.* tokens in 4 documents, .*and this is '.* in 5 docu"),
-        (corpus, ["--vocab", vocabulary], "with vocabulary '140 tokens, .* this is '141 tokens"),
+    for text, words, message in (
+        (other, first, "was begun with .*text '.* tokens in 4 documents, .*and this is '.* in 5"),
+        (
+            corpus,
+            other_words,
+            f"with vocabulary '{len(tokens)} tokens, .* this is '{len(tokens) + 1} tokens",
+        ),
     ):
         with pytest.raises(kbert.KbertError, match=message):
-            recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", text, *settings, *more)
-    recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", corpus, *settings)
+            recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", text, *settings, words)
+    recipe_main(monkeypatch, "pretrain_ko.py", "--corpus", corpus, *settings, first)
     assert "Going on after step 3." in capsys.readouterr().out
     assert (folder / "model.keras").exists()
 
