@@ -70,15 +70,16 @@ def pytest_terminal_summary(terminalreporter) -> None:
     terminalreporter.write_line(f"CPU: {own} s, and {started} s of processes that it started")
 
 
-@pytest.fixture(autouse=True)
-def tensorflow_without_xla(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def tensorflow_without_xla(request: pytest.FixtureRequest) -> Iterator[None]:
     """Steps of TensorFlow, which XLA compiles in up to a minute each, are graphs in most tests.
 
     In those of recipes they are compiled as a user's are, and so in the processes that tests start.
     """
-    whole_runs = "recipe" in request.path.name or request.node.get_closest_marker("xla")
-    if os.environ.get("KERAS_BACKEND") == "tensorflow" and not whole_runs:
-        monkeypatch.setattr("kbert.training.losses._COMPILED_BY_XLA", ("jax",))
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("KERAS_BACKEND") == "tensorflow" and "recipe" not in request.path.name:
+            patch.setattr("kbert.training.losses._COMPILED_BY_XLA", ("jax",))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,6 +1,7 @@
 import json
 import math
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -254,6 +255,11 @@ def test_a_lengthened_model_is_trained_further(corpus, tokenizer, monkeypatch, c
     settings[1] = corpus.parent / "short.keras"
     with pytest.raises(kbert.KbertError, match=r"longer than the 16 .* kbert.lengthen makes"):
         recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--overwrite")
+
+
+def test_steps_are_compiled_where_the_backend_can():
+    """As users' are; the conftest has most other tests on TensorFlow without."""
+    assert kbert.objective("pretraining")["jit_compile"] is (keras.backend.backend() != "torch")
 
 
 def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):

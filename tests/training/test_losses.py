@@ -267,8 +267,3 @@ def test_labels_weighed_by_their_names(small):
 def test_what_cannot_be_asked_for(small, make, settings, message):
     with pytest.raises(KbertError, match=message):
         objective(make(small), **settings)
-
-
-@pytest.mark.xla
-def test_steps_are_compiled_where_the_backend_can():
-    assert objective("pretraining")["jit_compile"] is (keras.backend.backend() != "torch")
