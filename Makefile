@@ -23,9 +23,10 @@ test: .venv-test/installed
 	$(MAKE) --no-print-directory -j2 $(SYNC) $(BACKENDS:%=test-%) test-once
 
 # One process a backend, two at a time, the longest first. What no backend can change (the mark `once`,
-# tests/once.py) has one of its own, beside PyTorch, which compiles nothing. One thread of OpenMP each:
-# on two cores, two processes of two would wait for each other.
-PYTEST = OMP_NUM_THREADS=1 .venv-test/bin/python -m pytest -q -p no:cacheprovider --durations=25
+# tests/once.py) has one of its own, beside PyTorch, which compiles nothing. One thread each: on
+# two cores, two processes of two would wait for each other.
+THREADS = OMP_NUM_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_NUM_INTRAOP_THREADS=1
+PYTEST = $(THREADS) .venv-test/bin/python -m pytest -q -p no:cacheprovider --durations=25
 test-once: .venv-test/installed
 	@echo "== once"
 	KERAS_BACKEND=torch $(PYTEST) -m once

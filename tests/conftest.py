@@ -23,8 +23,15 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # left, too: it gains little, and a trained sentence model came out as NaN.
 if os.environ.get("KERAS_BACKEND") == "jax":
     os.environ.setdefault(
-        "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+        "--xla_cpu_parallel_codegen_split_count=1",
     )
+# Its graphs are small and run once or twice: to look for better ones takes longer.
+if os.environ.get("KERAS_BACKEND") == "tensorflow":
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 WORDS = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] 축구 는 ##는 정말 재미있 다 ##다 . 국회 ##에 ##에게 에게 국민 "
@@ -63,6 +70,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark(items)
 
 
+def pytest_collection_finish() -> None:
+    """Looks for garbage seldom, and not in what is imported by now.
+
+    That is a million objects, and a step that is traced makes as many: Python would go through all
+    of them again and again, for a fifth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """What it cost: on a machine that does other things too, the clock does not say."""
     user, system, started_user, started_system, _ = os.times()
@@ -83,14 +101,14 @@ def tensorflow_without_xla(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled_programs_go() -> Iterator[None]:
-    """What JAX compiled for a file of tests goes with it: kept to the end, it is 10 GB.
+def garbage_goes() -> Iterator[None]:
+    """A file's models go with it, and what JAX compiled for it: kept to the end, that is 10 GB.
 
     The C library of Linux hands back what is freed only when it is told to.
     """
     yield
+    gc.collect()
     if "jax" in sys.modules:
-        gc.collect()
         sys.modules["jax"].clear_caches()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)

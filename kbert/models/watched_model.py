@@ -77,6 +77,7 @@ class WatchedModel(keras.Model):
                 "or validation_data=kbert.LabelledBatches(dev, model)"
             )
         _check_callbacks(kwargs.get("callbacks"), getattr(self, "optimizer", None))
+        _build_for_tensorflow(self)
 
         def run(watch: Watch):
             given = kwargs.get("validation_data")
@@ -115,6 +116,7 @@ class WatchedModel(keras.Model):
         """Keras's `train_on_batch`, with the look of `fit`."""
         check_trained(self)
         _check_compiled(self)
+        _build_for_tensorflow(self)
         inherited = super().train_on_batch
         return self._watched(lambda watch: inherited(watch.data(x, y), y, *args, **kwargs))
 
@@ -198,6 +200,21 @@ def _check_compiled(model: keras.Model) -> None:
             "the model is not compiled: call model.compile(optimizer, **kbert.objective(model)) "
             "before; to score labelled examples, kbert.evaluate(model, examples) needs none of that"
         )
+
+
+def _build_for_tensorflow(model: keras.Model) -> None:
+    """Makes what a first step of TensorFlow would make: one that makes variables is traced twice.
+
+    Keras does so by itself on the other backends.
+    """
+    if keras.backend.backend() != "tensorflow" or model._distribute_strategy is not None:
+        return
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    loss = model._compile_loss
+    if isinstance(model.loss, dict) and loss is not None and not loss.built:
+        outputs = dict.fromkeys(model.loss, 0.0)
+        loss.build(outputs, outputs)  # a mean of each
 
 
 def _check_callbacks(callbacks: Any, optimizer: Any) -> None:

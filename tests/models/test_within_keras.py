@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import kbert
-from kbert import Bert, BertForSequenceClassification, KbertError
+from kbert import Bert, BertForQuestionAnswering, BertForSequenceClassification, KbertError
 from kbert.models.fine_tuning import freeze
 from kbert.training.optimizers import adamw
 
@@ -147,3 +147,35 @@ def test_a_new_task_trains_all(small, tmp_path):
     bert.save(tmp_path / "bert.keras")
     model = kbert.load(tmp_path / "bert.keras", "sequence-classification", labels=["가", "나"])
     assert len(model.trainable_weights) == len(model.weights)
+
+
+@pytest.mark.parametrize("fitted", ["fit", "train_on_batch"])
+@pytest.mark.parametrize(
+    ("made", "settings", "labels", "names"),
+    [
+        (
+            BertForSequenceClassification,
+            {"labels": ["가", "나"]},
+            np.array([0, 1]),
+            {"loss", "accuracy"},
+        ),
+        (
+            BertForQuestionAnswering,
+            {},
+            {"start": np.array([0, 1]), "end": np.array([1, 1])},
+            {"loss", "start_loss", "end_loss", "start_accuracy", "end_accuracy"},
+        ),
+    ],
+)
+def test_a_first_step_is_traced_once(small, monkeypatch, made, settings, labels, names, fitted):
+    """On TensorFlow one that makes variables, as the optimizer's, would be traced again."""
+    model = made(**settings, **small)
+    traced = []
+    step = made.train_step
+    monkeypatch.setattr(made, "train_step", lambda *a, **k: traced.append(1) or step(*a, **k))
+    model.compile(adamw(0.1, 9), **kbert.objective(model))
+    if fitted == "fit":
+        assert set(model.fit(IDS, labels, verbose=0).history) == names
+    else:
+        model.train_on_batch(IDS, labels)
+    assert len(traced) == 1
