@@ -27,11 +27,6 @@ if os.environ.get("KERAS_BACKEND") == "jax":
         "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
         "--xla_cpu_parallel_codegen_split_count=1",
     )
-# Its graphs are small and run once or twice: to look for better ones takes longer.
-if os.environ.get("KERAS_BACKEND") == "tensorflow":
-    import tensorflow as tf
-
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 WORDS = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] 축구 는 ##는 정말 재미있 다 ##다 . 국회 ##에 ##에게 에게 국민 "
@@ -93,10 +88,14 @@ def tensorflow_without_xla(request: pytest.FixtureRequest) -> Iterator[None]:
     """Steps of TensorFlow, which XLA compiles in up to a minute each, are graphs in most tests.
 
     In those of recipes they are compiled as a user's are, and so in the processes that tests start.
+    Graphs are small and run once or twice: to look for better ones takes longer.
     """
     with pytest.MonkeyPatch.context() as patch:
         if os.environ.get("KERAS_BACKEND") == "tensorflow" and "recipe" not in request.path.name:
             patch.setattr("kbert.training.losses._COMPILED_BY_XLA", ("jax",))
+            if tensorflow := sys.modules.get("tensorflow"):
+                options = {"disable_meta_optimizer": True}
+                tensorflow.config.optimizer.set_experimental_options(options)
         yield
 
 

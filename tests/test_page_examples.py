@@ -1,21 +1,15 @@
 """The Python sessions of the pages give what the pages say.
 
-The lecture's on every backend; those of the others, where one is used, on JAX and PyTorch.
+The lecture's on every backend, those of the others on one.
 """
 
 import doctest
 import io
 from pathlib import Path
 
-import keras
 import pytest
 
-from tests.once import needs_backend
 from tests.test_docs import FENCED, PAGES, TRANSLATED, page_id
-
-not_on_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() == "tensorflow", reason="runs on JAX and PyTorch"
-)
 
 
 def sessions(page: Path) -> doctest.DocTest:
@@ -32,16 +26,15 @@ def sessions(page: Path) -> doctest.DocTest:
 
 
 def parameters() -> list:
-    """The sessions of every page that has some: `once` if they use no Keras, `slow` if they train.
+    """The sessions of every page that has some: `slow` if they train.
 
     A page in Korean has the code of the English one, which is held by test_docs.
     """
     every = []
     for test in map(sessions, (page for page in PAGES if page not in TRANSLATED)):
         source = "".join(example.source for example in test.examples)
-        marks = [] if needs_backend(source) else [pytest.mark.once]
+        marks = [] if test.name.endswith("lecture.md") else [pytest.mark.once]
         marks += [pytest.mark.slow] if ".fit(" in source else []
-        marks += [] if test.name.endswith("lecture.md") else [not_on_tensorflow]
         every += [pytest.param(test, id=test.name, marks=marks)] if source else []
     return every
 
