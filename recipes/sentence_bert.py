@@ -19,6 +19,7 @@ of 16, at 2e-5, after 10% of warm-up; Gao et al. 2021, section 4, for --objectiv
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from rich.console import Console
@@ -34,6 +35,7 @@ from kbert.models.frozen import check_floats
 from kbert.runs.console import command, console, refuse_beside, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import begin_run, check_folder, locked_folder, next_folder
+from kbert.sizes.cost import Precision
 from kbert.tasks.read import read_task
 from kbert.tasks.sets import SETS
 from kbert.training.losses import objective
@@ -114,8 +116,7 @@ def on_similarity(
     screen: Console,
 ) -> None:
     inferred = place / INFERRED
-    model = kbert.load(inferred, seed=seed) if inferred.exists() else load(arguments, seed)
-    assert isinstance(model, SentenceBert)
+    model = load(arguments, seed, inferred if inferred.exists() else None)
     siamese = SiameseBert(model, "cosine")
     batches = LabelledBatches(
         learned, siamese, 16, arguments.epochs, seed, max_length=arguments.max_length
@@ -123,7 +124,7 @@ def on_similarity(
     screen.print(f"seed {seed}: {batches.steps:,} steps of similarity")
     keep = KeepBest(chosen_by, evaluations=arguments.evaluations, say=screen.print)
     train(arguments, siamese, batches, [keep])
-    model.save(place / BEST)
+    model.with_settings(dtype="float32").save(place / BEST)  # as it is asked
 
 
 def train(
@@ -162,12 +163,15 @@ def finish(
     screen.print(f"\nThe model is {path}. To go on:\n  {command('python', '-c', call)}")
 
 
-def load(arguments: argparse.Namespace, seed: int) -> SentenceBert:
-    model = kbert.load(arguments.model, task="sentence-embedding", seed=seed)
+def load(arguments: argparse.Namespace, seed: int, inferred: Path | None = None) -> SentenceBert:
+    """The model, or what inference made of it, as it is to be trained."""
+    model = kbert.load(inferred or arguments.model, task="sentence-embedding", seed=seed)
     assert isinstance(model, SentenceBert)
     check_floats(model, "--model", arguments.model)
     if arguments.pooling not in (None, model.pooling):
         model = SentenceBert.from_encoder(model, pooling=arguments.pooling)
+    if arguments.precision:
+        model = model.with_settings(dtype=arguments.precision)
     return model
 
 
@@ -244,6 +248,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--max-length", type=int, help="in tokens, special tokens included")
     add("--learning-rate", type=float, help=f"else 2e-5, and {SMALL_RATE} for {SMALL_MODEL}")
     add("--limit", type=int, help="learn from so many pairs of each set only")
+    add("--precision", choices=get_args(Precision), help="of training")
     add("--evaluations", type=int, default=16, help="how often the held-out pairs are asked")
     add("--seed", type=int, default=0)
     add("--seeds", type=int, default=1, help="how many; figures are their mean and deviation")

@@ -89,10 +89,12 @@ def test_in_batch_a_few_and_a_run_that_was_ended(place, tmp_path, monkeypatch, c
     out = tmp_path / "out"
     command = ["--model", place / "start.keras", "--out", out, "--epochs", 1, "--limit", 16]
     command += ["--nli", f"klue-nli={place}", "--sts", f"klue-sts={place}", "--verbose", 0]
-    command += ["--objective", "in-batch", "--evaluations", 1]
+    command += ["--objective", "in-batch", "--evaluations", 1, "--precision", "mixed_bfloat16"]
     recipe_main(monkeypatch, "sentence_bert.py", *command)
     assert "inference, in-batch" in capsys.readouterr().out
-    whole = kbert.load(out / "model.keras").get_weights()
+    model = kbert.load(out / "model.keras")
+    assert model.dtype_policy.name == "float32"  # what was trained in 16 bits is asked in 32
+    whole = model.get_weights()
 
     for name in ("model.keras", "scores.json", "seed-0/best.keras"):  # as if ended in step 3
         (out / name).unlink()
@@ -130,6 +132,18 @@ def test_a_sentence_model_pools_as_it_did_unless_told(
     command = ["--model", tmp_path / "sentences.keras", "--sts", f"klue-sts={place}", *given]
     recipe = loaded_recipe(monkeypatch, "sentence_bert.py", *command, "--out", tmp_path / "out")
     assert recipe.load(recipe.parse_arguments(), 0).pooling == expected
+
+
+def test_both_parts_are_trained_in_16_bits(place, tmp_path, monkeypatch):
+    command = ["--model", place / "start.keras", "--sts", f"klue-sts={place}"]
+    command += ["--precision", "mixed_bfloat16", "--pooling", "cls"]
+    recipe = loaded_recipe(monkeypatch, "sentence_bert.py", *command)
+    arguments = recipe.parse_arguments()
+    first = recipe.load(arguments, 0)
+    first.save(tmp_path / "nli.keras")
+    second = recipe.load(arguments, 0, tmp_path / "nli.keras")
+    assert first.dtype_policy.name == second.dtype_policy.name == "mixed_bfloat16"
+    assert second.pooling == "cls"
 
 
 @pytest.mark.parametrize(
