@@ -83,15 +83,15 @@ def pytest_terminal_summary(terminalreporter) -> None:
     terminalreporter.write_line(f"CPU: {own} s, and {started} s of processes that it started")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tensorflow_without_xla(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Steps of TensorFlow, which XLA compiles in up to a minute each, are graphs in most tests.
+@pytest.fixture(scope="session", autouse=True)
+def tensorflow_without_xla() -> Iterator[None]:
+    """Steps of TensorFlow, which XLA compiles in up to a minute each, are graphs in tests.
 
-    In those of recipes they are compiled as a user's are, and so in the processes that tests start.
-    Graphs are small and run once or twice: to look for better ones takes longer.
+    In the processes that tests start they are compiled as a user's are. Graphs are small and run
+    once or twice: to look for better ones takes longer.
     """
     with pytest.MonkeyPatch.context() as patch:
-        if os.environ.get("KERAS_BACKEND") == "tensorflow" and "recipe" not in request.path.name:
+        if os.environ.get("KERAS_BACKEND") == "tensorflow":
             patch.setattr("kbert.training.losses._COMPILED_BY_XLA", ("jax",))
             if tensorflow := sys.modules.get("tensorflow"):
                 options = {"disable_meta_optimizer": True}
