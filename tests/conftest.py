@@ -1,6 +1,7 @@
 import ctypes
 import gc
 import io
+import math
 import os
 import random
 import sys
@@ -101,16 +102,25 @@ def tensorflow_without_xla() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def garbage_goes() -> Iterator[None]:
-    """A file's models go with it, and what JAX compiled for it: kept to the end, that is 10 GB.
+    """A file's models go with it, and before there is too much of it what JAX compiled.
 
-    The C library of Linux hands back what is freed only when it is told to.
+    Kept to the end that is 10 GB. The C library of Linux hands back what is freed only when it is
+    told to.
     """
     yield
     gc.collect()
-    if "jax" in sys.modules:
+    if "jax" in sys.modules and memory() > 4e9:
         sys.modules["jax"].clear_caches()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def memory() -> float:
+    """The bytes of memory that this process has; infinity where Linux does not say it."""
+    file = Path("/proc/self/statm")
+    if not file.exists():
+        return math.inf
+    return int(file.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture
