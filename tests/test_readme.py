@@ -20,7 +20,15 @@ SHOWN = {
         "긍정|부정",
         r"\n(배송|환불|전화).+니다\.\n",
     ],
-    "docs/use.md": ["'label'", "'sequence'", "2, 2", "'model.safetensors': "],
+    "docs/use.md": [
+        r"따른 0\.478 제1항의 규정에 따른 .+\n관한 0\.188 .+\n따라 0\.18 ",
+        "'label': 0, 'next': 0.608",
+        "\n그는 고등학교를 함께했다.\n.+'그는 고등학교를 졸업했다.'",
+        r"0\.138 그 영화는 인기를 .+\n0\.09 .+ 영향을 .+\n0\.073 .+ 호평을 ",
+        r"0\.26 그는 고등학교를 졸업하고 대학교에 입학했다.\n0\.608 .+\n0\.332 이 법은",
+        "2, 2",
+        "'model.safetensors': ",
+    ],
     "docs/finetuning.md": [r"\['긍정', '부정'\]", "the list, row 2", "accuracy"],
     "docs/sentence-vectors.md": [r"\[\[1\.", r"\nmean\n", "spearman", "길이 젖는다|날이 맑다"],
     "docs/search.md": [
@@ -34,6 +42,7 @@ SHOWN = {
     "docs/explain.md": [
         r"'\[MASK\]', '\[SEP\]'\] \[ ?0 +1",
         r"'mask'|'kept'|'random'",
+        r"따른 .+'규정에', 6\.4\), \('\[MASK\]', 0\.0",
         "complete: True",
     ],
 }
