@@ -2,7 +2,7 @@
 # # BERT 강의 따라 하기
 #
 # BERT 강의를 들으면서 나오는 순서대로 실행해 보는 노트북입니다. 토큰, 임베딩, 어텐션, 마스크 언어 모델, 다음 문장 예측, 미세 조정,
-# Sentence-BERT를 `klue/bert-base`로 하나씩 확인합니다. 그림은 마우스나 손가락으로 만질 수 있습니다.
+# Sentence-BERT를 하나씩 확인합니다. 그림은 마우스나 손가락으로 만질 수 있습니다.
 #
 # 개념마다 코드의 어느 줄인지는 [docs/ko/lecture.md](../docs/ko/lecture.md)에, 강의에서 흔히 틀리는 곳은
 # [docs/ko/errata.md](../docs/ko/errata.md)에 있습니다.
@@ -25,16 +25,21 @@ if importlib.util.find_spec("kbert") is None:
 
 # %% [markdown]
 # 백엔드는 설치된 것 가운데 kbert가 고릅니다. 직접 고르려면 `import kbert`보다 먼저 `os.environ["KERAS_BACKEND"] = "jax"`처럼 적고 커널을
-# 다시 시작하세요. 모델은 처음 한 번 내려받습니다(445MB). 인터넷이 없다면 `make quickstart`로 만든
-# `"../runs/quickstart/model.keras"`도 됩니다. 다만 그 모델은 법조문만 읽었습니다.
+# 다시 시작하세요.
+#
+# 모델은 kbert에 들어 있는 kbert-mini-ko입니다(4층, 너비 256). 인터넷 없이 바로 되지만 글을 조금만 읽어서 세상일은 거의 모릅니다.
+# `klue/bert-base`(12층, 너비 768)는 답이 훨씬 낫습니다. 처음 한 번 445MB를 내려받습니다. 이 노트북은 어느 쪽으로 해도 됩니다.
 
 # %%
 import kbert
 
-MODEL = "klue/bert-base"
+# "klue/bert-base"라면 학습률은 5e-5, 문장 벡터의 학습률은 2e-5로 하세요.
+MODEL, RATE, SENTENCE_RATE = "kbert-mini-ko", 3e-4, 2e-4
 
 model = kbert.load(MODEL, task="pretraining")  # 사전 학습의 두 헤드까지
 tokenizer = model.tokenizer
+config = model.get_config()
+print(f"{config['num_hidden_layers']}층, 너비 {config['hidden_size']}")
 print(f"어휘 {len(tokenizer):,}개, 파라미터 {model.count_params():,}개")
 
 # %% [markdown]
@@ -178,13 +183,21 @@ axes.invert_yaxis()
 axes.set_xlabel("확률")
 axes.set_title("축구는 정말 재미있는 [MASK]다.")
 # %% [markdown]
+# kbert-mini-ko는 '영화'라고 답합니다. 축구가 무엇인지 모르는 것입니다. 강의에서 쓰는 `klue/bert-base`의 답은 '스포츠'입니다.
+#
 # 강의 자료에는 답이 `스포츠 다.`처럼 띄어서 나옵니다. 모델의 답이 아니라 토크나이저가 `[MASK]` 다음에서 새 낱말을 시작하기 때문입니다.
-# 이어지는 조각으로 읽게 하면 이렇습니다.
+# 이어지는 조각으로 읽게 하면 답이 달라지기도 합니다. 화살표 왼쪽이 새 낱말로 읽은 답, 오른쪽이 이어지는 조각으로 읽은 답입니다.
 
 # %%
-print(fill_mask("축구는 정말 재미있는 [MASK]다.", top_k=1)[0]["sequence"])
 glued = kbert.FillMask(model, glued_to_mask="continuation")
-print(glued("축구는 정말 재미있는 [MASK]다.", top_k=1)[0]["sequence"])
+for blank in (
+    "축구는 정말 재미있는 [MASK]다.",
+    "그는 고등학교를 [MASK]했다.",
+    "제2차 세계 [MASK]은 1945년에 끝났다.",
+):
+    as_word, as_rest = (fill(blank, top_k=1)[0] for fill in (fill_mask, glued))
+    print(f"{as_word['sequence']} {as_word['score']:.2f}", end=" -> ")
+    print(f"{as_rest['sequence']} {as_rest['score']:.2f}")
 
 # %% [markdown]
 # 어떤 낱말이 이 답에 영향을 주었을까요? 어텐션이 아니라 기울기로 답을 낱말마다 나눕니다.
@@ -241,14 +254,14 @@ classifier = kbert.load(MODEL, task="sequence-classification", labels=["부정",
 print("새로 만든 것:", classifier.load_report.new)
 
 # %%
-batches = kbert.LabelledBatches((texts, labels), classifier, batch_size=4, epochs=4)
-classifier.compile(kbert.adamw(5e-5, batches.steps), **kbert.objective(classifier))
+batches = kbert.LabelledBatches((texts, labels), classifier, batch_size=4, epochs=8)
+classifier.compile(kbert.adamw(RATE, batches.steps), **kbert.objective(classifier))
 history = classifier.fit(batches, shuffle=False, verbose=0)
 for answer, text in zip(kbert.TextClassifier(classifier)(texts), texts, strict=True):
     print(f"{answer['label']} {answer['score']:.2f}  {text}")
 
 # %% [markdown]
-# 배운 문장을 다시 물었으니 맞히는 것이 당연합니다. 얼마나 잘하는지 알려면 학습에 쓰지 않은 글이 있어야 합니다. 자기 CSV 파일로 제대로 하는
+# 배운 문장을 다시 물었으니 거의 다 맞히는 것이 당연합니다. 얼마나 잘하는지 알려면 학습에 쓰지 않은 글이 있어야 합니다. 자기 CSV 파일로 제대로 하는
 # 방법은 [my_csv.ipynb](my_csv.ipynb)에 있습니다.
 #
 # 어떤 낱말을 보고 판단했는지도 볼 수 있습니다.
@@ -304,7 +317,7 @@ sts = kbert.read_table(rows, text="첫째", pair="둘째", label="점수", probl
 
 siamese = kbert.SiameseBert(sentence_model, "cosine")
 batches = kbert.LabelledBatches(sts, siamese, batch_size=3, epochs=5)
-siamese.compile(kbert.adamw(2e-5, batches.steps), **kbert.objective(siamese))
+siamese.compile(kbert.adamw(SENTENCE_RATE, batches.steps), **kbert.objective(siamese))
 history = siamese.fit(batches, shuffle=False, verbose=0)
 draw("조금 학습한 뒤의 코사인 유사도")
 

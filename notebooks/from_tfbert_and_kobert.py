@@ -28,6 +28,10 @@ if importlib.util.find_spec("kbert") is None:
 # %%
 import kbert
 
+# kbert에 들어 있는 작은 모델이라 인터넷 없이 바로 됩니다. 예전 코드처럼 "klue/bert-base"로 하면 답이 더 낫습니다. 처음 한 번
+# 445MB를 내려받고, 학습률은 5e-5로 하세요.
+MODEL, RATE = "kbert-mini-ko", 3e-4
+
 # %% [markdown]
 # ## 한눈에 보기
 #
@@ -61,7 +65,7 @@ import kbert
 # %%
 texts = ["축구는 정말 재미있는 스포츠다.", "국회는 법률을 의결한다."]
 
-bert = kbert.load("klue/bert-base", task="encoder")
+bert = kbert.load(MODEL, task="encoder")
 inputs = bert.tokenizer(texts, max_length=32)
 outputs = bert(inputs)
 print(outputs["last_hidden_state"].shape, outputs["pooler_output"].shape)
@@ -82,10 +86,11 @@ print(len(outputs["hidden_states"]), outputs["attentions"][0].shape)
 # pip("축구는 정말 재미있는 [MASK]다.")
 # ```
 #
-# 답은 같은 키(`score`, `token`, `token_str`, `sequence`)를 가진 딕셔너리 다섯 개입니다.
+# 답은 같은 키(`score`, `token`, `token_str`, `sequence`)를 가진 딕셔너리 다섯 개입니다. (kbert-mini-ko는 글을 조금만 읽어서 '영화'라고
+# 답합니다. 예전 코드의 답은 '스포츠'입니다.)
 
 # %%
-model = kbert.load("klue/bert-base", task="pretraining")  # 3절의 헤드까지 한 번에
+model = kbert.load(MODEL, task="pretraining")  # 3절의 헤드까지 한 번에
 for answer in kbert.FillMask(model)("축구는 정말 재미있는 [MASK]다.", top_k=5):
     print(answer["token_str"], round(answer["score"], 3), answer["sequence"])
 
@@ -104,7 +109,7 @@ for answer in kbert.FillMask(model)("축구는 정말 재미있는 [MASK]다.", 
 # 모델이면 오류로 알려 줍니다.
 
 # %%
-judged = kbert.NextSentence(model)("축구는 정말 재미있는 스포츠다.", "어제 경기도 아주 재미있었다.")
+judged = kbert.NextSentence(model)("이 영화는 정말 재미있었다.", "배우들의 연기가 좋았다.")
 print(judged, "이어짐" if judged["label"] == 0 else "이어지지 않음")
 
 # %% [markdown]
@@ -123,9 +128,9 @@ print(judged, "이어짐" if judged["label"] == 0 else "이어지지 않음")
 reviews = ["정말 재미있어요", "또 보고 싶어요", "너무 지루해요", "돈이 아까워요"] * 4
 moods = ["긍정", "긍정", "부정", "부정"] * 4
 
-classifier = kbert.load("klue/bert-base", task="sequence-classification", labels=["부정", "긍정"])
-batches = kbert.LabelledBatches((reviews, moods), classifier, batch_size=8, epochs=2)
-classifier.compile(kbert.adamw(5e-5, batches.steps), **kbert.objective(classifier))
+classifier = kbert.load(MODEL, task="sequence-classification", labels=["부정", "긍정"])
+batches = kbert.LabelledBatches((reviews, moods), classifier, batch_size=8, epochs=4)
+classifier.compile(kbert.adamw(RATE, batches.steps), **kbert.objective(classifier))
 history = classifier.fit(batches, shuffle=False, verbose=0)
 print(kbert.TextClassifier(classifier)("정말 재미있어요"))
 
@@ -166,12 +171,12 @@ layers = {name: keras.Input((None,), dtype="int32", name=name) for name in names
 probabilities = keras.layers.Dense(2, activation="softmax")(bert(layers)["pooler_output"])
 own = keras.Model(layers, probabilities)
 own.compile(
-    keras.optimizers.Adam(5e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    keras.optimizers.Adam(RATE), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
 )
 
 rows = bert.tokenizer(reviews, max_length=32)
 targets = np.array([int(mood == "긍정") for mood in moods])
-history = own.fit(rows, targets, batch_size=8, epochs=1, verbose=0)
+history = own.fit(rows, targets, batch_size=8, epochs=4, verbose=0)
 print(own.predict(rows, verbose=0)[:2].round(2))
 
 # %% [markdown]
@@ -195,15 +200,17 @@ print(own.predict(rows, verbose=0)[:2].round(2))
 #
 # KoBERT의 SentencePiece 토크나이저와 특수 토큰 번호는 파일에서 읽으므로 다른 모델과 똑같이 씁니다. `BERTDataset`은 `LabelledBatches`,
 # `BERTClassifier`는 `task="sequence-classification"`, 학습 반복문은 `fit`입니다. 기울기 자르기와 웜업은 `adamw`에 들어 있습니다. 가중치가
-# `pytorch_model.bin`뿐이라면 무엇을 해야 하는지 오류가 알려 줍니다.
+# `pytorch_model.bin`뿐이라면 무엇을 해야 하는지 오류가 알려 줍니다. 여기서는 인터넷 없이도 되도록 같은 모델로 합니다.
 
 # %%
-kobert = kbert.load("skt/kobert-base-v1", task="sequence-classification", labels=["부정", "긍정"])
+KOBERT = MODEL  # KoBERT라면 "skt/kobert-base-v1", 학습률은 5e-5
+
+kobert = kbert.load(KOBERT, task="sequence-classification", labels=["부정", "긍정"])
 print(kobert.tokenizer.tokenize("한국어 모델을 공유합니다."))
 
 batches = kbert.LabelledBatches((reviews, moods), kobert, batch_size=8, epochs=1, max_length=64)
 kobert.compile(
-    kbert.adamw(5e-5, batches.steps, warmup_steps=batches.steps // 10), **kbert.objective(kobert)
+    kbert.adamw(RATE, batches.steps, warmup_steps=batches.steps // 10), **kbert.objective(kobert)
 )
 history = kobert.fit(batches, shuffle=False, verbose=0)
 print(kbert.TextClassifier(kobert)(reviews[0])["label"])
