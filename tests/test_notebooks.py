@@ -1,4 +1,4 @@
-"""The notebooks are their sources, and every cell runs, offline, on the model that kbert has within.
+"""The notebooks are their sources, and every cell runs: offline, on kbert-mini-ko.
 
 A cell is run as Jupyter runs it: what its last line gives is shown, as a picture where it has one,
 and so are the figures, whose Korean must have a font (a missing glyph is a warning: an error here).
