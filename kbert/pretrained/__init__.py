@@ -7,6 +7,8 @@ kbert-mini-ko    4 layers, 256 wide, a vocabulary of 16,000: kbert-mini-ko.md
 
 from pathlib import Path
 
+LICENCES = {"kbert-mini-ko": "cc-by-sa-4.0"}  # as the Hub names them
+
 
 def bundled_models() -> dict[str, Path]:
     """The files of the models that come with the library, by their names.
@@ -16,6 +18,21 @@ def bundled_models() -> dict[str, Path]:
         ['kbert-mini-ko']
     """
     return {path.stem: path for path in sorted(Path(__file__).parent.glob("*.keras"))}
+
+
+def bundled_card(name: str) -> str | None:
+    """What goes on with a model that was made of a bundled one: its text, limits and licence.
+
+    Example:
+        >>> print(bundled_card("kbert-mini-ko")[:15])
+        ## 학습한 글 / Text
+        >>> bundled_card("klue/bert-base")
+    """
+    file = bundled_model(name)
+    if file is None:
+        return None
+    card = file.with_suffix(".md").read_text(encoding="utf-8")
+    return card[card.index("\n## ") :].strip()
 
 
 def bundled_model(name: str) -> Path | None:
