@@ -261,8 +261,8 @@ for answer, text in zip(kbert.TextClassifier(classifier)(texts), texts, strict=T
     print(f"{answer['label']} {answer['score']:.2f}  {text}")
 
 # %% [markdown]
-# 배운 문장을 다시 물었으니 거의 다 맞히는 것이 당연합니다. 얼마나 잘하는지 알려면 학습에 쓰지 않은 글이 있어야 합니다. 자기 CSV 파일로 제대로 하는
-# 방법은 [my_csv.ipynb](my_csv.ipynb)에 있습니다.
+# 배운 문장을 다시 물었으니 거의 다 맞히는 것이 당연합니다. 얼마나 잘하는지 알려면 학습에 쓰지 않은 글이 있어야 합니다. 자기 CSV 파일로
+# 제대로 하는 방법은 [my_csv.ipynb](my_csv.ipynb)에 있습니다.
 #
 # 어떤 낱말을 보고 판단했는지도 볼 수 있습니다.
 

@@ -50,8 +50,8 @@ plt.rcParams["axes.unicode_minus"] = False
 # %% [markdown]
 # ## 1. 파일 읽기
 #
-# 여기 `FILE`, `TEXT`, `LABEL`만 자기 것으로 바꾸세요. Colab이라면 왼쪽 '파일' 창에 CSV를 끌어다 놓고 이름만 적으면 됩니다. UTF-8과 CP949(엑셀의 한국어
-# CSV), `.tsv`, `.jsonl`, `.xlsx`를 읽고, 잘못된 행이 있으면 몇 번째 행의 무엇이 잘못인지 알려 줍니다.
+# 여기 `FILE`, `TEXT`, `LABEL`만 자기 것으로 바꾸세요. Colab이라면 왼쪽 '파일' 창에 CSV를 끌어다 놓고 이름만 적으면 됩니다. UTF-8과
+# CP949(엑셀의 한국어 CSV), `.tsv`, `.jsonl`, `.xlsx`를 읽고, 잘못된 행이 있으면 몇 번째 행의 무엇이 잘못인지 알려 줍니다.
 
 # %%
 FILE = "../docs/reviews.csv"

@@ -1,5 +1,6 @@
 """recipes/finetune.py, as it is run: from files to a model, a report and scores."""
 
+import argparse
 import csv
 import json
 from pathlib import Path
@@ -320,3 +321,22 @@ def test_what_is_called_otherwise_in_a_recipe_is_named_so(command, tmp_path):
     table = ["--train", tmp_path / "numbers.csv", "--text", "리뷰", "--label", "점수"]
     done = run("finetune.py", *table, "--model", tmp_path / "start.keras", CWD=str(tmp_path))
     assert "for a quantity pass --kind number" in done.stderr.decode()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("examples", "given", "expected"),
+    [
+        (36, {}, (8, 20)),
+        (200, {}, (20, 10)),
+        (1_000, {}, (32, 4)),
+        (100_000, {}, (32, 3)),
+        (36, {"batch_size": 32}, (32, 20)),
+        (36, {"epochs": 3}, (8, 3)),
+    ],
+)
+def test_a_small_table_is_read_more_often(monkeypatch, examples, given, expected):
+    options = loaded_recipe(monkeypatch, "finetune_options.py")
+    arguments = argparse.Namespace(**{"batch_size": None, "epochs": None, **given})
+    options.fit_to_size(arguments, examples)
+    assert (arguments.batch_size, arguments.epochs) == expected

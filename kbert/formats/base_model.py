@@ -19,7 +19,7 @@ class BaseModel(NamedTuple):
     Example:
         >>> import kbert
         >>> base = base_model_of(kbert.load("kbert-mini-ko", task="encoder"))
-        >>> base.metadata, base.sections[:15]
+        >>> base.metadata, base.sections.splitlines()[1]
         ('license: cc-by-sa-4.0\n', '## 학습한 글 / Text')
     """
 
