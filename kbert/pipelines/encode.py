@@ -48,8 +48,8 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
     """A text as a list of one, or texts as a list.
 
     Raises:
-        TypeError: if it is neither: bytes, a number, None; or a dict or a table, of which the
-            names would be taken for the texts.
+        TypeError: if it is neither: bytes, a number, None; a dict or a table, of which the names
+            would be taken for the texts; or a set, which has no order.
 
     Example:
         >>> text_list("texts", "국회"), text_list("texts", ("국회", "법률"))
@@ -63,6 +63,11 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
         raise TypeError(
             f"{name} is {kind_of(given)} with {list(given)!r:.80}: expected a text (str), "
             "or a list of texts; pass what stands under one of these names"
+        )
+    if isinstance(given, set | frozenset):
+        raise TypeError(
+            f"{name} is {kind_of(given)}, which has no order, and answers come in the order of the "
+            "texts: expected a text (str), or a list of texts"
         )
     if isinstance(given, bytes):
         raise TypeError(f"{name} is bytes: expected a text (str); {name}.decode() makes one")

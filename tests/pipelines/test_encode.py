@@ -161,6 +161,7 @@ def test_largest_by_hand():
             r"texts is a dict with \['text'\]: .* pass what stands under",
         ),
         ("국회".encode(), r"texts is bytes: expected a text \(str\); texts.decode\(\) makes one"),
+        ({"국회"}, r"texts is a set, which has no order"),
         (["국회".encode()], r"texts\[0\] is b'.*: expected a text"),
     ],
 )

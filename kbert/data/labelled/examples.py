@@ -27,9 +27,17 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from kbert.data.labelled.split import divide
-from kbert.errors import KbertError, counted
+from kbert.errors import KbertError, counted, in_order
 from kbert.labels import composed
 
+TASKS = (  # whose examples these are
+    "sequence-classification",
+    "token-classification",
+    "question-answering",
+    "multiple-choice",
+    "dependency-parsing",
+    "sentence-embedding",
+)
 _SHOWN = 10  # labels, where examples are shown
 ROWS_OF_JSON = 10_000  # how many become text at a time, where all are hashed
 
@@ -118,7 +126,10 @@ class Examples:
     set_name: str | None = None
 
     def __post_init__(self):
-        self.label_names = list(dict.fromkeys(map(composed, self.label_names)))
+        names = in_order("label_names", self.label_names)
+        if any(isinstance(name, str) and not name.strip() for name in names):
+            raise KbertError(f"label_names has an empty name: {names!r:.200}; leave it out")
+        self.label_names = list(dict.fromkeys(map(composed, names)))
         if self.task != "question-answering":  # whose labels are slices of a text
             self.labels = composed(self.labels)
 

@@ -6,7 +6,7 @@ What a table holds is checked here, the same for all kinds of files.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kbert.data.labelled.cautions import tell_of_rare_labels
@@ -21,7 +21,7 @@ from kbert.data.labelled.cells import (
 )
 from kbert.data.labelled.examples import Examples, Origin, Origins
 from kbert.data.labelled.table_rows import table_rows
-from kbert.errors import KbertError, counted
+from kbert.errors import KbertError, counted, in_order
 from kbert.labels import REGRESSION_LABELS, composed
 
 MANY_LABELS = 100  # single labels of which there are more, all numbers, are a quantity
@@ -189,8 +189,11 @@ def _check_columns(
         raise KbertError(f"answer={answer!r} needs pair=, the column of the contexts")
     if choices is None:
         return
-    if isinstance(choices, str) or len(choices) < 2 or len({*choices}) < len(choices):
-        raise KbertError(f"choices are the names of two columns or more, not {choices!r:.80}")
+    unordered = isinstance(choices, str | set | frozenset | Mapping)
+    if unordered or len(choices) < 2 or len({*choices}) < len(choices):
+        raise KbertError(
+            f"choices are a list of the names of two columns or more, not {choices!r:.80}"
+        )
     if pair is not None or spans is not None or answer is not None:
         raise KbertError("choices go with text and label: leave pair, spans and answer out")
 
@@ -230,8 +233,8 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
 def _given(examples: Examples, labels: Sequence[str] | None, occurring: list[str]) -> list[str]:
     if labels is None:
         return occurring
-    names = [composed(name) for name in labels]
-    if isinstance(labels, str) or len(set(names)) < len(names):
+    names = [composed(name) for name in in_order("labels", labels)]
+    if len(set(names)) < len(names):
         raise KbertError(
             f'labels are names that each stand once, as ["부정", "긍정"], not {labels!r:.80}'
         )

@@ -93,3 +93,13 @@ def test_whole_numbers_of_regression_are_no_places_of_names():
         task="sequence-classification", labels=["점수"], problem_type="regression"
     )
     assert as_examples((["하나", "둘"], [0, 5]), model).labels == [0, 5]
+
+
+def test_label_names_have_an_order():
+    texts = ["재미있다", "지루하다"]
+    with pytest.raises(KbertError, match=r"not a dict: label_names=\['부정', '긍정'\]$"):
+        Examples("sequence-classification", texts, label_names={"긍정": 1, "부정": 0})
+    with pytest.raises(KbertError, match="not a frozenset, which has no order"):
+        Examples("sequence-classification", texts, label_names=frozenset(["긍정", "부정"]))
+    with pytest.raises(KbertError, match="label_names has an empty name"):
+        Examples("sequence-classification", texts, label_names=["긍정", ""])

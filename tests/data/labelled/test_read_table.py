@@ -136,7 +136,8 @@ def test_bad_arguments_and_values_are_named(written):
         ({"problem_type": "regression"}, r"row 2: '긍정' in '감정' is no number"),
         ({"problem_type": "ranking"}, "problem_type is one of"),
         ({"labels": ["긍정", "부정", "긍정"]}, "names that each stand once"),
-        ({"labels": "긍정"}, "names that each stand once, .*not '긍정'"),
+        ({"labels": "긍정"}, "labels is a list of names, .*not '긍정'"),
+        ({"labels": {"긍정", "부정"}}, "not a set, which has no order"),
         ({"encoding": "cp94"}, "there is no encoding 'cp94'"),
     ):
         with pytest.raises(KbertError, match=what):
