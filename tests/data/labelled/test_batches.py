@@ -232,6 +232,21 @@ SINGLE = model_for("sequence-classification", ["부정", "긍정"])
         (["가"], SINGLE, "examples need labels"),
         ("가", SINGLE, "expected Examples, as kbert.read_table"),
         (reviews(3), model_for("token-classification", ["O"]), "load the model with task="),
+        *(
+            (
+                (["가", "나"], labels),
+                model_for(task),
+                f"is for '{task}', which learns from no labels: load the model with "
+                "task='sequence-classification', or another of",
+            )
+            for task, labels in [
+                ("pretraining", [0, 1]),
+                ("masked-lm", ["긍정", "부정"]),
+                ("encoder", None),
+                ("next-sentence-prediction", [0, 1]),
+                ("replaced-token-detection", [0, 1]),
+            ]
+        ),
         (
             reviews(3),
             model_for("sequence-classification", ["부정", "긍정"], "regression"),
