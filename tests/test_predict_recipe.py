@@ -106,3 +106,9 @@ def test_a_table_is_answered_wholly_or_not_at_all(small, table, tmp_path, monkey
     with pytest.raises(kbert.KbertError, match="has a column 'predicted' already"):
         answered(monkeypatch, tmp_path, model, tmp_path / "answers.csv")
     assert (tmp_path / "answers.csv").read_bytes() == before
+
+
+def test_texts_that_only_look_like_some_have_no_answer(monkeypatch):
+    recipe = loaded_recipe(monkeypatch, "predict.py")
+    rows = [["나", "너"], ["\u200b", "너"], ["가다", " "], ["?", "쀍"]]
+    assert recipe.with_text(kbert.Tokenizer(WORDS), rows) == [0, 3]

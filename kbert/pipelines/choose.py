@@ -13,6 +13,7 @@ from kbert.models.base import KbertModel
 from kbert.models.multiple_choice import BertForMultipleChoice
 from kbert.pipelines.encode import (
     BATCH_SIZE,
+    check_read,
     log_softmax,
     predict,
     text_list,
@@ -69,12 +70,17 @@ class MultipleChoice:
             `scores` (the probability of each choice, in their order). What is too long is cut.
 
         Raises:
-            KbertError: if choices are not lists of texts, fewer than two, or not one list a text.
+            KbertError: if choices are not lists of texts, fewer than two, or not one list a text;
+                or if a text or a choice is empty.
         """
         one = isinstance(texts, str)
         asked = text_list("texts", texts)
         given: Any = [choices] if one else choices
         answers = []
+        _check(asked, given)
+        check_read(self.tokenizer, texts=asked)
+        for i, mine in enumerate(given):
+            check_read(self.tokenizer, **{"choices" if one else f"choices[{i}]": mine})
         scores = self.scores(asked, given, batch_size=batch_size)
         for mine, probabilities in zip(given, scores, strict=True):
             best = int(probabilities.argmax())

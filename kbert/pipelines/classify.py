@@ -14,6 +14,7 @@ from kbert.models.classification import BertForSequenceClassification
 from kbert.pipelines.encode import (
     BATCH_SIZE,
     Row,
+    check_read,
     log_softmax,
     predict,
     text_list,
@@ -75,11 +76,15 @@ class TextClassifier:
             says if there are texts of only words that the vocabulary does not know.
 
         Raises:
-            KbertError: if the lists differ in length, or the threshold is not in [0, 1].
+            KbertError: if the lists differ in length, a text is empty, or the threshold is not in
+                [0, 1].
         """
         if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
             raise KbertError(f"threshold is a probability in [0, 1], not {threshold!r:.80}")
         given, rows = self._rows(texts, pairs)
+        check_read(self.tokenizer, texts=given)
+        if pairs is not None:
+            check_read(self.tokenizer, pairs=text_list("pairs", pairs))
         warn_of_unknown_texts(self.tokenizer, given, rows)
         answers = [self._answer(row, threshold) for row in self._scores(rows, batch_size)]
         return answers[0] if isinstance(texts, str) else answers
@@ -90,6 +95,7 @@ class TextClassifier:
         """The probability of each label, in the order of `model.labels`: (N, C) float32.
 
         Those of several labels at once are each by itself; of regression it is the number, (N, 1).
+        An empty text has some, too: official sets hold a few, and count them.
         """
         return self._scores(self._rows(texts, pairs)[1], batch_size)
 

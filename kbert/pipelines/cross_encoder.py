@@ -12,7 +12,7 @@ from kbert.errors import KbertError, whole_number
 from kbert.models.base import KbertModel
 from kbert.models.classification import BertForSequenceClassification
 from kbert.pipelines.classify import TextClassifier
-from kbert.pipelines.encode import BATCH_SIZE, text_list
+from kbert.pipelines.encode import BATCH_SIZE, check_read, text_list
 
 
 class CrossEncoder:
@@ -69,9 +69,10 @@ class CrossEncoder:
             (N,) float32: a probability, or the number of a regression.
 
         Raises:
-            KbertError: if the lists differ in length.
+            KbertError: if the lists differ in length, or a text is empty.
         """
         firsts, seconds = text_list("queries", queries), text_list("texts", texts)
+        check_read(self._classifier.tokenizer, queries=firsts, texts=seconds)
         return self._classifier.scores(firsts, seconds, batch_size=batch_size)[:, self._column]
 
     def rank(
@@ -95,7 +96,7 @@ class CrossEncoder:
             first, and of equal ones the first.
 
         Raises:
-            KbertError: if the query is empty, or `top_k` is less than 1.
+            KbertError: if the query or a text is empty, or `top_k` is less than 1.
         """
         if not isinstance(query, str):
             raise TypeError(f"query is a text (str), not {query!r:.80}")

@@ -8,7 +8,7 @@ On mixed lengths most of a batch in the texts' own order is padding; of a sorted
 Shapes: B batch, L length, P masked positions, W words.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,32 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
                 "which none is missing"
             )
     return texts
+
+
+def check_read(tokenizer: Tokenizer, **lists: Sequence[str]) -> None:
+    """Checks that texts hold something: of [CLS] and [SEP] alone a model gives an answer, too.
+
+    Args:
+        tokenizer: the model's.
+        **lists: the texts, by what messages call them.
+
+    Raises:
+        KbertError: naming the first that holds nothing, or only what cleaning takes away.
+
+    Example:
+        >>> tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회".split())
+        >>> check_read(tokenizer, texts=["국회", " "])
+        Traceback (most recent call last):
+        ...
+        kbert.errors.KbertError: texts[1] holds nothing that the model reads: ' '; leave it out
+    """
+    for name, texts in lists.items():
+        for i, text in enumerate(texts):
+            if any(map(str.isalnum, text)) or tokenizer.encode([text])[0]:  # the first is seen soon
+                continue
+            raise KbertError(
+                f"{name}[{i}] holds nothing that the model reads: {text!r:.80}; leave it out"
+            )
 
 
 def to_rows(

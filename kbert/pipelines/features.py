@@ -13,7 +13,7 @@ from keras import ops
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
-from kbert.pipelines.encode import BATCH_SIZE, predict, text_list, to_rows, tokenizer_of
+from kbert.pipelines.encode import BATCH_SIZE, check_read, predict, text_list, to_rows, tokenizer_of
 
 POOLINGS = ("mean", "cls")
 
@@ -46,7 +46,7 @@ def features(
 
     Raises:
         KbertError: if the model has no tokenizer or no such layer, the pooling is none, or the
-            lists differ in length.
+            lists differ in length, or a text is empty.
 
     Example:
         >>> from kbert import SIZES, Bert, Tokenizer
@@ -62,12 +62,10 @@ def features(
     tokenizer = tokenizer_of(model)
     bert = encoder_of(model)
     frozen = _Frozen(bert, _places(bert, layers), pooling)
-    rows = to_rows(
-        tokenizer,
-        text_list("texts", texts),
-        None if pairs is None else text_list("pairs", pairs),
-        max_length=model.max_length,
-    )
+    given = text_list("texts", texts)
+    seconds = None if pairs is None else text_list("pairs", pairs)
+    check_read(tokenizer, texts=given, pairs=seconds or [])
+    rows = to_rows(tokenizer, given, seconds, max_length=model.max_length)
 
     def answer(vectors: Any, places: list[int]) -> list[np.ndarray]:
         return list(np.asarray(vectors[: len(places)], np.float32))

@@ -14,6 +14,7 @@ from kbert.models.pretraining import BertForNextSentencePrediction, BertForPreTr
 from kbert.pipelines.encode import (
     BATCH_SIZE,
     Row,
+    check_read,
     log_softmax,
     predict,
     text_list,
@@ -78,6 +79,7 @@ class NextSentence:
         for text in (*firsts, *seconds):
             if not text.strip():
                 raise KbertError("a text of the pair is empty: two texts are needed")
+        check_read(self.tokenizer, first=firsts, second=seconds)
         rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.max_length)
         warn_of_unknown_words(self.tokenizer, [*firsts, *seconds], rows)
         judged = judge_rows(self.model, rows, batch_size)

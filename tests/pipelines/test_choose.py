@@ -45,6 +45,9 @@ def test_lists_in_their_order_with_any_number_of_choices(model):
         ("나", ["너", 3], "two texts or more"),
         (["나", "너"], [["국회", "국민"]], "2 texts need a list of choices each"),
         (["나"], ["국회"], "two texts or more, not '국회'"),
+        (" ", ["너", "국회"], r"texts\[0\] holds nothing that the model reads"),
+        ("나", ["너", "\u200b"], r"choices\[1\] holds nothing"),
+        (["나"], [["", "너"]], r"choices\[0\]\[0\] holds nothing"),
     ],
 )
 def test_choices_that_cannot_be(model, text, choices, message):

@@ -72,6 +72,19 @@ def test_other_models_and_lists_that_do_not_pair_are_refused(classifier, small, 
         TextClassifier(classifier())(["국회", "나"], ["경기"])
 
 
+def test_texts_of_nothing_have_no_label(classifier):
+    classify = TextClassifier(classifier())
+    for empty in ("", " \n", "\u200b"):
+        with pytest.raises(KbertError, match=r"^texts\[1\] holds nothing that the model reads: '"):
+            classify(["나", empty])
+        with pytest.raises(KbertError, match=r"^pairs\[0\] holds nothing"):
+            classify("나", empty)
+        with pytest.raises(KbertError, match=r"^texts\[0\] holds nothing"):
+            classify(empty)
+    assert len(classify(["?!", "쀍"])) == 2  # which is read, as [UNK] at least
+    assert classify.scores(["", "나"]).shape == (2, 3)  # as an official set's rows are counted
+
+
 @pytest.mark.parametrize("threshold", [5, -0.1, float("nan"), "0.5", None])
 def test_thresholds_that_are_no_probability(classifier, threshold):
     with pytest.raises(KbertError, match=r"threshold is a probability in \[0, 1\], not"):

@@ -73,6 +73,8 @@ def test_what_is_refused(small, tokenizer):
         reranker.rank("나", ["너", None])
     with pytest.raises(KbertError, match="query is empty"):
         reranker.rank(" ", TEXTS)
+    with pytest.raises(KbertError, match=r"texts\[1\] holds nothing"):
+        reranker.rank("나", ["너", ""])
     with pytest.raises(TypeError, match="query is a text"):
         reranker.rank(["나"], TEXTS)
     with pytest.raises(KbertError, match="top_k must be"):

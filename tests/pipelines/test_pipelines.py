@@ -274,6 +274,8 @@ def test_bad_questions(model, small):
         fill_mask([3])
     with pytest.raises(KbertError, match="is empty"):
         next_sentence("나", " ")
+    with pytest.raises(KbertError, match=r"second\[0\] holds nothing that the model reads"):
+        next_sentence("나", "\u200b")
     with pytest.raises(KbertError, match="do not pair"):
         next_sentence(["나"], ["너", "나"])
 
