@@ -37,6 +37,14 @@ def test_lists_in_their_order_with_any_number_of_choices(model):
     assert choose([], []) == []
 
 
+def test_what_is_cut_is_told(model, caplog):
+    choose = MultipleChoice(model)
+    choose.scores(["나"], [["너 " * 14, "너"]])
+    assert not caplog.messages
+    choose("나", ["너 " * 14, "너"])
+    assert "17 tokens are cut off at the end: 1 of 2, the longest of 18;" in caplog.messages[0]
+
+
 @pytest.mark.parametrize(
     ("text", "choices", "message"),
     [

@@ -63,6 +63,14 @@ def test_equal_scores_keep_their_order(small, tokenizer):
     assert reranker.rank("나", []) == []
 
 
+def test_what_is_cut_is_told(small, tokenizer, caplog):
+    CrossEncoder(made(small, tokenizer, ["0", "1"])).rank("나", ["너", "너 " * 14])
+    assert caplog.messages == [
+        "pairs of texts of more than 17 tokens are cut off at the end: 1 of 2, the longest of 18; "
+        "the model reads no more"
+    ]
+
+
 def test_what_is_refused(small, tokenizer):
     with pytest.raises(KbertError, match=r"CrossEncoder takes a .* and got a Bert"):
         CrossEncoder(Bert(**small))

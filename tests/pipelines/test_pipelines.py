@@ -261,7 +261,7 @@ def test_ranking_of_more_texts_than_become_rows_at_once(model):
         assert ranked[index]["next"] == pytest.approx(alone, abs=1e-5)
 
 
-def test_bad_questions(model, small):
+def test_bad_questions(model, small, caplog):
     fill_mask, next_sentence = FillMask(model), NextSentence(model)
     with pytest.raises(KbertError, match=r"no \[MASK\] in '국민의 국회'"):
         fill_mask(["[MASK]", "국민의 국회"])
@@ -274,6 +274,8 @@ def test_bad_questions(model, small):
         fill_mask([3])
     with pytest.raises(KbertError, match="is empty"):
         next_sentence("나", " ")
+    next_sentence("나", "너 " * 14)
+    assert "17 tokens are cut off at the end: 1 of 1, the longest of 18;" in caplog.messages[-1]
     with pytest.raises(KbertError, match=r"second\[0\] holds nothing that the model reads"):
         next_sentence("나", "\u200b")
     with pytest.raises(KbertError, match="do not pair"):
