@@ -86,11 +86,11 @@ def how_to_install(extra: str) -> str:
     return f'`pip install -e ".[{extra}]"` in a clone of kbert'
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
     """A value as an int.
 
     Raises:
-        KbertError: if it is none, or less than it can be.
+        KbertError: if it is none, or less or more than it can be.
 
     Example:
         >>> whole_number("batch_size", 32, 1)
@@ -100,8 +100,9 @@ def whole_number(name: str, value: Any, least: int) -> int:
         number = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = least - 1
-    if number < least:
-        raise KbertError(f"{name} must be a whole number from {least}, not {value!r:.80}")
+    if number < least or (most is not None and number > most):
+        end = "" if most is None else f" to {most}"
+        raise KbertError(f"{name} must be a whole number from {least}{end}, not {value!r:.80}")
     return number
 
 

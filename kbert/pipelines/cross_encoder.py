@@ -106,7 +106,7 @@ class CrossEncoder:
         if not query.strip():
             raise KbertError("query is empty: there is nothing to rank by")
         given = text_list("texts", texts)
-        scores = self.scores([query] * len(given), given, batch_size=batch_size)
         count = None if top_k is None else whole_number("top_k", top_k, 1)
+        scores = self.scores([query] * len(given), given, batch_size=batch_size)
         order = np.argsort(-scores, kind="stable")[:count]
         return [{"index": int(i), "score": float(scores[i]), "text": given[i]} for i in order]

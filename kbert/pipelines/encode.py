@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from kbert.errors import KbertError, kind_of
+from kbert.errors import KbertError, kind_of, whole_number
 from kbert.models.base import KbertModel
 from kbert.text.tokenizer import Tokenizer
 
@@ -163,10 +163,9 @@ def predict(
         The rows' answers, in the order of the rows.
 
     Raises:
-        KbertError: if `batch_size` is less than 1.
+        KbertError: if `batch_size` is no whole number from 1.
     """
-    if batch_size < 1:
-        raise KbertError(f"batch_size must be from 1, not {batch_size}")
+    whole_number("batch_size", batch_size, 1)
     pad_id = tokenizer_of(model).pad_id
     shapes = list(batches(rows, batch_size, model.max_length, few_shapes=bool(model.jit_compile)))
     answers: list = [None] * len(rows)

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from keras import ops
@@ -267,9 +269,17 @@ def test_bad_questions(model, small, caplog):
         fill_mask(["[MASK]", "국민의 국회"])
     with pytest.raises(KbertError, match=r"27 tokens, .* longer than the 17"):
         fill_mask("나 " * 24 + "[MASK]")
-    for top_k in (0, 30):
-        with pytest.raises(KbertError, match="top_k must be from 1 to 29"):
+    for top_k in (0, 30, "3", None, 2.5, True):
+        with pytest.raises(KbertError, match="top_k must be a whole number from 1 to 29, not "):
             fill_mask("[MASK]", top_k=top_k)
+        with pytest.raises(KbertError, match="beam_size must be a whole number from 1 to 29"):
+            fill_mask.together("[MASK]", beam_size=top_k)
+    for near in ("[mask]", "<MASK>", "［MASK］", "(mask)", "[ Mask ]"):
+        told = rf"\[MASK\], in capitals between square brackets, in place of '{re.escape(near)}'$"
+        with pytest.raises(KbertError, match=told):
+            fill_mask(f"국민의 {near}")
+    with pytest.raises(KbertError, match="glued_to_mask is 'word' or 'continuation', not 'cont'"):
+        FillMask(model, glued_to_mask="cont")
     with pytest.raises(TypeError, match="is 3: expected a text"):
         fill_mask([3])
     with pytest.raises(KbertError, match="is empty"):
