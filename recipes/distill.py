@@ -35,6 +35,7 @@ from kbert.data.labelled.read_table import read_table
 from kbert.data.pretraining.batches import MARKS, PretrainingBatches
 from kbert.data.pretraining.heldout import HeldoutText, read_heldout
 from kbert.data.pretraining.training_text import text_of_corpus, text_of_shards
+from kbert.errors import counted
 from kbert.evaluation.best_weights import BEST, BestWeights
 from kbert.evaluation.evaluate import evaluate
 from kbert.files.atomic_files import write_json
@@ -129,7 +130,9 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
     sources = filter(None, [arguments.teacher, arguments.student])
     begin_run(folder, settings, arguments.overwrite, sources)
     first_step = resume(model, folder, settings, screen.print)
-    screen.print(f"{stage.steps:,} steps; teacher {told(teacher)}, student {told(student)}")
+    screen.print(
+        f"{counted(stage.steps, 'step')}; teacher {told(teacher)}, student {told(student)}"
+    )
     with TrainingProgress(screen, folder / "log.jsonl", [stage], first_step) as progress:
         finished = train(
             model,
@@ -244,7 +247,9 @@ def seconds_of(model: KbertModel, length: int) -> float:
 
 
 def told(model: KbertModel) -> str:
-    return f"{len(model.bert.layers_in_order)} layers, {model.count_params():,} parameters"
+    return (
+        f"{counted(len(model.bert.layers_in_order), 'layer')}, {model.count_params():,} parameters"
+    )
 
 
 def in_words(figures: dict[str, float]) -> str:
@@ -265,7 +270,8 @@ def compared(teacher: dict[str, float], student: dict[str, float], rows: int, le
     smaller = 1 - student["parameters"] / teacher["parameters"]
     faster = teacher["seconds"] / student["seconds"] - 1
     words = (
-        f"{100 * smaller:.0f}% smaller, {100 * faster:.0f}% faster ({rows} rows of {length} tokens)"
+        f"{100 * smaller:.0f}% smaller, {100 * faster:.0f}% faster ({counted(rows, 'row')} of "
+        f"{length} tokens)"
     )
     if teacher.get("score"):
         words += f", {100 * student['score'] / teacher['score']:.0f}% as good"

@@ -12,6 +12,7 @@ from rich.console import Console
 
 import kbert
 from kbert.data.labelled.examples import Examples
+from kbert.errors import counted
 from kbert.evaluation.best_weights import BEST
 from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, shown
@@ -23,7 +24,7 @@ from kbert.tasks.score import best_by
 OF_EXAMPLES = ("sequence-classification", "multiple-choice")  # whose accuracy is of examples
 WORDS: dict[str, dict[str, Any]] = {
     "ko": {
-        "learned": "모델 {model}, 학습 예문 {learned}개({source}), {epochs}에폭.",
+        "learned": "모델 {model}, 학습 예문 {learned}개({source}), {epochs}.",
         "seeds": "시드 {count}개의 점수는 {each}이고, 평균은 {mean}입니다. 이 페이지의 답은 "
         "학습에서 떼어 둔 예문의 점수가 가장 높은 {seed}의 것입니다.",
         "chosen": ("가중치를", "가중치와 시드를"),
@@ -32,7 +33,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "interval": "예문 {count}개로 잰 정확도의 95% 구간은 {0}부터 {1}까지입니다.",
     },
     "en": {
-        "learned": "Model {model}, {learned} examples to learn from ({source}), {epochs} epochs.",
+        "learned": "Model {model}, {learned} examples to learn from ({source}), {epochs}.",
         "seeds": "{count} seeds scored {each}; {mean} in the mean. The answers on this page are "
         "those of {seed}, the best on what was held out.",
         "chosen": ("The weights", "Weights and seed"),
@@ -93,7 +94,9 @@ def how_it_came(
     words, metric, count = WORDS[arguments.language], best_by(asked.examples), len(asked.examples)
     source = Path(arguments.task or arguments.train).name
     told = {"model": arguments.model, "learned": f"{learned:,}", "source": source}
-    notes = [words["learned"].format(**told, epochs=arguments.epochs)]
+    epochs = arguments.epochs
+    in_words = counted(epochs, "epoch") if arguments.language == "en" else f"{epochs:,}에폭"
+    notes = [words["learned"].format(**told, epochs=in_words)]
     if len(scores) > 1:
         each = ", ".join(shown(metric, score) for score in scores)
         mean = mean_and_deviation(metric, scores)

@@ -25,6 +25,7 @@ import numpy as np
 import kbert
 from kbert.data.labelled.cells import is_missing
 from kbert.data.labelled.table_rows import Row, table_rows
+from kbert.errors import counted
 from kbert.files.atomic_files import written_beside
 from kbert.labels import composed
 from kbert.models.base import KbertModel
@@ -79,8 +80,8 @@ def main() -> None:
             answered, empty = answered + len(there), empty + len(part) - len(there)
         if not answered:
             raise kbert.KbertError(f"{source}: no row has text in {' and '.join(asked_by)}")
-    without = f"; {empty:,} without text have no answer" if empty else ""
-    screen.print(f"{answered:,} rows are answered in {arguments.out}{without}")
+    without = f"; {counted(empty, 'row')} without text left blank" if empty else ""
+    screen.print(f"{counted(answered, 'row')} answered in {arguments.out}{without}")
 
 
 def with_text(tokenizer: kbert.Tokenizer, texts: list[list[str]]) -> list[int]:

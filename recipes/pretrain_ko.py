@@ -37,6 +37,7 @@ from kbert.data.pretraining.heldout import HeldoutText, read_heldout
 from kbert.data.pretraining.sample_pairs import sample_pairs
 from kbert.data.pretraining.training_text import TrainingText, text_of_corpus, text_of_shards
 from kbert.data.shards.fingerprint import vocabulary_fingerprint
+from kbert.errors import counted
 from kbert.models.base import KbertModel
 from kbert.pipelines.sample_predictions import what_it_learned
 from kbert.runs.console import command, console, in_flags, run
@@ -100,7 +101,7 @@ def pretrain(
     former = on_first_host(lambda: former_run(arguments, folder, fixed))
     if former is not None and former["finished"]:
         hours = f"after {arguments.hours} hours"
-        length = hours if arguments.hours else f"with {arguments.steps:,} steps"
+        length = hours if arguments.hours else f"with {counted(arguments.steps, 'step')}"
         screen.print(
             f"The run in {folder} is finished, {length}. Name another --out for a new one, or pass "
             "--overwrite to replace it."

@@ -27,6 +27,7 @@ from rich.console import Console
 import kbert
 from kbert import Examples, KeepBest, LabelledBatches, SentenceBert, SiameseBert
 from kbert.data.labelled.sentences import entailed
+from kbert.errors import counted
 from kbert.evaluation.best_weights import BEST
 from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
@@ -62,7 +63,7 @@ def main() -> None:
                 [few(each, arguments.limit) for each in sets] for sets in (nli, learned)
             )
         for each in (*nli, *learned):
-            screen.print(f"{each.set_name}: {len(each):,} examples to learn from")
+            screen.print(f"{each.set_name}: {counted(len(each), 'example')} to learn from")
         load(arguments, arguments.seed)  # what cannot be leaves no folder behind
         begin(arguments, [*nli, *learned], folder)
 
@@ -102,7 +103,9 @@ def on_inference(
     siamese = SiameseBert(model, arguments.objective, nli.label_names if is_softmax else None)
     size = 16 if is_softmax else arguments.batch_size
     batches = LabelledBatches(nli, siamese, size, seed=seed, max_length=arguments.max_length)
-    screen.print(f"seed {seed}: {batches.steps:,} steps of inference, {arguments.objective}")
+    screen.print(
+        f"seed {seed}: {counted(batches.steps, 'step')} of inference, {arguments.objective}"
+    )
     train(arguments, siamese, batches, [])
     model.save(place / INFERRED)
 
@@ -121,7 +124,7 @@ def on_similarity(
     batches = LabelledBatches(
         learned, siamese, 16, arguments.epochs, seed, max_length=arguments.max_length
     )
-    screen.print(f"seed {seed}: {batches.steps:,} steps of similarity")
+    screen.print(f"seed {seed}: {counted(batches.steps, 'step')} of similarity")
     keep = KeepBest(chosen_by, evaluations=arguments.evaluations, say=screen.print)
     train(arguments, siamese, batches, [keep])
     model.with_settings(dtype="float32").save(place / BEST)  # as it is asked

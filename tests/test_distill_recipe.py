@@ -128,5 +128,5 @@ def test_what_is_said_of_distilbert(monkeypatch):
     teacher = {"parameters": 110e6, "seconds": 668.0, "score": 0.795}
     student = {"parameters": 66e6, "seconds": 410.0, "score": 0.770}
     assert recipe.compared(teacher, student, 1, 128) == (
-        "40% smaller, 63% faster (1 rows of 128 tokens), 97% as good"
+        "40% smaller, 63% faster (1 row of 128 tokens), 97% as good"
     )

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
 
-from kbert.errors import KbertError, shown
+from kbert.errors import KbertError, counted, shown
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.readers import safetensors, torch
 from kbert.formats.readers.archive import open_keras_archive
@@ -144,7 +144,8 @@ def _print_tensors(tensors: dict[str, StoredTensor], title: str, out: Console) -
         for name, tensor in tensors.items()
     )
     headings = ("tensor", "type", "shape")
-    _print_table(f"{title}: {len(tensors):,} tensors, {total:,} numbers", headings, rows, out)
+    told = f"{title}: {counted(len(tensors), 'tensor')}, {total:,} numbers"
+    _print_table(told, headings, rows, out)
 
 
 def _print_table(

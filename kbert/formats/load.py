@@ -20,6 +20,21 @@ from kbert.models.bert_with_head import check_labels
 from kbert.pretrained import bundled_model, bundled_models, is_named_like_bundled
 
 _log = logging.getLogger("kbert")
+# What else tasks are called, as by transformers' pipelines.
+_MEANT = {
+    **{name: name for name in TASKS},  # in capitals, or with underscores
+    **dict.fromkeys(("ner", "tagging", "pos", "pos-tagging"), "token-classification"),
+    **dict.fromkeys(("fill-mask", "mlm", "masked-language-modeling"), "masked-lm"),
+    **dict.fromkeys(
+        ("text-classification", "classification", "sentiment-analysis", "regression", "nli", "sts"),
+        "sequence-classification",
+    ),
+    **dict.fromkeys(("qa", "mrc", "extractive-qa"), "question-answering"),
+    **dict.fromkeys(("nsp", "next-sentence"), "next-sentence-prediction"),
+    **dict.fromkeys(("feature-extraction", "bert", "model"), "encoder"),
+    **dict.fromkeys(("sentence-similarity", "sentence-bert", "sbert"), "sentence-embedding"),
+    **dict.fromkeys(("parsing", "dp"), "dependency-parsing"),
+}
 
 
 def load(
@@ -87,7 +102,11 @@ def load(
             f"folder, not {source!r:.80}"
         )
     if task is not None and task not in TASKS:
-        raise KbertError(f"task is one of {', '.join(TASKS)}, not {task!r:.80}")
+        meant = _MEANT.get(task.strip().lower().replace("_", "-")) if isinstance(task, str) else ""
+        raise KbertError(
+            f"task is one of {', '.join(TASKS)}, not {task!r:.80}"
+            + (f"; {meant} is what you may mean" if meant else "")
+        )
     if labels is not None:
         labels = check_labels(labels)
     if seed is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kbert.catalog import BY_TASK
-from kbert.errors import KbertError, in_order, kind_of
+from kbert.errors import KbertError, counted, in_order, kind_of
 from kbert.labels import composed
 from kbert.layers.heads import LabelHead, TokenTransform
 from kbert.layers.initializers import sub_seed
@@ -131,7 +131,7 @@ class BertWithHead(KbertModel):
         names, former = check_labels(labels), getattr(self, "labels", None)
         if former is not None and len(names) != len(former):
             raise KbertError(
-                f"the model scores {len(former)} labels, {former!r:.80}, and these are "
+                f"the model scores {counted(len(former), 'label')}, {former!r:.80}, and these are "
                 f"{len(names)}: load it with labels=..., which gives it a new head"
             )
         self._head_arguments["labels"] = names

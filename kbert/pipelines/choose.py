@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kbert.errors import KbertError, kind_of
+from kbert.errors import KbertError, counted, kind_of
 from kbert.models.base import KbertModel
 from kbert.models.multiple_choice import BertForMultipleChoice
 from kbert.pipelines.cut_texts import warn_of_cut_texts
@@ -118,7 +118,10 @@ class MultipleChoice:
 
 def _check(texts: list[str], choices: Any) -> None:
     if isinstance(choices, str) or len(choices) != len(texts):
-        raise KbertError(f"{len(texts)} texts need a list of choices each, not {choices!r:.80}")
+        raise KbertError(
+            f"a list of choices is needed for each of {counted(len(texts), 'text')}, not "
+            f"{choices!r:.80}"
+        )
     for mine in choices:
         is_list = isinstance(mine, Sequence) and not isinstance(mine, str)
         if not is_list or len(mine) < 2 or not all(isinstance(each, str) for each in mine):

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from kbert.errors import KbertError, kind_of, whole_number
+from kbert.errors import KbertError, counted, kind_of, whole_number
 from kbert.models.base import KbertModel
 from kbert.text.tokenizer import Tokenizer
 
@@ -120,7 +120,10 @@ def to_rows(
         [[2, 5, 6, 3], [2, 5, 3]]
     """
     if pairs is not None and len(pairs) != len(texts):
-        raise KbertError(f"{len(texts)} first texts and {len(pairs)} second texts do not pair")
+        raise KbertError(
+            f"{counted(len(texts), 'first text')} and {counted(len(pairs), 'second text')} do not "
+            "pair"
+        )
     rows = []
     for start in range(0, len(texts), TEXTS_AT_A_TIME):
         part = slice(start, start + TEXTS_AT_A_TIME)

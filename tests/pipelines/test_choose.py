@@ -51,7 +51,7 @@ def test_what_is_cut_is_told(model, caplog):
         ("나", "너", "two texts or more, not '너'"),
         ("나", ["너"], "two texts or more"),
         ("나", ["너", 3], "two texts or more"),
-        (["나", "너"], [["국회", "국민"]], "2 texts need a list of choices each"),
+        (["나", "너"], [["국회", "국민"]], "a list of choices is needed for each of 2 texts"),
         (["나"], ["국회"], "two texts or more, not '국회'"),
         (" ", ["너", "국회"], r"texts\[0\] holds nothing that the model reads"),
         ("나", ["너", "\u200b"], r"choices\[1\] holds nothing"),

@@ -75,7 +75,7 @@ def test_what_is_refused(small, tokenizer):
     with pytest.raises(KbertError, match=r"CrossEncoder takes a .* and got a Bert"):
         CrossEncoder(Bert(**small))
     reranker = CrossEncoder(made(small, tokenizer, ["0", "1"]))
-    with pytest.raises(KbertError, match="1 first texts and 2 second texts do not pair"):
+    with pytest.raises(KbertError, match="1 first text and 2 second texts do not pair"):
         reranker.scores(["나"], TEXTS[:2])
     with pytest.raises(TypeError, match=r"texts\[1\] is None"):
         reranker.rank("나", ["너", None])

@@ -198,7 +198,7 @@ class Examples:
         missing = [name for name in self.label_names if not counts[name]]
         if missing or not counts:
             is_text = self.task == "sequence-classification"
-            what = f"{len(self):,} examples without {missing[:1]}"
+            what = f"{counted(len(self), 'example')} without {missing[:1]}"
             if not self.is_single_label:
                 what = self.problem_type if is_text else self.task
             raise KbertError(
@@ -324,7 +324,9 @@ def as_examples(given: Any, model: Any) -> Examples:
     if labels is not None and (isinstance(labels, str) or not isinstance(labels, Sequence)):
         raise KbertError(f"labels are a list, one for each text, not {labels!r:.80}")
     if labels is not None and len(labels) != len(texts):
-        raise KbertError(f"{len(texts)} texts and {len(labels)} labels do not go together")
+        raise KbertError(
+            f"{counted(len(texts), 'text')} and {counted(len(labels), 'label')} do not go together"
+        )
     names = list(getattr(model, "labels", []))
     problem_type = getattr(model, "problem_type", "single_label_classification")
     are_numbers = problem_type == "regression"  # and no indices of names

@@ -98,7 +98,7 @@ def read_table(
         raise KbertError(f"problem_type is one of {', '.join(_PROBLEMS)}, not {problem_type!r:.80}")
     text, label, pair, group = map(composed, (text, label, pair, group))
     spans, answer, choices = map(composed, (spans, answer, choices))
-    _check_columns(label, pair, spans, answer, choices)
+    _check_columns(text, label, pair, spans, answer, choices)
     where, rows = table_rows(source, encoding, quotes)
     columns = [each for each in (text, label, pair, group, spans, answer) if each is not None]
     columns += choices or ()
@@ -171,6 +171,7 @@ def _task(spans: str | None, answer: str | None, choices: Sequence[str] | None) 
 
 
 def _check_columns(
+    text: str,
     label: str | None,
     pair: str | None,
     spans: str | None,
@@ -185,6 +186,12 @@ def _check_columns(
             "a table has labels of its texts, spans within them, or answers: name one column, not "
             f"{' and '.join(named)}"
         )
+    said: dict[Any, str] = {}
+    for name, column in {"text": text, "pair": pair, **given}.items():
+        if column is not None and said.setdefault(column, name) != name:
+            raise KbertError(
+                f"{said[column]} and {name} are both the column {column!r:.80}: each has its own"
+            )
     if answer is not None and pair is None:
         raise KbertError(f"answer={answer!r} needs pair=, the column of the contexts")
     if choices is None:

@@ -56,9 +56,9 @@ def test_a_label_that_cannot_be_is_named_with_its_row(task, label, names, settin
 def test_second_texts_and_labels_are_as_many_as_texts():
     with pytest.raises(KbertError, match="have their contexts in pairs"):
         check_labels(examples("question-answering", [(0, "이")]), [])
-    with pytest.raises(KbertError, match="1 first texts and 2 second texts"):
+    with pytest.raises(KbertError, match="1 first text and 2 second texts"):
         check_labels(examples("question-answering", [], pairs=["가", "나"]), [])
-    with pytest.raises(KbertError, match="1 texts and 2 labels"):
+    with pytest.raises(KbertError, match="1 text and 2 labels"):
         check_labels(Examples("sequence-classification", ["가"], labels=SINGLE), SINGLE)
 
 
