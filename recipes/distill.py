@@ -171,15 +171,26 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
             f"The score is {best_by(heldout)} of {len(heldout):,} held-out examples. A teacher "
             "that learned from the same table has seen most of them, and looks better than it is."
         )
-    to_go_on = f"{command('python', 'recipes/finetune.py', '--model', path)} --train FILE ..."
-    if not arguments.from_text:
-        of_tokens = student.task == "token-classification"
-        pipeline = "TokenClassifier" if of_tokens else "TextClassifier"
-        texts = [heldout.texts[0], *([heldout.pairs[0]] if heldout.pairs else [])]
-        given = ", ".join(repr(text[:60]) for text in texts)
-        asked = f"kbert.{pipeline}(kbert.load({str(path)!r}))({given})"
-        to_go_on = command("python", "-c", f"import kbert; print({asked})")
-    screen.print(f"\nThe student is {path}. To go on:\n  {to_go_on}")
+    screen.print(f"\nThe student is {path}. {to_go_on(arguments, path, heldout)}")
+
+
+def to_go_on(arguments: argparse.Namespace, path: Path, heldout: Any) -> str:
+    """How the student is used: fine-tuned, on a table like that it learned from, or in Python."""
+    if not isinstance(heldout, Examples):
+        asked = command("python", "recipes/finetune.py", "--model", path)
+        return f"To go on:\n  {asked} --train FILE ..."
+    if arguments.train:
+        asked = command("python", "recipes/predict.py", "--model", path, "--text", arguments.text)
+        pair = f" {command('--pair', arguments.pair)}" if arguments.pair else ""
+        return f"What it says of new rows:\n  {asked}{pair} --table FILE --out answers.csv"
+    of_tokens = heldout.task == "token-classification"
+    pipeline = "TokenClassifier" if of_tokens else "TextClassifier"
+    texts = [heldout.texts[0], *([heldout.pairs[0]] if heldout.pairs else [])]
+    given = ", ".join(repr(text[:60]) for text in texts)
+    return (
+        "To go on, in Python:\n  import kbert\n"
+        f"  print(kbert.{pipeline}(kbert.load({str(path)!r}))({given}))"
+    )
 
 
 def read_batches(

@@ -21,6 +21,7 @@ from kbert.files.atomic_files import write_json, write_text
 from kbert.runs.console import command
 from kbert.tasks.score import best_by
 
+OF_TABLES = ("sequence-classification", "token-classification", "question-answering")  # predict.py
 OF_EXAMPLES = ("sequence-classification", "multiple-choice")  # whose accuracy is of examples
 WORDS: dict[str, dict[str, Any]] = {
     "ko": {
@@ -77,8 +78,8 @@ def finish(
     if shown_part.examples.set_name is not None:
         screen.print(comparison({f"{arguments.model}, fine-tuned": shown_part}))
     screen.print(
-        f"\nThe model is {folder / 'model.keras'}, the report {folder / 'report.html'}. To go on:\n"
-        f"  {command('python', '-c', in_use(folder / 'model.keras', shown_part.examples))}"
+        f"\nThe model is {folder / 'model.keras'}, the report {folder / 'report.html'}. "
+        + to_go_on(arguments, folder / "model.keras", shown_part.examples)
     )
 
 
@@ -126,7 +127,12 @@ def mean_and_deviation(name: str, values: list[float]) -> str:
     return f"{told} ± {shown(name, float(np.std(values, ddof=1))).rstrip('%')}"
 
 
-def in_use(path: Path, examples: Examples) -> str:
+def to_go_on(arguments: Namespace, path: Path, examples: Examples) -> str:
+    """How the model is used: on a table like the one that it learned from, or in Python."""
+    if arguments.train and examples.task in OF_TABLES:
+        asked = command("python", "recipes/predict.py", "--model", path, "--text", arguments.text)
+        pair = f" {command('--pair', arguments.pair)}" if arguments.pair else ""
+        return f"What it says of new rows:\n  {asked}{pair} --table FILE --out answers.csv"
     pipeline = {
         "sequence-classification": "TextClassifier",
         "token-classification": "TokenClassifier",
@@ -136,7 +142,10 @@ def in_use(path: Path, examples: Examples) -> str:
     }[examples.task]
     texts = [examples.texts[0], *([examples.pairs[0]] if examples.pairs else [])]
     asked = ", ".join(repr(text[:60]) for text in texts)
-    return f"import kbert; print(kbert.{pipeline}(kbert.load({str(path)!r}))({asked}))"
+    return (
+        "To go on, in Python:\n  import kbert\n"
+        f"  print(kbert.{pipeline}(kbert.load({str(path)!r}))({asked}))"
+    )
 
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:

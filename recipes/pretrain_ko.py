@@ -15,7 +15,6 @@ docs/pretraining.md has every option, docs/scaling.md what several devices and h
 Source: Devlin et al. 2018, "BERT", sections 3.1 and A.2; `--preset bert` has its settings.
 """
 
-import json
 import sys
 from argparse import Namespace
 from contextlib import ExitStack
@@ -278,11 +277,10 @@ def finish(
             f"{command('--init', path, '--generator', fills)} --corpus FILE"
         )
         return
-    loaded = f"kbert.load({json.dumps(str(path), ensure_ascii=False)})"
-    question = f'import kbert; print(kbert.FillMask({loaded})("이 법은 공포한 [MASK] 시행한다."))'
     screen.print(
-        f"  {command(sys.executable, '-c', question)}\n"
-        f"  {command(sys.executable, 'demos/fill_mask.py', '--model', path)}"
+        f"  {command(sys.executable, 'demos/fill_mask.py', '--model', path)}\nor in Python:\n"
+        f"  import kbert\n  fill_mask = kbert.FillMask(kbert.load({str(path)!r}))\n"
+        '  print(fill_mask("이 법은 공포한 [MASK] 시행한다."))'
     )
 
 

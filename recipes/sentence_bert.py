@@ -33,7 +33,7 @@ from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.files.atomic_files import write_json
 from kbert.models.frozen import check_floats
-from kbert.runs.console import command, console, refuse_beside, run
+from kbert.runs.console import console, refuse_beside, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import begin_run, check_folder, locked_folder, next_folder
 from kbert.sizes.cost import Precision
@@ -162,8 +162,11 @@ def finish(
         seeds = f"{len(numbers)} seed{'s' if len(numbers) > 1 else ''}"
         screen.print(f"\n{name}, {seeds}: spearman {mean}{spread}\n")
         screen.print(comparison({f"{arguments.model}, seed {seed}": evaluation}))
-    call = f"import kbert; print(kbert.load({str(path)!r}).embedding_size)"
-    screen.print(f"\nThe model is {path}. To go on:\n  {command('python', '-c', call)}")
+    screen.print(
+        f"\nThe model is {path}. To go on, in Python:\n"
+        f"  import kbert\n  encoder = kbert.SentenceEncoder(kbert.load({str(path)!r}))\n"
+        '  print(encoder.similarity("배송이 늦어요", "택배가 아직 안 왔어요"))'
+    )
 
 
 def load(arguments: argparse.Namespace, seed: int, inferred: Path | None = None) -> SentenceBert:

@@ -82,7 +82,7 @@ def test_a_student_of_a_fine_tuned_teacher(corpus, teacher, tmp_path, monkeypatc
     student = kbert.load(tmp_path / "run" / "model.keras")
     assert student.labels == ["법", "말"] and len(student.bert.encoder_layers) == 1
     shown = capsys.readouterr().out
-    assert "as good" in shown and "The score is macro_f1 of " in shown
+    assert "as good" in shown and "The score is macro_f1 of " in shown and "predict.py" in shown
     lines = (tmp_path / "run" / "heldout.jsonl").read_text("utf-8").splitlines()
     scores = [json.loads(each)["sources"]["held out"] for each in lines]
     best = kbert.load(tmp_path / "run" / "best.keras")
