@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from finetune_options import parse_arguments
+from finetune_options import FEW_STEPS, FIXED, fit_to_size, parse_arguments
 from finetune_results import finish
 from rich.console import Console
 
@@ -52,8 +52,6 @@ from kbert.training.progress import TrainingProgress
 from kbert.training.stages import Stage
 from kbert.training.tensorboard import TensorBoardFiles
 
-FEW_STEPS = 100  # with fewer, small tables end half learned
-
 
 def main() -> None:
     keep_freed_memory()
@@ -67,6 +65,7 @@ def main() -> None:
 def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     # 1. The examples: to learn from, to choose by, and to be asked once at the end.
     learned, chosen_by, asked = read_examples(arguments)
+    fit_to_size(arguments, len(learned))
     screen.print(f"{counted(len(learned), 'example')} to learn from, {len(chosen_by):,} held out")
     if arguments.dev:
         screen.print(f"held out by --dev: {overlap(chosen_by, learned)}")
@@ -77,7 +76,7 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     # run to continue, with the same settings as it was begun with.
     ready = prepare(arguments, arguments.seed, learned)
     prints = {"examples": learned.fingerprint, "held_out": chosen_by.fingerprint}
-    settings = {**arguments.fixed, **prints}
+    settings = {name: getattr(arguments, name) for name in FIXED} | prints
     begin_run(folder, settings, arguments.overwrite, [arguments.model])
     screen.print(steps_told(arguments, ready[1]))
 

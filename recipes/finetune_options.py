@@ -1,6 +1,7 @@
 """The options of finetune.py, and what they are where they are not given."""
 
 import argparse
+import math
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -21,6 +22,9 @@ USUAL = {
     "warmup_share": 0.1,
     "weight_decay": 0.01,
 }
+# A table of fewer rows is read in smaller batches, and more often (Mosbach et al. 2021: 20 epochs).
+SMALL_BATCH, MOST_EPOCHS = 8, 20
+FEW_STEPS = 100  # with fewer, small tables end half learned
 ANSWERS_LENGTH = 384  # Devlin et al. 2018, code: rows of SQuAD
 LORA_RATE = 5e-4  # Hu et al. 2021, table 9: RoBERTa-base, most sets
 SMALL_MODEL = "kbert-mini-ko"  # comes with kbert
@@ -78,8 +82,16 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument_group(
         "the steps (default: of the set, or the usual ones)"
     ).add_argument
-    add("--epochs", type=int)
-    add("--batch-size", type=int, help="rows of a step")
+    add(
+        "--epochs",
+        type=int,
+        help=f"of a table else {USUAL['epochs']}, and up to {MOST_EPOCHS} if it is small",
+    )
+    add(
+        "--batch-size",
+        type=int,
+        help=f"rows of a step; of a table else {USUAL['batch_size']}, and from {SMALL_BATCH} on",
+    )
     add("--max-length", type=int, help="in tokens, special tokens included")
     add(
         "--learning-rate",
@@ -150,6 +162,15 @@ _TASKS = (
 SETS_WITH_MODELS = [name for name in SETS if SETS[name].task in _TASKS]
 
 
+def fit_to_size(arguments: argparse.Namespace, examples: int) -> None:
+    """What is not given and goes by the size of a table: rows of a step, and epochs."""
+    if arguments.batch_size is None:
+        arguments.batch_size = min(USUAL["batch_size"], max(SMALL_BATCH, examples // 10))
+    if arguments.epochs is None:
+        enough = math.ceil(FEW_STEPS / math.ceil(examples / arguments.batch_size))
+        arguments.epochs = min(MOST_EPOCHS, max(USUAL["epochs"], enough))
+
+
 def _fill_in(arguments: argparse.Namespace) -> None:
     """What is not given: of the set, or as usual; how a table is read; which parts there are."""
     of_set = SETS[arguments.task] if arguments.task else None
@@ -162,9 +183,9 @@ def _fill_in(arguments: argparse.Namespace) -> None:
         **({"learning_rate": LORA_RATE} if arguments.lora else {}),
     }
     for name in USUAL:
-        if getattr(arguments, name) is None:
+        of_its_size = name in ("epochs", "batch_size") and not of_set
+        if getattr(arguments, name) is None and not of_its_size:
             setattr(arguments, name, settings[name])
-    arguments.fixed = {name: getattr(arguments, name) for name in FIXED}
     if of_set:
         arguments.other_parts = parts_there(arguments.task, arguments.data)
     else:

@@ -323,6 +323,25 @@ def test_what_is_called_otherwise_in_a_recipe_is_named_so(command, tmp_path):
     assert "for a quantity pass --kind number" in done.stderr.decode()
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("examples", "given", "expected"),
+    [
+        (36, {}, (8, 20)),
+        (200, {}, (20, 10)),
+        (1_000, {}, (32, 4)),
+        (100_000, {}, (32, 3)),
+        (36, {"batch_size": 32}, (32, 20)),
+        (36, {"epochs": 3}, (8, 3)),
+    ],
+)
+def test_a_small_table_is_read_more_often(monkeypatch, examples, given, expected):
+    options = loaded_recipe(monkeypatch, "finetune_options.py")
+    arguments = Namespace(**{"batch_size": None, "epochs": None, **given})
+    options.fit_to_size(arguments, examples)
+    assert (arguments.batch_size, arguments.epochs) == expected
+
+
 def test_how_to_go_on_can_be_copied(monkeypatch):
     told = loaded_recipe(monkeypatch, "finetune_results.py").to_go_on
     one = kbert.Examples("sequence-classification", ["재미있다"], labels=["긍정"])

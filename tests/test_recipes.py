@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -44,6 +46,8 @@ def test_from_raw_text_to_a_shared_model(corpus, monkeypatch, capsys):
     with pytest.raises(kbert.KbertError, match=r"with learning_rate 0\.001, and this is 0\.0001"):
         recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--learning-rate", 1e-4)
     vocabulary = (folder / "vocab.txt").read_bytes()
+    by_xla = ("jax", "tensorflow")  # as in the process, for conftest has it otherwise
+    monkeypatch.setattr("kbert.training.losses._COMPILED_BY_XLA", by_xla)
     recipe_main(monkeypatch, "pretrain_ko.py", *settings, "--overwrite")
     assert (folder / "vocab.txt").read_bytes() == vocabulary
     repeated = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -258,8 +262,10 @@ def test_a_lengthened_model_is_trained_further(corpus, tokenizer, monkeypatch, c
 
 
 def test_steps_are_compiled_where_the_backend_can():
-    """As users' are; the conftest has most other tests on TensorFlow without."""
-    assert kbert.objective("pretraining")["jit_compile"] is (keras.backend.backend() != "torch")
+    """In a process of its own, for conftest has them otherwise on TensorFlow."""
+    code = "import kbert; print(kbert.objective('pretraining')['jit_compile'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(keras.backend.backend() != "torch")
 
 
 def test_another_text_or_vocabulary_is_refused(corpus, monkeypatch, capsys):

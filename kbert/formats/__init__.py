@@ -7,6 +7,7 @@ without_numbers.py    a model of shapes alone, to compare before anything of the
 families/             the families of Hugging Face's checkpoints, a file each
 huggingface/          their folders: load, export, hub, and the config and weights of both
 sentence_transformers/  their folders: load, export
+base_model.py         what a card says of the model that a model was made of
 push_to_hub.py        a model -> a repository on the Hub
 readers/              strict readers: safetensors, PyTorch's pickles, HDF5, a whole `.keras` file
 keras_hub.py          weights and vocabulary to and from KerasHub

@@ -149,4 +149,6 @@ def load(
     if report.new or report.notes:
         _log.warning("%s as a %s: %s", source, type(model).__name__, report)
     model.load_report = report
+    if bundled is not None or (folder is not None and folder != path):  # it was found by its name
+        model.base_model = str(source)
     return model

@@ -70,7 +70,7 @@ def with_task(
 
     encoder = encoder_of(model)
     arguments: dict[str, Any] = encoder.get_config()
-    for name in ("name", "format_version", "frozen"):  # a new task trains all of it
+    for name in ("name", "format_version", "frozen", "base_model"):  # a new task trains all of it
         arguments.pop(name, None)
     if BY_TASK[task].is_pooled and encoder.pooler is None:
         arguments |= _new_pooler(encoder, task)
@@ -95,7 +95,7 @@ def with_task(
             variable.assign(old.pop(part))
         else:
             new.append(part)
-    other.tokenizer = model.tokenizer
+    other.tokenizer, other.base_model = model.tokenizer, model.base_model
     return other, LoadReport.of_weights(new, old)
 
 

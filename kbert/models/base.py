@@ -1,5 +1,6 @@
 """What every model of kbert is: a `keras.Model` that is saved whole, safely, and alone."""
 
+import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,7 +33,13 @@ class KbertModel(WatchedModel):
 
     A subclass has the attribute `tokenizer` and those of `WatchedModel`, lists its constructor
     arguments in `_config`, and is built when its constructor returns.
+
+    Attributes:
+        base_model: the name of the published model that it was made of, which its file and the
+            cards of exports name, for its licence goes on; None if it was made of none by name.
     """
+
+    base_model: str | None = None
 
     def __new__(cls, *args, **kwargs):
         """Keeps the constructor's arguments, which `keras.Model.__new__` would drop."""
@@ -177,7 +184,7 @@ class KbertModel(WatchedModel):
         return model
 
     def take_after(self, model: "KbertModel", tokenizer: Tokenizer | None = None) -> None:
-        """Takes over what goes with the weights of another: what of them is new, the tokenizer.
+        """Takes over what goes with another's weights: what is new, whose they were, the tokenizer.
 
         Args:
             model: which the weights are of.
@@ -185,6 +192,7 @@ class KbertModel(WatchedModel):
         """
         if hasattr(model, "load_report"):
             self.load_report = model.load_report
+        self.base_model = model.base_model
         self.tokenizer = tokenizer or model.tokenizer
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
@@ -204,16 +212,16 @@ class KbertModel(WatchedModel):
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, the format's version, and which layers are frozen."""
-        frozen = frozen_layers(self)
+        """The constructor's arguments, the format's version, what is frozen, and the base model."""
         config = {"format_version": FORMAT_VERSION, **self._config(), "name": self.name}
-        return config | ({"frozen": frozen} if frozen else {})
+        beside = {"frozen": frozen_layers(self), "base_model": self.base_model}
+        return config | {name: value for name, value in beside.items() if value}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
         """Makes the model of a config that `get_config` gave, in this or an earlier version."""
         config = dict(config)
-        frozen = config.pop("frozen", [])
+        frozen, base_model = config.pop("frozen", []), config.pop("base_model", None)
         version = whole_number("format_version", config.pop("format_version", FORMAT_VERSION), 1)
         if version > FORMAT_VERSION:
             raise KbertError(
@@ -222,6 +230,7 @@ class KbertModel(WatchedModel):
             )
         model = cls(**config)
         restore_frozen(model, frozen)
+        model.base_model = check_base_model(base_model)
         return model
 
 
@@ -229,6 +238,15 @@ def check_model(model: Any) -> None:
     """Raises KbertError if it is no model of kbert's."""
     if not isinstance(model, KbertModel):
         raise KbertError(f"expected a model of kbert, not {kind_of(model)}")
+
+
+def check_base_model(name: Any) -> str | None:
+    """The name of a model; raises KbertError if it is none: it becomes a line of a model card."""
+    if name is None:
+        return None
+    if isinstance(name, str) and re.fullmatch(r"(\w[\w.-]{,95}/)?\w[\w.-]{,95}", name):
+        return name
+    raise KbertError(f"base_model is a name such as klue/bert-base, not {name!r:.80}")
 
 
 def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int) -> None:

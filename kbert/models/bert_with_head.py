@@ -156,6 +156,15 @@ class BertWithHead(KbertModel):
     def tokenizer(self, tokenizer: Tokenizer | None) -> None:
         self.bert.tokenizer = tokenizer
 
+    @property
+    def base_model(self) -> str | None:
+        """The name of the published model that it was made of, or None."""
+        return self.bert.base_model
+
+    @base_model.setter
+    def base_model(self, name: str | None) -> None:
+        self.bert.base_model = name
+
     def _config(self) -> dict[str, Any]:
         """The arguments of the encoder within, those of the heads, and which encoder it is."""
         config = {**self.bert._config(), **self._head_arguments}

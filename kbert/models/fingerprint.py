@@ -16,6 +16,7 @@ _NO_MATTER = {  # arguments that change no answer
     "dtype",
     "remat",
     "frozen",
+    "base_model",
     "initializer_range",
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",

@@ -174,7 +174,7 @@ class SentenceBert(BertWithHead):
         dense = None if former is None else former.dense
         if dense is not None and made.dense is not None and made.dense.units == dense.units:
             made.dense.set_weights(dense.get_weights())
-        made.tokenizer = model.tokenizer
+        made.tokenizer, made.base_model = model.tokenizer, model.base_model
         return made
 
     def call(self, inputs, training=None):

@@ -8,6 +8,7 @@ kbert-mini-ko    4 layers, 256 wide, a vocabulary of 16,000: kbert-mini-ko.md
 import re
 from pathlib import Path
 
+LICENCES = {"kbert-mini-ko": "cc-by-sa-4.0"}  # as the Hub names them
 # On the Hub only the first models have no owner in their names, and none of these is there.
 _ALIKE = re.compile(r"\s*(kbert/)?kbert[-_ ][\w -]+(\.keras)?\s*", re.IGNORECASE)
 
@@ -20,6 +21,21 @@ def bundled_models() -> dict[str, Path]:
         ['kbert-mini-ko']
     """
     return {path.stem: path for path in sorted(Path(__file__).parent.glob("*.keras"))}
+
+
+def bundled_card(name: str) -> str | None:
+    """What goes on with a model that was made of a bundled one: its text, limits and licence.
+
+    Example:
+        >>> print(bundled_card("kbert-mini-ko")[:15])
+        ## 학습한 글 / Text
+        >>> bundled_card("klue/bert-base")
+    """
+    file = bundled_model(name)
+    if file is None:
+        return None
+    card = file.with_suffix(".md").read_text(encoding="utf-8")
+    return card[card.index("\n## ") :].strip()
 
 
 def bundled_model(name: str) -> Path | None:

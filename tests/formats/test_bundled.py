@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 import kbert
-from kbert.pretrained import bundled_model
+from kbert.pretrained import LICENCES, bundled_card, bundled_model, bundled_models
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +44,28 @@ def test_another_task_begins_with_its_encoder(model):
     assert "classifier.dense" in str(classifier.load_report)
     tables = [ops.convert_to_numpy(m.bert.embeddings.token_table) for m in (classifier, model)]
     np.testing.assert_array_equal(*tables)
+
+
+def test_what_is_made_of_it_keeps_its_licence(tmp_path):
+    """Fine-tuned, made smaller, saved, and in other hands: the card names sources and licence."""
+    assert LICENCES.keys() == bundled_models().keys()
+    labels = ["부정", "긍정"]
+    made = kbert.load("kbert-mini-ko", task="sequence-classification", labels=labels)
+    kbert.keep_layers(made, 1).with_settings(remat=True).save(tmp_path / "shared.keras")
+    sentences = kbert.load(tmp_path / "shared.keras", task="sentence-embedding")
+    assert sentences.base_model == "kbert-mini-ko"
+    again = kbert.SentenceBert.from_encoder(sentences, pooling="cls")
+    kbert.export_sentence_transformers(again, tmp_path / "sentences")
+    kbert.export_huggingface(again.bert, tmp_path / "encoder")
+    sections = bundled_card("kbert-mini-ko")
+    assert sections and "| CC0 |" in sections
+    for folder in ("sentences", "encoder"):
+        card = (tmp_path / folder / "README.md").read_text(encoding="utf-8")
+        assert "\nlicense: cc-by-sa-4.0\n---\n" in card and card.endswith(f"\n{sections}\n")
+
+
+@pytest.mark.parametrize("name", ["a\nlicense: mit", "../x", "", 3, ["klue"]])
+def test_no_name_of_a_model_in_a_file(name):
+    config = kbert.Bert(vocab_size=9, **kbert.SIZES["tiny"]).get_config()
+    with pytest.raises(kbert.KbertError, match="base_model is a name"):
+        kbert.Bert.from_config({**config, "base_model": name})

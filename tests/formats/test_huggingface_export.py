@@ -7,6 +7,7 @@ from keras import ops
 import kbert
 from kbert import KbertError
 from kbert.catalog import BY_TASK
+from kbert.formats.huggingface.export import model_card
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
 from tests.formats.checkpoints import (
@@ -233,6 +234,9 @@ def test_the_model_card(small, tokenizer, tmp_path):
     assert card.startswith("---\nlanguage: ko\npipeline_tag: text-classification\n")
     assert "Labels: 부정, 긍정." in card and 'task="sequence-classification"' in card
     assert "AutoModelForSequenceClassification.from_pretrained" in card
+    assert "Say here what it was trained on" in card and "base_model" not in card
+    model.base_model = "klue/bert-base"
+    assert "\nbase_model: klue/bert-base\n---\n" in model_card(model)
 
 
 def test_uploading(small, tokenizer, monkeypatch):

@@ -13,6 +13,7 @@ import numpy as np
 from kbert.catalog import BY_TASK
 from kbert.errors import KbertError, kind_of
 from kbert.files.atomic_files import as_path, written_together
+from kbert.formats.base_model import base_model_of
 from kbert.formats.families import family_for, family_of
 from kbert.formats.families.family import COPIES, Family
 from kbert.formats.huggingface.config import config_of, has_no_segments
@@ -149,17 +150,18 @@ def model_card(model: KbertModel) -> str:
         f"{model.max_length} positions"
     )
     labels = f"\nLabels: {', '.join(model.labels)}.\n" if hasattr(model, "labels") else ""
+    base = base_model_of(model)
     return f"""---
 language: ko
 pipeline_tag: {entry.hub_task}
 tags: [kbert, keras]
----
+{base.metadata}---
 
 # A Korean BERT
 
 A `{type(model).__name__}` of kbert: {shape}; {model.count_params():,} parameters.
 {labels}
-Say here what it was trained on, how it was evaluated, and under which licence it is.
+{base.sentence}
 
 With kbert, on TensorFlow, JAX or PyTorch:
 
@@ -177,4 +179,4 @@ from transformers import AutoTokenizer, {auto_class}
 tokenizer = AutoTokenizer.from_pretrained("OWNER/NAME")
 model = {auto_class}.from_pretrained("OWNER/NAME")
 ```
-"""
+{base.sections}"""

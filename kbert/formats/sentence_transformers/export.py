@@ -8,6 +8,7 @@ import numpy as np
 
 from kbert.errors import KbertError, kind_of
 from kbert.files.atomic_files import as_path, written_together
+from kbert.formats.base_model import base_model_of
 from kbert.formats.families import family_for
 from kbert.formats.huggingface.config import config_of
 from kbert.formats.huggingface.export import check_exported, write_checkpoint
@@ -102,19 +103,19 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _card(model: SentenceBert) -> str:
-    layers = len(model.bert.layers_in_order)
+    layers, base = len(model.bert.layers_in_order), base_model_of(model)
     return f"""---
 language: ko
 pipeline_tag: sentence-similarity
 tags: [kbert, sentence-transformers]
----
+{base.metadata}---
 
 # Korean sentence vectors
 
 A text of up to {model.max_length} tokens becomes a vector of {model.embedding_size} numbers:
 {layers} layers, pooling "{model.pooling}"; {model.count_params():,} parameters.
 
-Say here what it was trained on, how it was evaluated, and under which licence it is.
+{base.sentence}
 
 ```python
 import kbert
@@ -127,4 +128,4 @@ from sentence_transformers import SentenceTransformer
 
 model = SentenceTransformer("OWNER/NAME")
 ```
-"""
+{base.sections}"""
