@@ -250,7 +250,7 @@ def check_fit(examples: Examples, model: Any) -> None:
     if task == examples.task and task not in TASKS:  # plain lists are of the model's task
         raise KbertError(
             f"{kind_of(model)} is for {task!r}, which learns from no labels: load the model with "
-            f"task='sequence-classification', or another of {', '.join(TASKS)}"
+            f"task='sequence-classification', or another of {', '.join(TASKS[1:])}"
         )
     if task != examples.task:
         raise KbertError(
