@@ -26,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"kbert {kbert.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("inspect", help="show what is in a file without loading it")
-    command.add_argument("file", help="a .keras, .safetensors or .bin file, vocab.txt, or a folder")
+    command.add_argument(
+        "file", help="a .keras, .safetensors or .bin file, vocab.txt, a folder, or kbert-mini-ko"
+    )
     out = console()
     source = parser.parse_args(arguments).file
     try:

@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _MOST_MESSAGE = 2_000  # characters
@@ -85,11 +86,11 @@ def how_to_install(extra: str) -> str:
     return f'`pip install -e ".[{extra}]"` in a clone of kbert'
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
     """A value as an int.
 
     Raises:
-        KbertError: if it is none, or less than it can be.
+        KbertError: if it is none, or less or more than it can be.
 
     Example:
         >>> whole_number("batch_size", 32, 1)
@@ -99,9 +100,55 @@ def whole_number(name: str, value: Any, least: int) -> int:
         number = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = least - 1
-    if number < least:
-        raise KbertError(f"{name} must be a whole number from {least}, not {value!r:.80}")
+    if number < least or (most is not None and number > most):
+        end = "" if most is None else f" to {most}"
+        raise KbertError(f"{name} must be a whole number from {least}{end}, not {value!r:.80}")
     return number
+
+
+def in_order(name: str, labels: Any) -> list[Any]:
+    """Labels as a list: their order says which is which number.
+
+    Raises:
+        KbertError: if they are a dict, of which only the keys would be looked at; a set, which has
+            no order; or nothing that holds names.
+
+    Example:
+        >>> in_order("labels", ("부정", "긍정"))
+        ['부정', '긍정']
+        >>> in_order("labels", {"긍정": 1, "부정": 0})
+        Traceback (most recent call last):
+        ...
+        kbert.errors.KbertError: labels are a list in the order of their ids, not a dict: labels=...
+    """
+    if isinstance(labels, Mapping):
+        names = _by_id(labels)
+        meant = f"{name}={names!r:.300}" if names else f'as {name}=["부정", "긍정"]'
+        raise KbertError(
+            f"{name} are a list in the order of their ids, not {kind_of(labels)}: {meant}"
+        )
+    if isinstance(labels, set | frozenset):
+        raise KbertError(
+            f'{name} are a list in the order of their ids, as {name}=["부정", "긍정"], not '
+            f"{kind_of(labels)}, which has no order"
+        )
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
+        raise KbertError(f'{name} is a list of names, as ["부정", "긍정"], not {labels!r:.80}')
+    return list(labels)
+
+
+def _by_id(labels: Mapping[Any, Any]) -> list[str]:
+    """The names in a dict from ids to names, or from names to ids; none if it may be neither."""
+    readings = []
+    for pairs in (labels.items(), [(number, name) for name, number in labels.items()]):
+        names = {
+            int(number): name  # "0" in JSON
+            for number, name in pairs
+            if isinstance(name, str) and (type(number) is int or str(number).isdecimal())
+        }
+        if names and sorted(names) == [*range(len(labels))]:
+            readings.append([names[number] for number in range(len(labels))])
+    return readings[0] if readings and all(each == readings[0] for each in readings) else []
 
 
 def as_number(value: Any) -> float:

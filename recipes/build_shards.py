@@ -17,6 +17,7 @@ from kbert import Tokenizer
 from kbert.data.shards.shard_builder import CHARACTERS, build_shards
 from kbert.data.shards.shard_steps import SPLITTERS
 from kbert.data.shards.workers import local, on_ray
+from kbert.errors import counted
 from kbert.runs.console import console, run
 from kbert.text.korean.web import WEB_CLEANERS
 
@@ -85,7 +86,9 @@ def main() -> None:
         )
     for name, count in manifest["counts"].items():
         screen.print(f"{count:>15,}  {name.replace('_', ' ')}")
-    screen.print(f"{len(manifest['shards']):,} shards in {arguments.out}, with their tokenizer")
+    screen.print(
+        f"{counted(len(manifest['shards']), 'shard')} in {arguments.out}, with their tokenizer"
+    )
 
 
 if __name__ == "__main__":

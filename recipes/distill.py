@@ -35,6 +35,7 @@ from kbert.data.labelled.read_table import read_table
 from kbert.data.pretraining.batches import MARKS, PretrainingBatches
 from kbert.data.pretraining.heldout import HeldoutText, read_heldout
 from kbert.data.pretraining.training_text import text_of_corpus, text_of_shards
+from kbert.errors import counted
 from kbert.evaluation.best_weights import BEST, BestWeights
 from kbert.evaluation.evaluate import evaluate
 from kbert.files.atomic_files import write_json
@@ -129,7 +130,9 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
     sources = filter(None, [arguments.teacher, arguments.student])
     begin_run(folder, settings, arguments.overwrite, sources)
     first_step = resume(model, folder, settings, screen.print)
-    screen.print(f"{stage.steps:,} steps; teacher {told(teacher)}, student {told(student)}")
+    screen.print(
+        f"{counted(stage.steps, 'step')}; teacher {told(teacher)}, student {told(student)}"
+    )
     with TrainingProgress(screen, folder / "log.jsonl", [stage], first_step) as progress:
         finished = train(
             model,
@@ -168,15 +171,26 @@ def distill(arguments: argparse.Namespace, folder: Path, screen: Console) -> Non
             f"The score is {best_by(heldout)} of {len(heldout):,} held-out examples. A teacher "
             "that learned from the same table has seen most of them, and looks better than it is."
         )
-    to_go_on = f"{command('python', 'recipes/finetune.py', '--model', path)} --train FILE ..."
-    if not arguments.from_text:
-        of_tokens = student.task == "token-classification"
-        pipeline = "TokenClassifier" if of_tokens else "TextClassifier"
-        texts = [heldout.texts[0], *([heldout.pairs[0]] if heldout.pairs else [])]
-        given = ", ".join(repr(text[:60]) for text in texts)
-        asked = f"kbert.{pipeline}(kbert.load({str(path)!r}))({given})"
-        to_go_on = command("python", "-c", f"import kbert; print({asked})")
-    screen.print(f"\nThe student is {path}. To go on:\n  {to_go_on}")
+    screen.print(f"\nThe student is {path}. {to_go_on(arguments, path, heldout)}")
+
+
+def to_go_on(arguments: argparse.Namespace, path: Path, heldout: Any) -> str:
+    """How the student is used: fine-tuned, on a table like that it learned from, or in Python."""
+    if not isinstance(heldout, Examples):
+        asked = command("python", "recipes/finetune.py", "--model", path)
+        return f"To go on:\n  {asked} --train FILE ..."
+    if arguments.train:
+        asked = command("python", "recipes/predict.py", "--model", path, "--text", arguments.text)
+        pair = f" {command('--pair', arguments.pair)}" if arguments.pair else ""
+        return f"What it says of new rows:\n  {asked}{pair} --table FILE --out answers.csv"
+    of_tokens = heldout.task == "token-classification"
+    pipeline = "TokenClassifier" if of_tokens else "TextClassifier"
+    texts = [heldout.texts[0], *([heldout.pairs[0]] if heldout.pairs else [])]
+    given = ", ".join(repr(text[:60]) for text in texts)
+    return (
+        "To go on, in Python:\n  import kbert\n"
+        f"  print(kbert.{pipeline}(kbert.load({str(path)!r}))({given}))"
+    )
 
 
 def read_batches(
@@ -244,7 +258,9 @@ def seconds_of(model: KbertModel, length: int) -> float:
 
 
 def told(model: KbertModel) -> str:
-    return f"{len(model.bert.layers_in_order)} layers, {model.count_params():,} parameters"
+    return (
+        f"{counted(len(model.bert.layers_in_order), 'layer')}, {model.count_params():,} parameters"
+    )
 
 
 def in_words(figures: dict[str, float]) -> str:
@@ -265,7 +281,8 @@ def compared(teacher: dict[str, float], student: dict[str, float], rows: int, le
     smaller = 1 - student["parameters"] / teacher["parameters"]
     faster = teacher["seconds"] / student["seconds"] - 1
     words = (
-        f"{100 * smaller:.0f}% smaller, {100 * faster:.0f}% faster ({rows} rows of {length} tokens)"
+        f"{100 * smaller:.0f}% smaller, {100 * faster:.0f}% faster ({counted(rows, 'row')} of "
+        f"{length} tokens)"
     )
     if teacher.get("score"):
         words += f", {100 * student['score'] / teacher['score']:.0f}% as good"

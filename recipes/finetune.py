@@ -30,6 +30,7 @@ import kbert
 from kbert.data.labelled.batches import LabelledBatches
 from kbert.data.labelled.examples import Examples
 from kbert.data.labelled.overlap import overlap
+from kbert.errors import counted
 from kbert.evaluation.best_weights import BEST, BestWeights
 from kbert.evaluation.ceiling import ceiling
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
@@ -65,7 +66,7 @@ def finetune(arguments: Namespace, folder: Path, screen: Console) -> None:
     # 1. The examples: to learn from, to choose by, and to be asked once at the end.
     learned, chosen_by, asked = read_examples(arguments)
     fit_to_size(arguments, len(learned))
-    screen.print(f"{len(learned):,} examples to learn from, {len(chosen_by):,} held out")
+    screen.print(f"{counted(len(learned), 'example')} to learn from, {len(chosen_by):,} held out")
     if arguments.dev:
         screen.print(f"held out by --dev: {overlap(chosen_by, learned)}")
     if asked is not None:
@@ -174,7 +175,8 @@ def train_one(
 def steps_told(arguments: Namespace, batches: LabelledBatches) -> str:
     """The settings of the steps; where there are few, what may help."""
     told = (
-        f"{batches.steps:,} steps of {arguments.batch_size} examples ({arguments.epochs} epochs), "
+        f"{counted(batches.steps, 'step')} of {counted(arguments.batch_size, 'example')} "
+        f"({counted(arguments.epochs, 'epoch')}), "
         f"learning rate {arguments.learning_rate:g}, at most {arguments.max_length} tokens"
     )
     few = batches.steps < FEW_STEPS

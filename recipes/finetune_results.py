@@ -12,6 +12,7 @@ from rich.console import Console
 
 import kbert
 from kbert.data.labelled.examples import Examples
+from kbert.errors import counted
 from kbert.evaluation.best_weights import BEST
 from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, shown
@@ -20,10 +21,11 @@ from kbert.files.atomic_files import write_json, write_text
 from kbert.runs.console import command
 from kbert.tasks.score import best_by
 
+OF_TABLES = ("sequence-classification", "token-classification", "question-answering")  # predict.py
 OF_EXAMPLES = ("sequence-classification", "multiple-choice")  # whose accuracy is of examples
 WORDS: dict[str, dict[str, Any]] = {
     "ko": {
-        "learned": "모델 {model}, 학습 예문 {learned}개({source}), {epochs}에폭.",
+        "learned": "모델 {model}, 학습 예문 {learned}개({source}), {epochs}.",
         "seeds": "시드 {count}개의 점수는 {each}이고, 평균은 {mean}입니다. 이 페이지의 답은 "
         "학습에서 떼어 둔 예문의 점수가 가장 높은 {seed}의 것입니다.",
         "chosen": ("가중치를", "가중치와 시드를"),
@@ -32,7 +34,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "interval": "예문 {count}개로 잰 정확도의 95% 구간은 {0}부터 {1}까지입니다.",
     },
     "en": {
-        "learned": "Model {model}, {learned} examples to learn from ({source}), {epochs} epochs.",
+        "learned": "Model {model}, {learned} examples to learn from ({source}), {epochs}.",
         "seeds": "{count} seeds scored {each}; {mean} in the mean. The answers on this page are "
         "those of {seed}, the best on what was held out.",
         "chosen": ("The weights", "Weights and seed"),
@@ -76,8 +78,8 @@ def finish(
     if shown_part.examples.set_name is not None:
         screen.print(comparison({f"{arguments.model}, fine-tuned": shown_part}))
     screen.print(
-        f"\nThe model is {folder / 'model.keras'}, the report {folder / 'report.html'}. To go on:\n"
-        f"  {command('python', '-c', in_use(folder / 'model.keras', shown_part.examples))}"
+        f"\nThe model is {folder / 'model.keras'}, the report {folder / 'report.html'}. "
+        + to_go_on(arguments, folder / "model.keras", shown_part.examples)
     )
 
 
@@ -93,7 +95,9 @@ def how_it_came(
     words, metric, count = WORDS[arguments.language], best_by(asked.examples), len(asked.examples)
     source = Path(arguments.task or arguments.train).name
     told = {"model": arguments.model, "learned": f"{learned:,}", "source": source}
-    notes = [words["learned"].format(**told, epochs=arguments.epochs)]
+    epochs = arguments.epochs
+    in_words = counted(epochs, "epoch") if arguments.language == "en" else f"{epochs:,}에폭"
+    notes = [words["learned"].format(**told, epochs=in_words)]
     if len(scores) > 1:
         each = ", ".join(shown(metric, score) for score in scores)
         mean = mean_and_deviation(metric, scores)
@@ -123,7 +127,12 @@ def mean_and_deviation(name: str, values: list[float]) -> str:
     return f"{told} ± {shown(name, float(np.std(values, ddof=1))).rstrip('%')}"
 
 
-def in_use(path: Path, examples: Examples) -> str:
+def to_go_on(arguments: Namespace, path: Path, examples: Examples) -> str:
+    """How the model is used: on a table like the one that it learned from, or in Python."""
+    if arguments.train and examples.task in OF_TABLES:
+        asked = command("python", "recipes/predict.py", "--model", path, "--text", arguments.text)
+        pair = f" {command('--pair', arguments.pair)}" if arguments.pair else ""
+        return f"What it says of new rows:\n  {asked}{pair} --table FILE --out answers.csv"
     pipeline = {
         "sequence-classification": "TextClassifier",
         "token-classification": "TokenClassifier",
@@ -133,7 +142,10 @@ def in_use(path: Path, examples: Examples) -> str:
     }[examples.task]
     texts = [examples.texts[0], *([examples.pairs[0]] if examples.pairs else [])]
     asked = ", ".join(repr(text[:60]) for text in texts)
-    return f"import kbert; print(kbert.{pipeline}(kbert.load({str(path)!r}))({asked}))"
+    return (
+        "To go on, in Python:\n  import kbert\n"
+        f"  print(kbert.{pipeline}(kbert.load({str(path)!r}))({asked}))"
+    )
 
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:

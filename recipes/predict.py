@@ -20,12 +20,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import kbert
 from kbert.data.labelled.cells import is_missing
 from kbert.data.labelled.table_rows import Row, table_rows
+from kbert.errors import counted
 from kbert.files.atomic_files import written_beside
 from kbert.labels import composed
 from kbert.models.base import KbertModel
+from kbert.pipelines.encode import tokenizer_of
 from kbert.runs.console import console, run
 
 ROWS = 4096  # that are read and answered at a time
@@ -47,7 +51,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments, screen = parse_arguments(), console()
-    added, answer = answers_of(kbert.load(arguments.model), arguments)
+    model = kbert.load(arguments.model)
+    added, answer = answers_of(model, arguments)
+    tokenizer = tokenizer_of(model)
     quotes = False if arguments.no_quotes else None
     source, rows = table_rows(arguments.table, arguments.encoding, quotes)
     asked_by = [composed(name) for name in (arguments.text, arguments.pair) if name]
@@ -63,7 +69,7 @@ def main() -> None:
                 check_columns(source, columns, asked_by, added)
                 writer.writerow([*columns, *added])
             texts = [[cell(row, name) for name in asked_by] for row in part]
-            there = [i for i, each in enumerate(texts) if all(text.strip() for text in each)]
+            there = with_text(tokenizer, texts)
             said = answer(*map(list, zip(*(texts[i] for i in there), strict=True))) if there else []
             cells = dict(zip(there, said, strict=True))
             nothing = [""] * len(added)
@@ -74,8 +80,14 @@ def main() -> None:
             answered, empty = answered + len(there), empty + len(part) - len(there)
         if not answered:
             raise kbert.KbertError(f"{source}: no row has text in {' and '.join(asked_by)}")
-    without = f"; {empty:,} without text have no answer" if empty else ""
-    screen.print(f"{answered:,} rows are answered in {arguments.out}{without}")
+    without = f"; {counted(empty, 'row')} without text left blank" if empty else ""
+    screen.print(f"{counted(answered, 'row')} answered in {arguments.out}{without}")
+
+
+def with_text(tokenizer: kbert.Tokenizer, texts: list[list[str]]) -> list[int]:
+    """Which rows have texts that hold something for the model: spaces that none can see do not."""
+    read: np.ndarray = np.diff(tokenizer.encode_flat([text for row in texts for text in row])[1])
+    return np.flatnonzero(read.reshape(len(texts), -1).all(axis=1)).tolist()
 
 
 def answers_of(

@@ -15,7 +15,6 @@ docs/pretraining.md has every option, docs/scaling.md what several devices and h
 Source: Devlin et al. 2018, "BERT", sections 3.1 and A.2; `--preset bert` has its settings.
 """
 
-import json
 import sys
 from argparse import Namespace
 from contextlib import ExitStack
@@ -37,6 +36,7 @@ from kbert.data.pretraining.heldout import HeldoutText, read_heldout
 from kbert.data.pretraining.sample_pairs import sample_pairs
 from kbert.data.pretraining.training_text import TrainingText, text_of_corpus, text_of_shards
 from kbert.data.shards.fingerprint import vocabulary_fingerprint
+from kbert.errors import counted
 from kbert.models.base import KbertModel
 from kbert.pipelines.sample_predictions import what_it_learned
 from kbert.runs.console import command, console, in_flags, run
@@ -100,7 +100,7 @@ def pretrain(
     former = on_first_host(lambda: former_run(arguments, folder, fixed))
     if former is not None and former["finished"]:
         hours = f"after {arguments.hours} hours"
-        length = hours if arguments.hours else f"with {arguments.steps:,} steps"
+        length = hours if arguments.hours else f"with {counted(arguments.steps, 'step')}"
         screen.print(
             f"The run in {folder} is finished, {length}. Name another --out for a new one, or pass "
             "--overwrite to replace it."
@@ -277,11 +277,10 @@ def finish(
             f"{command('--init', path, '--generator', fills)} --corpus FILE"
         )
         return
-    loaded = f"kbert.load({json.dumps(str(path), ensure_ascii=False)})"
-    question = f'import kbert; print(kbert.FillMask({loaded})("이 법은 공포한 [MASK] 시행한다."))'
     screen.print(
-        f"  {command(sys.executable, '-c', question)}\n"
-        f"  {command(sys.executable, 'demos/fill_mask.py', '--model', path)}"
+        f"  {command(sys.executable, 'demos/fill_mask.py', '--model', path)}\nor in Python:\n"
+        f"  import kbert\n  fill_mask = kbert.FillMask(kbert.load({str(path)!r}))\n"
+        '  print(fill_mask("이 법은 공포한 [MASK] 시행한다."))'
     )
 
 

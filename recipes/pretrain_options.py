@@ -244,6 +244,11 @@ def parse_arguments() -> argparse.Namespace:
     arguments.steps = sum(steps for _, _, steps in arguments.stages)
     if fitting_warmup:  # a short run that only warms up learns nothing
         arguments.warmup_steps = min(arguments.warmup_steps, arguments.steps // 10)
+    if not arguments.hours and arguments.warmup_steps > arguments.steps:
+        parser.error(
+            f"--warmup-steps {arguments.warmup_steps:,} are more than the {arguments.steps:,} of "
+            "the run: the learning rate would never come to its peak"
+        )
     decay_steps = arguments.decay_steps
     if decay_steps is not None and arguments.warmup_steps + decay_steps > arguments.steps:
         parser.error(

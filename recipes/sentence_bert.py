@@ -27,12 +27,13 @@ from rich.console import Console
 import kbert
 from kbert import Examples, KeepBest, LabelledBatches, SentenceBert, SiameseBert
 from kbert.data.labelled.sentences import entailed
+from kbert.errors import counted
 from kbert.evaluation.best_weights import BEST
 from kbert.evaluation.comparison import comparison
 from kbert.evaluation.evaluate import Evaluation, evaluate, shown
 from kbert.files.atomic_files import write_json
 from kbert.models.frozen import check_floats
-from kbert.runs.console import command, console, refuse_beside, run
+from kbert.runs.console import console, refuse_beside, run
 from kbert.runs.malloc import keep_freed_memory
 from kbert.runs.run_folder import begin_run, check_folder, locked_folder, next_folder
 from kbert.sizes.cost import Precision
@@ -62,7 +63,7 @@ def main() -> None:
                 [few(each, arguments.limit) for each in sets] for sets in (nli, learned)
             )
         for each in (*nli, *learned):
-            screen.print(f"{each.set_name}: {len(each):,} examples to learn from")
+            screen.print(f"{each.set_name}: {counted(len(each), 'example')} to learn from")
         load(arguments, arguments.seed)  # what cannot be leaves no folder behind
         begin(arguments, [*nli, *learned], folder)
 
@@ -102,7 +103,9 @@ def on_inference(
     siamese = SiameseBert(model, arguments.objective, nli.label_names if is_softmax else None)
     size = 16 if is_softmax else arguments.batch_size
     batches = LabelledBatches(nli, siamese, size, seed=seed, max_length=arguments.max_length)
-    screen.print(f"seed {seed}: {batches.steps:,} steps of inference, {arguments.objective}")
+    screen.print(
+        f"seed {seed}: {counted(batches.steps, 'step')} of inference, {arguments.objective}"
+    )
     train(arguments, siamese, batches, [])
     model.save(place / INFERRED)
 
@@ -121,7 +124,7 @@ def on_similarity(
     batches = LabelledBatches(
         learned, siamese, 16, arguments.epochs, seed, max_length=arguments.max_length
     )
-    screen.print(f"seed {seed}: {batches.steps:,} steps of similarity")
+    screen.print(f"seed {seed}: {counted(batches.steps, 'step')} of similarity")
     keep = KeepBest(chosen_by, evaluations=arguments.evaluations, say=screen.print)
     train(arguments, siamese, batches, [keep])
     model.with_settings(dtype="float32").save(place / BEST)  # as it is asked
@@ -159,8 +162,11 @@ def finish(
         seeds = f"{len(numbers)} seed{'s' if len(numbers) > 1 else ''}"
         screen.print(f"\n{name}, {seeds}: spearman {mean}{spread}\n")
         screen.print(comparison({f"{arguments.model}, seed {seed}": evaluation}))
-    call = f"import kbert; print(kbert.load({str(path)!r}).embedding_size)"
-    screen.print(f"\nThe model is {path}. To go on:\n  {command('python', '-c', call)}")
+    screen.print(
+        f"\nThe model is {path}. To go on, in Python:\n"
+        f"  import kbert\n  encoder = kbert.SentenceEncoder(kbert.load({str(path)!r}))\n"
+        '  print(encoder.similarity("배송이 늦어요", "택배가 아직 안 왔어요"))'
+    )
 
 
 def load(arguments: argparse.Namespace, seed: int, inferred: Path | None = None) -> SentenceBert:

@@ -82,7 +82,7 @@ def test_a_student_of_a_fine_tuned_teacher(corpus, teacher, tmp_path, monkeypatc
     student = kbert.load(tmp_path / "run" / "model.keras")
     assert student.labels == ["법", "말"] and len(student.bert.encoder_layers) == 1
     shown = capsys.readouterr().out
-    assert "as good" in shown and "The score is macro_f1 of " in shown
+    assert "as good" in shown and "The score is macro_f1 of " in shown and "predict.py" in shown
     lines = (tmp_path / "run" / "heldout.jsonl").read_text("utf-8").splitlines()
     scores = [json.loads(each)["sources"]["held out"] for each in lines]
     best = kbert.load(tmp_path / "run" / "best.keras")
@@ -128,5 +128,5 @@ def test_what_is_said_of_distilbert(monkeypatch):
     teacher = {"parameters": 110e6, "seconds": 668.0, "score": 0.795}
     student = {"parameters": 66e6, "seconds": 410.0, "score": 0.770}
     assert recipe.compared(teacher, student, 1, 128) == (
-        "40% smaller, 63% faster (1 rows of 128 tokens), 97% as good"
+        "40% smaller, 63% faster (1 row of 128 tokens), 97% as good"
     )

@@ -1,8 +1,8 @@
 """recipes/finetune.py, as it is run: from files to a model, a report and scores."""
 
-import argparse
 import csv
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -337,6 +337,27 @@ def test_what_is_called_otherwise_in_a_recipe_is_named_so(command, tmp_path):
 )
 def test_a_small_table_is_read_more_often(monkeypatch, examples, given, expected):
     options = loaded_recipe(monkeypatch, "finetune_options.py")
-    arguments = argparse.Namespace(**{"batch_size": None, "epochs": None, **given})
+    arguments = Namespace(**{"batch_size": None, "epochs": None, **given})
     options.fit_to_size(arguments, examples)
     assert (arguments.batch_size, arguments.epochs) == expected
+
+
+def test_how_to_go_on_can_be_copied(monkeypatch):
+    told = loaded_recipe(monkeypatch, "finetune_results.py").to_go_on
+    one = kbert.Examples("sequence-classification", ["재미있다"], labels=["긍정"])
+    table = Namespace(train="a.csv", text="리뷰 글", pair=None)
+    assert told(table, Path("runs/m.keras"), one) == (
+        "What it says of new rows:\n  python recipes/predict.py --model runs/m.keras "
+        "--text '리뷰 글' --table FILE --out answers.csv"
+    )
+    table.pair = "둘째"
+    assert "--text '리뷰 글' --pair 둘째 --table FILE" in told(table, Path("m.keras"), one)
+    official = Namespace(train=None)
+    assert told(official, Path("m.keras"), one) == (
+        "To go on, in Python:\n  import kbert\n"
+        "  print(kbert.TextClassifier(kbert.load('m.keras'))('재미있다'))"
+    )
+    choices = kbert.Examples("multiple-choice", ["비가 온다"], pairs=[["쓴다", "간다"]], labels=[0])
+    assert "MultipleChoice(kbert.load('m.keras'))('비가 온다', ['쓴다'" in told(
+        table, Path("m.keras"), choices
+    )

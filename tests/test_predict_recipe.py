@@ -47,7 +47,7 @@ def test_labels_stand_beside_the_columns(small, table, tmp_path, monkeypatch, ca
     for row, one in zip([rows[0], rows[2], rows[3]], expected, strict=True):
         assert row["predicted"] == one["label"]
         assert float(row["predicted_score"]) == pytest.approx(one["score"], abs=6e-5)
-    assert rows[1]["predicted"] == "" and "1 without text have no answer" in capsys.readouterr().out
+    assert rows[1]["predicted"] == "" and "1 row without text left blank" in capsys.readouterr().out
 
     rows = answered(monkeypatch, tmp_path, model, table, "--pair", "둘째", "--all-scores")
     one = kbert.TextClassifier(model)(TEXTS[3], "나, 너")
@@ -106,3 +106,9 @@ def test_a_table_is_answered_wholly_or_not_at_all(small, table, tmp_path, monkey
     with pytest.raises(kbert.KbertError, match="has a column 'predicted' already"):
         answered(monkeypatch, tmp_path, model, tmp_path / "answers.csv")
     assert (tmp_path / "answers.csv").read_bytes() == before
+
+
+def test_texts_that_only_look_like_some_have_no_answer(monkeypatch):
+    recipe = loaded_recipe(monkeypatch, "predict.py")
+    rows = [["나", "너"], ["\u200b", "너"], ["가다", " "], ["?", "쀍"]]
+    assert recipe.with_text(kbert.Tokenizer(WORDS), rows) == [0, 3]

@@ -103,7 +103,7 @@ def test_which_preset_a_run_has(monkeypatch, options, preset, learning_rate, voc
         (["--corpus", "texts", "--steps", "100000"], 1000),
         (["--corpus", "texts", "--steps", "9"], 0),
         (["--corpus", "texts", "--stages", "128:8:90", "512:2:10"], 10),
-        (["--corpus", "texts", "--steps", "240", "--warmup-steps", "1000"], 1000),
+        (["--corpus", "texts", "--steps", "240", "--warmup-steps", "200"], 200),
         (["--preset", "bert"], 10_000),
     ],
 )
@@ -376,6 +376,7 @@ def test_a_run_of_another_version_is_not_continued(corpus, monkeypatch):
         (["--vocab-size", "0"], "--vocab-size is a number from 1, not 0"),
         (["--micro-batches", "0"], "--micro-batches is a number from 1, not 0"),
         (["--warmup-steps", "-1"], "--warmup-steps is a number from 0, not -1"),
+        (["--steps", "9", "--warmup-steps", "10"], "--warmup-steps 10 are more than the 9"),
         (["--save-every", "0"], "--save-every is a number from 1, not 0"),
         (["--evaluate-every", "0"], "--evaluate-every is a number from 1, not 0"),
         (["--preset", "further"], "name it with --init"),

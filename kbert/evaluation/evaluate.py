@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kbert.data.labelled.examples import Examples, as_examples
-from kbert.errors import KbertError
+from kbert.errors import KbertError, whole_number
 from kbert.evaluation.predictions import Predictions, predict_examples
 from kbert.models.base import KbertModel
 from kbert.models.in_training import ModelInTraining
@@ -38,6 +38,8 @@ class Evaluation(dict[str, float]):
             Dicts of `where` (file and row), `text`, `pair` (where there is one), `label`,
             `predicted`, and `score`, how likely the model thought it; of regression, how far off.
         """
+        if count is not None:
+            whole_number("count", count, 0)
         examples, predicted = self.examples, self.predictions
         assert examples.labels is not None
         found = []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kbert.errors import KbertError, kind_of
+from kbert.errors import KbertError, kind_of, whole_number
 from kbert.explain.embedded import gradient_of, outputs_of
 from kbert.explain.page import WORDS, Language, Part, checked, save_page, signed, whole_page
 from kbert.explain.read_text import GluedToMask, ReadText, as_array, encoder_of, read_for
@@ -122,6 +122,7 @@ def attributions(
         >>> bool(abs(why.gap) <= 1e-2 * abs(why.logit - why.baseline_logit))
         True
     """
+    whole_number("most_steps", most_steps, 1)
     read = read_for(model, text, pair, glued_to_mask=glued_to_mask)
     encoder = encoder_of(model)
     assert encoder.tokenizer is not None  # `read_for` used it
@@ -187,7 +188,7 @@ def _question(
     blanks = np.flatnonzero(read.ids == tokenizer.mask_id)
     if not len(blanks) and pair is not None and isinstance(model, BertForPreTraining):
         return "nsp", None
-    if not 0 <= blank < len(blanks):
+    if not 0 <= whole_number("blank", blank, 0) < len(blanks):
         raise KbertError(
             f"blank is {blank}, and the text has {len(blanks)} {tokenizer.mask_token}, counted "
             "from 0"

@@ -4,6 +4,7 @@ Shapes: L length.
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -178,6 +179,6 @@ def find_place(names: list[str], wanted: str | int, kind: str) -> int:
     if isinstance(wanted, str):
         if wanted in names:
             return names.index(wanted)
-    elif -len(names) <= wanted < len(names):
+    elif isinstance(wanted, Integral) and -len(names) <= wanted < len(names):
         return int(wanted) % len(names)
     raise KbertError(f"no {kind} {wanted!r:.80} here; there are {', '.join(names)[:400]}")

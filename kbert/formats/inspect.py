@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
 
-from kbert.errors import KbertError, shown
+from kbert.errors import KbertError, counted, shown
 from kbert.files.json_file import MAX_JSON_BYTES, read_json_object
 from kbert.formats.readers import safetensors, torch
 from kbert.formats.readers.archive import open_keras_archive
 from kbert.formats.readers.folder import find_file, read_file
 from kbert.formats.readers.stored_tensor import StoredTensor
+from kbert.pretrained import bundled_model, bundled_models, is_named_like_bundled
 from kbert.text.files.own_files import SETTINGS_FILE, VOCABULARY_FILE
 from kbert.text.vocabulary import parse_vocabulary
 
@@ -32,7 +33,8 @@ def inspect(source: str | Path, out: Console) -> None:
     r"""Prints what a file or a checkpoint folder holds, and raises if kbert would refuse it.
 
     Args:
-        source: a `.keras`, `.safetensors` or `.bin` file, a `vocab.txt`, or a folder of them.
+        source: a `.keras`, `.safetensors` or `.bin` file, a `vocab.txt`, or a folder of them; or
+            the name of a model that comes with kbert.
         out: where to print.
 
     Raises:
@@ -46,11 +48,13 @@ def inspect(source: str | Path, out: Console) -> None:
         ...     inspect(path, Console(width=60))
         vocab.txt: 4 tokens, 1 of them ## pieces, 25 bytes
     """
-    path = Path(source)
+    path = bundled_model(str(source)) or Path(source)
     if path.is_dir():
         _inspect_folder(path, out)
     elif not path.is_file():
-        raise KbertError(f"{path}: no such file or folder")
+        alike = is_named_like_bundled(str(source))
+        more = f", and the models that come with kbert are {', '.join(bundled_models())}"
+        raise KbertError(f"{path}: no such file or folder{more if alike else ''}")
     elif path.suffix == ".keras":
         _inspect_keras(path, out)
     elif path.suffix == ".safetensors":
@@ -140,7 +144,8 @@ def _print_tensors(tensors: dict[str, StoredTensor], title: str, out: Console) -
         for name, tensor in tensors.items()
     )
     headings = ("tensor", "type", "shape")
-    _print_table(f"{title}: {len(tensors):,} tensors, {total:,} numbers", headings, rows, out)
+    told = f"{title}: {counted(len(tensors), 'tensor')}, {total:,} numbers"
+    _print_table(told, headings, rows, out)
 
 
 def _print_table(

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,9 +17,24 @@ from kbert.formats.sentence_transformers.load import (
 from kbert.models import TASKS
 from kbert.models.base import KbertModel
 from kbert.models.bert_with_head import check_labels
-from kbert.pretrained import bundled_model, bundled_models
+from kbert.pretrained import bundled_model, bundled_models, is_named_like_bundled
 
 _log = logging.getLogger("kbert")
+# What else tasks are called, as by transformers' pipelines.
+_MEANT = {
+    **{name: name for name in TASKS},  # in capitals, or with underscores
+    **dict.fromkeys(("ner", "tagging", "pos", "pos-tagging"), "token-classification"),
+    **dict.fromkeys(("fill-mask", "mlm", "masked-language-modeling"), "masked-lm"),
+    **dict.fromkeys(
+        ("text-classification", "classification", "sentiment-analysis", "regression", "nli", "sts"),
+        "sequence-classification",
+    ),
+    **dict.fromkeys(("qa", "mrc", "extractive-qa"), "question-answering"),
+    **dict.fromkeys(("nsp", "next-sentence"), "next-sentence-prediction"),
+    **dict.fromkeys(("feature-extraction", "bert", "model"), "encoder"),
+    **dict.fromkeys(("sentence-similarity", "sentence-bert", "sbert"), "sentence-embedding"),
+    **dict.fromkeys(("parsing", "dp"), "dependency-parsing"),
+}
 
 
 def load(
@@ -88,7 +102,11 @@ def load(
             f"folder, not {source!r:.80}"
         )
     if task is not None and task not in TASKS:
-        raise KbertError(f"task is one of {', '.join(TASKS)}, not {task!r:.80}")
+        meant = _MEANT.get(task.strip().lower().replace("_", "-")) if isinstance(task, str) else ""
+        raise KbertError(
+            f"task is one of {', '.join(TASKS)}, not {task!r:.80}"
+            + (f"; {meant} is what you may mean" if meant else "")
+        )
     if labels is not None:
         labels = check_labels(labels)
     if seed is not None:
@@ -99,14 +117,19 @@ def load(
         path = bundled
     elif path.is_dir():
         folder = path
-    elif re.fullmatch(r"kbert-[\w-]+", str(source)) and not path.exists():
-        # On the Hub only the first models have no owner in their names, and none of these is there.
+    elif is_named_like_bundled(str(source)):
         raise KbertError(
             f"{source}: no such file or folder, and the models that come with kbert are "
             f"{', '.join(bundled_models())}"
         )
     elif path.suffix != ".keras" and is_hub_name(str(source)) and not path.exists():
         folder = fetch_checkpoint(str(source), revision, allow_pickle=allow_pickle)
+        revision = None
+    if revision is not None:
+        where = "comes with kbert" if bundled is not None else "is none"
+        raise KbertError(
+            f"revision={revision!r:.80} is of a name on the Hub, and {source} {where}: leave it out"
+        )
     if folder is not None:
         asked = {"labels": labels, "problem_type": problem_type}
         asked |= {"seed": seed, "allow_pickle": allow_pickle}
@@ -118,9 +141,10 @@ def load(
         model = load_keras_file(path, seed=seed)
         model, report = with_task(model, task, labels, problem_type=problem_type)
     else:
+        nothing = "" if path.exists() else "no such file or folder; "
         raise KbertError(
-            f"{source}: expected a .keras file, the folder of a Hugging Face checkpoint, or a name "
-            "on the Hub such as klue/bert-base"
+            f"{source}: {nothing}expected a .keras file, the folder of a Hugging Face checkpoint, "
+            "or a name on the Hub such as klue/bert-base"
         )
     if report.new or report.notes:
         _log.warning("%s as a %s: %s", source, type(model).__name__, report)

@@ -16,6 +16,12 @@ from kbert.models.classification import silent_problem_type
 from kbert.models.encoder import Encoder, encoder_of
 from kbert.models.load_report import LoadReport
 
+_LABELS = {  # as they may be
+    "sequence-classification": '["부정", "긍정"]',
+    "token-classification": '["O", "B-PS", "I-PS"]',
+    "dependency-parsing": '["NP_SBJ", "NP_OBJ", "VP"]',
+}
+
 
 def with_task(
     model: KbertModel,
@@ -53,7 +59,7 @@ def with_task(
         new_number = problem_type == "regression" and task != own_task
         labels = list(REGRESSION_LABELS) if new_number else own_labels
         if labels is None:
-            raise KbertError(f'{task!r} needs labels, as labels=["부정", "긍정"]')
+            raise KbertError(f"{task!r} needs labels, as labels={_LABELS[task]}")
     if task == own_task and (labels is None or len(labels) == len(own_labels or ())):
         if labels is not None:
             model.name_labels(labels)

@@ -1,10 +1,10 @@
 """What a model with a head on an encoder has beside the head."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kbert.catalog import BY_TASK
-from kbert.errors import KbertError, kind_of
+from kbert.errors import KbertError, counted, in_order, kind_of
 from kbert.labels import composed
 from kbert.layers.heads import LabelHead, TokenTransform
 from kbert.layers.initializers import sub_seed
@@ -131,7 +131,7 @@ class BertWithHead(KbertModel):
         names, former = check_labels(labels), getattr(self, "labels", None)
         if former is not None and len(names) != len(former):
             raise KbertError(
-                f"the model scores {len(former)} labels, {former!r:.80}, and these are "
+                f"the model scores {counted(len(former), 'label')}, {former!r:.80}, and these are "
                 f"{len(names)}: load it with labels=..., which gives it a new head"
             )
         self._head_arguments["labels"] = names
@@ -178,14 +178,17 @@ def check_labels(labels: Any) -> list[str]:
     """The labels as a list of names, in NFC.
 
     Raises:
-        KbertError: if they are not names, there are none, or one stands twice.
+        KbertError: if they are not names, there are none, or one stands twice; if they are a dict
+            or a set, whose order says nothing.
     """
-    names = [composed(name) for name in labels] if isinstance(labels, Iterable) else []
-    if isinstance(labels, str) or not names or not all(isinstance(name, str) for name in names):
+    names = [composed(name) for name in in_order("labels", labels)]
+    if not names or not all(isinstance(name, str) for name in names):
         raise KbertError(f'labels is a list of names, as ["부정", "긍정"], not {labels!r:.80}')
     if len(set(names)) < len(names):
         raise KbertError(f"labels are names that each stand once, not {names!r:.80}")
     for name in names:
+        if not name.strip():
+            raise KbertError(f"labels[{names.index(name)}] is empty: {names!r:.200}; leave it out")
         if not name.isprintable() or len(name) > MOST_LABEL_CHARACTERS:
             raise KbertError(
                 f"a label is a name of up to {MOST_LABEL_CHARACTERS} printable characters, not "

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from kbert.errors import KbertError, shown, whole_number
+from kbert.errors import KbertError, counted, shown, whole_number
 from kbert.layers.initializers import sub_seed
 from kbert.layers.layer_norm import LayerNorm
 from kbert.layers.modern_layer import ModernLayer, TokenEmbeddings
@@ -208,7 +208,7 @@ def _checked(arguments: dict[str, Any]) -> dict[str, Any]:
         raise KbertError(f"layer_types are {FULL!r} and {SLIDING!r}, not {shown(types)}")
     if len(types) != layers:
         raise KbertError(
-            f"layer_types names {len(types)} layers, and num_hidden_layers is {layers}"
+            f"layer_types names {counted(len(types), 'layer')}, and num_hidden_layers is {layers}"
         )
     head_size = arguments["hidden_size"] // arguments["num_attention_heads"]
     if head_size % 2:

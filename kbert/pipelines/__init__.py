@@ -3,6 +3,7 @@
 fill_mask.py          blanks: by tokens, by tokens that go together, by whole words
 filled_text.py        a text with its blanks filled, and all else as it was written
 unknown_words.py      which words of a text a model does not know
+cut_texts.py          which texts are longer than a model reads
 left_to_right.py      several blanks by beam search
 eojeol.py             a blank filled by a whole word
 next_sentence.py      does the second text follow the first

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kbert.errors import KbertError, whole_number
+from kbert.errors import KbertError, counted, whole_number
 from kbert.models.base import KbertModel
 from kbert.models.question_answering import BertForQuestionAnswering
 from kbert.pipelines.encode import (
@@ -103,7 +103,10 @@ class QuestionAnswering:
         one = isinstance(questions, str)
         asked, texts = text_list("questions", questions), text_list("contexts", contexts)
         if len(asked) != len(texts):
-            raise KbertError(f"{len(asked)} questions and {len(texts)} contexts do not pair")
+            raise KbertError(
+                f"{counted(len(asked), 'question')} and {counted(len(texts), 'context')} do not "
+                "pair"
+            )
         for number, (question, text) in enumerate(zip(asked, texts, strict=True)):
             if not question.strip() or not text.strip():
                 what = "context" if question.strip() else "question"

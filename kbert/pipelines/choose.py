@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from kbert.errors import KbertError, kind_of
+from kbert.errors import KbertError, counted, kind_of
 from kbert.models.base import KbertModel
 from kbert.models.multiple_choice import BertForMultipleChoice
+from kbert.pipelines.cut_texts import warn_of_cut_texts
 from kbert.pipelines.encode import (
     BATCH_SIZE,
+    check_read,
     log_softmax,
     predict,
     text_list,
@@ -66,16 +68,22 @@ class MultipleChoice:
 
         Returns:
             A dict, or for a list one for each text: `choice` (which, from 0), `text` (its text) and
-            `scores` (the probability of each choice, in their order). What is too long is cut.
+            `scores` (the probability of each choice, in their order). What is too long is cut,
+            and a warning of the logger "kbert" says how many pairs of text and choice are.
 
         Raises:
-            KbertError: if choices are not lists of texts, fewer than two, or not one list a text.
+            KbertError: if choices are not lists of texts, fewer than two, or not one list a text;
+                or if a text or a choice is empty.
         """
         one = isinstance(texts, str)
         asked = text_list("texts", texts)
         given: Any = [choices] if one else choices
         answers = []
-        scores = self.scores(asked, given, batch_size=batch_size)
+        _check(asked, given)
+        check_read(self.tokenizer, texts=asked)
+        for i, mine in enumerate(given):
+            check_read(self.tokenizer, **{"choices" if one else f"choices[{i}]": mine})
+        scores = self._scores(asked, given, batch_size, tells=True)
         for mine, probabilities in zip(given, scores, strict=True):
             best = int(probabilities.argmax())
             answers.append({"choice": best, "text": mine[best], "scores": probabilities.tolist()})
@@ -87,12 +95,17 @@ class MultipleChoice:
         """The probability of each choice of each text, (C,) float32; arguments as of a call."""
         texts = text_list("texts", texts)
         _check(texts, choices)
-        rows = to_rows(
-            self.tokenizer,
-            [text for text, mine in zip(texts, choices, strict=True) for _ in mine],
-            [choice for mine in choices for choice in mine],
-            max_length=self.model.max_length,
-        )
+        return self._scores(texts, choices, batch_size, tells=False)
+
+    def _scores(
+        self, texts: list[str], choices: Sequence[Sequence[str]], batch_size: int, tells: bool
+    ) -> list[np.ndarray]:
+        """`scores`; and whether a warning tells of what is cut."""
+        firsts = [text for text, mine in zip(texts, choices, strict=True) for _ in mine]
+        seconds = [choice for mine in choices for choice in mine]
+        rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.max_length)
+        if tells:
+            warn_of_cut_texts(self.tokenizer, rows, firsts, seconds, self.model.max_length)
 
         def answer(logits: np.ndarray, indices: list[int]) -> list[float]:
             return logits[: len(indices), 0].tolist()
@@ -105,7 +118,10 @@ class MultipleChoice:
 
 def _check(texts: list[str], choices: Any) -> None:
     if isinstance(choices, str) or len(choices) != len(texts):
-        raise KbertError(f"{len(texts)} texts need a list of choices each, not {choices!r:.80}")
+        raise KbertError(
+            f"a list of choices is needed for each of {counted(len(texts), 'text')}, not "
+            f"{choices!r:.80}"
+        )
     for mine in choices:
         is_list = isinstance(mine, Sequence) and not isinstance(mine, str)
         if not is_list or len(mine) < 2 or not all(isinstance(each, str) for each in mine):

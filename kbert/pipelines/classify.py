@@ -11,9 +11,11 @@ import numpy as np
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.classification import BertForSequenceClassification
+from kbert.pipelines.cut_texts import warn_of_cut_texts
 from kbert.pipelines.encode import (
     BATCH_SIZE,
     Row,
+    check_read,
     log_softmax,
     predict,
     text_list,
@@ -72,16 +74,22 @@ class TextClassifier:
             A dict, or for a list N dicts: `label`, `score` (its probability) and `scores` (that of
             every label, the most likely first). Of several labels at once: `labels` and `scores`.
             Of regression: `score`. Texts that are too long are cut. A warning of the logger "kbert"
-            says if there are texts of only words that the vocabulary does not know.
+            says how many these are, and if there are texts of only words that the vocabulary does
+            not know.
 
         Raises:
-            KbertError: if the lists differ in length, or the threshold is not in [0, 1].
+            KbertError: if the lists differ in length, a text is empty, or the threshold is not in
+                [0, 1].
         """
         if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
             raise KbertError(f"threshold is a probability in [0, 1], not {threshold!r:.80}")
-        given, rows = self._rows(texts, pairs)
+        given = text_list("texts", texts)
+        seconds = None if pairs is None else text_list("pairs", pairs)
+        check_read(self.tokenizer, texts=given, pairs=seconds or [])
+        rows = to_rows(self.tokenizer, given, seconds, max_length=self.model.max_length)
         warn_of_unknown_texts(self.tokenizer, given, rows)
-        answers = [self._answer(row, threshold) for row in self._scores(rows, batch_size)]
+        warn_of_cut_texts(self.tokenizer, rows, given, seconds, self.model.max_length)
+        answers = [self._answer(row, threshold) for row in score_rows(self.model, rows, batch_size)]
         return answers[0] if isinstance(texts, str) else answers
 
     def scores(
@@ -90,23 +98,12 @@ class TextClassifier:
         """The probability of each label, in the order of `model.labels`: (N, C) float32.
 
         Those of several labels at once are each by itself; of regression it is the number, (N, 1).
+        An empty text has some, too: official sets hold a few, and count them.
         """
-        return self._scores(self._rows(texts, pairs)[1], batch_size)
-
-    def _rows(self, texts: Any, pairs: Any) -> tuple[list[str], list[Row]]:
-        """The texts as a list, and their rows."""
         given = text_list("texts", texts)
         seconds = None if pairs is None else text_list("pairs", pairs)
-        return given, to_rows(self.tokenizer, given, seconds, max_length=self.model.max_length)
-
-    def _scores(self, rows: list[Row], batch_size: int) -> np.ndarray:
-        """(N, C) float32."""
-
-        def answer(logits: Any, indices: list[int]) -> list[np.ndarray]:
-            return list(_probabilities(logits[: len(indices)], self.model.problem_type))
-
-        found = predict(self.model, rows, answer, batch_size)
-        return np.array(found, np.float32).reshape(len(rows), len(self.model.labels))
+        rows = to_rows(self.tokenizer, given, seconds, max_length=self.model.max_length)
+        return score_rows(self.model, rows, batch_size)
 
     def _answer(self, scores: np.ndarray, threshold: float) -> dict[str, Any]:
         if self.model.problem_type == "regression":
@@ -117,6 +114,18 @@ class TextClassifier:
             return {"labels": [name for name in named if named[name] >= threshold], "scores": named}
         label = self.model.labels[order[0]]
         return {"label": label, "score": named[label], "scores": named}
+
+
+def score_rows(
+    model: BertForSequenceClassification, rows: list[Row], batch_size: int = BATCH_SIZE
+) -> np.ndarray:
+    """`TextClassifier.scores` of texts that are rows of ids already: (N, C) float32."""
+
+    def answer(logits: Any, indices: list[int]) -> list[np.ndarray]:
+        return list(_probabilities(logits[: len(indices)], model.problem_type))
+
+    found = predict(model, rows, answer, batch_size)
+    return np.array(found, np.float32).reshape(len(rows), len(model.labels))
 
 
 def _probabilities(logits: np.ndarray, problem_type: str) -> np.ndarray:

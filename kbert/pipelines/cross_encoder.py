@@ -11,8 +11,9 @@ import numpy as np
 from kbert.errors import KbertError, whole_number
 from kbert.models.base import KbertModel
 from kbert.models.classification import BertForSequenceClassification
-from kbert.pipelines.classify import TextClassifier
-from kbert.pipelines.encode import BATCH_SIZE, text_list
+from kbert.pipelines.classify import score_rows
+from kbert.pipelines.cut_texts import warn_of_cut_texts
+from kbert.pipelines.encode import BATCH_SIZE, check_read, text_list, to_rows, tokenizer_of
 
 
 class CrossEncoder:
@@ -43,8 +44,7 @@ class CrossEncoder:
                 "CrossEncoder takes a BertForSequenceClassification of pairs, and got a "
                 f"{type(model).__name__}; two texts' vectors are compared by a SentenceEncoder"
             )
-        self._classifier = TextClassifier(model)
-        labels = self._classifier.model.labels
+        self._tokenizer, labels = tokenizer_of(model), model.labels
         if label is None and len(labels) > 2:
             raise KbertError(
                 f"the model has the labels {', '.join(labels)}: name the one whose probability is "
@@ -62,17 +62,21 @@ class CrossEncoder:
 
         Args:
             queries: N texts.
-            texts: the N others. Of pairs that are too long the longer text is cut.
+            texts: the N others. Of pairs that are too long the longer text is cut, and a warning of
+                the logger "kbert" says how many these are.
             batch_size: the most pairs that run together; fewer of long ones.
 
         Returns:
             (N,) float32: a probability, or the number of a regression.
 
         Raises:
-            KbertError: if the lists differ in length.
+            KbertError: if the lists differ in length, or a text is empty.
         """
         firsts, seconds = text_list("queries", queries), text_list("texts", texts)
-        return self._classifier.scores(firsts, seconds, batch_size=batch_size)[:, self._column]
+        check_read(self._tokenizer, queries=firsts, texts=seconds)
+        rows = to_rows(self._tokenizer, firsts, seconds, max_length=self.model.max_length)
+        warn_of_cut_texts(self._tokenizer, rows, firsts, seconds, self.model.max_length)
+        return score_rows(self.model, rows, batch_size)[:, self._column]
 
     def rank(
         self,
@@ -95,14 +99,14 @@ class CrossEncoder:
             first, and of equal ones the first.
 
         Raises:
-            KbertError: if the query is empty, or `top_k` is less than 1.
+            KbertError: if the query or a text is empty, or `top_k` is less than 1.
         """
         if not isinstance(query, str):
             raise TypeError(f"query is a text (str), not {query!r:.80}")
         if not query.strip():
             raise KbertError("query is empty: there is nothing to rank by")
         given = text_list("texts", texts)
-        scores = self.scores([query] * len(given), given, batch_size=batch_size)
         count = None if top_k is None else whole_number("top_k", top_k, 1)
+        scores = self.scores([query] * len(given), given, batch_size=batch_size)
         order = np.argsort(-scores, kind="stable")[:count]
         return [{"index": int(i), "score": float(scores[i]), "text": given[i]} for i in order]

@@ -8,14 +8,14 @@ On mixed lengths most of a batch in the texts' own order is padding; of a sorted
 Shapes: B batch, L length, P masked positions, W words.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from kbert.errors import KbertError, kind_of
+from kbert.errors import KbertError, counted, kind_of, whole_number
 from kbert.models.base import KbertModel
 from kbert.text.tokenizer import Tokenizer
 
@@ -48,8 +48,8 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
     """A text as a list of one, or texts as a list.
 
     Raises:
-        TypeError: if it is neither: bytes, a number, None; or a dict or a table, of which the
-            names would be taken for the texts.
+        TypeError: if it is neither: bytes, a number, None; a dict or a table, of which the names
+            would be taken for the texts; or a set, which has no order.
 
     Example:
         >>> text_list("texts", "국회"), text_list("texts", ("국회", "법률"))
@@ -64,6 +64,11 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
             f"{name} is {kind_of(given)} with {list(given)!r:.80}: expected a text (str), "
             "or a list of texts; pass what stands under one of these names"
         )
+    if isinstance(given, set | frozenset):
+        raise TypeError(
+            f"{name} is {kind_of(given)}, which has no order, and answers come in the order of the "
+            "texts: expected a text (str), or a list of texts"
+        )
     if isinstance(given, bytes):
         raise TypeError(f"{name} is bytes: expected a text (str); {name}.decode() makes one")
     texts: list[Any] = [*given] if isinstance(given, Iterable) else [given]
@@ -75,6 +80,32 @@ def text_list(name: str, given: str | Iterable[str]) -> list[str]:
                 "which none is missing"
             )
     return texts
+
+
+def check_read(tokenizer: Tokenizer, **lists: Sequence[str]) -> None:
+    """Checks that texts hold something: of [CLS] and [SEP] alone a model gives an answer, too.
+
+    Args:
+        tokenizer: the model's.
+        **lists: the texts, by what messages call them.
+
+    Raises:
+        KbertError: naming the first that holds nothing, or only what cleaning takes away.
+
+    Example:
+        >>> tokenizer = Tokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] 국회".split())
+        >>> check_read(tokenizer, texts=["국회", " "])
+        Traceback (most recent call last):
+        ...
+        kbert.errors.KbertError: texts[1] holds nothing that the model reads: ' '; leave it out
+    """
+    for name, texts in lists.items():
+        for i, text in enumerate(texts):
+            if any(map(str.isalnum, text)) or tokenizer.encode([text])[0]:  # the first is seen soon
+                continue
+            raise KbertError(
+                f"{name}[{i}] holds nothing that the model reads: {text!r:.80}; leave it out"
+            )
 
 
 def to_rows(
@@ -89,7 +120,10 @@ def to_rows(
         [[2, 5, 6, 3], [2, 5, 3]]
     """
     if pairs is not None and len(pairs) != len(texts):
-        raise KbertError(f"{len(texts)} first texts and {len(pairs)} second texts do not pair")
+        raise KbertError(
+            f"{counted(len(texts), 'first text')} and {counted(len(pairs), 'second text')} do not "
+            "pair"
+        )
     rows = []
     for start in range(0, len(texts), TEXTS_AT_A_TIME):
         part = slice(start, start + TEXTS_AT_A_TIME)
@@ -132,10 +166,9 @@ def predict(
         The rows' answers, in the order of the rows.
 
     Raises:
-        KbertError: if `batch_size` is less than 1.
+        KbertError: if `batch_size` is no whole number from 1.
     """
-    if batch_size < 1:
-        raise KbertError(f"batch_size must be from 1, not {batch_size}")
+    whole_number("batch_size", batch_size, 1)
     pad_id = tokenizer_of(model).pad_id
     shapes = list(batches(rows, batch_size, model.max_length, few_shapes=bool(model.jit_compile)))
     answers: list = [None] * len(rows)

@@ -13,7 +13,8 @@ from keras import ops
 from kbert.errors import KbertError
 from kbert.models.base import KbertModel
 from kbert.models.encoder import Encoder, encoder_of
-from kbert.pipelines.encode import BATCH_SIZE, predict, text_list, to_rows, tokenizer_of
+from kbert.pipelines.cut_texts import warn_of_cut_texts
+from kbert.pipelines.encode import BATCH_SIZE, check_read, predict, text_list, to_rows, tokenizer_of
 
 POOLINGS = ("mean", "cls")
 
@@ -34,7 +35,8 @@ def features(
 
     Args:
         model: any of kbert's with a tokenizer; its head, if it has one, is left out.
-        texts: a text, or N texts. Those that are too long are cut.
+        texts: a text, or N texts. Those that are too long are cut, and a warning of the logger
+            "kbert" says how many these are.
         pairs: the second text of each, where there is one.
         layers: which K outputs, in their order: 0 is the embeddings, 1 the first layer, -1 the
             last. Four layers are what the paper found best.
@@ -46,7 +48,7 @@ def features(
 
     Raises:
         KbertError: if the model has no tokenizer or no such layer, the pooling is none, or the
-            lists differ in length.
+            lists differ in length, or a text is empty.
 
     Example:
         >>> from kbert import SIZES, Bert, Tokenizer
@@ -62,12 +64,11 @@ def features(
     tokenizer = tokenizer_of(model)
     bert = encoder_of(model)
     frozen = _Frozen(bert, _places(bert, layers), pooling)
-    rows = to_rows(
-        tokenizer,
-        text_list("texts", texts),
-        None if pairs is None else text_list("pairs", pairs),
-        max_length=model.max_length,
-    )
+    given = text_list("texts", texts)
+    seconds = None if pairs is None else text_list("pairs", pairs)
+    check_read(tokenizer, texts=given, pairs=seconds or [])
+    rows = to_rows(tokenizer, given, seconds, max_length=model.max_length)
+    warn_of_cut_texts(tokenizer, rows, given, seconds, model.max_length)
 
     def answer(vectors: Any, places: list[int]) -> list[np.ndarray]:
         return list(np.asarray(vectors[: len(places)], np.float32))

@@ -4,12 +4,13 @@ Shapes: B batch, L length, P masked positions, V vocabulary.
 """
 
 import math
+import re
 import warnings
 from typing import Any, Literal
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, whole_number
 from kbert.models.base import KbertModel
 from kbert.models.pretraining import BertForMaskedLM, BertForPreTraining
 from kbert.pipelines.encode import (
@@ -29,6 +30,7 @@ from kbert.pipelines.left_to_right import Form, fill_left_to_right
 from kbert.pipelines.unknown_words import warn_of_unknown_words
 
 Answer = dict[str, Any]
+_LIKE_A_MASK = re.compile(r"[\[<({［＜]\s*(mask|ｍａｓｋ)\s*[\]>)}］＞]", re.IGNORECASE)
 
 
 class FillMask:
@@ -45,7 +47,8 @@ class FillMask:
             vocabulary lacks are lost, and with several blanks special tokens are spelt out.
 
     Raises:
-        KbertError: if the model has no masked-LM head or no tokenizer.
+        KbertError: if the model has no masked-LM head or no tokenizer, or an argument is none of
+            its words.
 
     Example:
         >>> from kbert import BertForMaskedLM, Tokenizer
@@ -76,6 +79,10 @@ class FillMask:
                 "random weights, which has to be trained first"
             )
         self.model, self.tokenizer = model, tokenizer_of(model)
+        if glued_to_mask not in ("word", "continuation"):
+            raise KbertError(
+                f"glued_to_mask is 'word' or 'continuation', not {glued_to_mask!r:.40}"
+            )
         self.glued_to_mask: Literal["word", "continuation"] = glued_to_mask
         if sequence not in ("written", "decoded"):
             raise KbertError(f"sequence is 'written' or 'decoded', not {sequence!r:.40}")
@@ -123,7 +130,7 @@ class FillMask:
         if agree and unit != "eojeol":
             raise KbertError("particles agree with whole words: pass unit='eojeol' with agree=True")
         texts = text_list("text", text)
-        self._check_count("top_k", top_k)
+        top_k = whole_number("top_k", top_k, 1, len(self.tokenizer))
         rows = self._rows(texts)
         if unit == "eojeol":
             answers = fill_with_eojeols(
@@ -174,8 +181,8 @@ class FillMask:
             >>> len(best["tokens"]), best["sequence"].startswith("모든")
             (2, True)
         """
-        self._check_count("top_k", top_k)
-        self._check_count("beam_size", beam_size)
+        top_k = whole_number("top_k", top_k, 1, len(self.tokenizer))
+        beam_size = whole_number("beam_size", beam_size, 1, len(self.tokenizer))
         single = isinstance(text, str)
         texts = text_list("text", text)
         choice = np.ones(len(self.tokenizer), bool)
@@ -204,10 +211,6 @@ class FillMask:
         ]
         return answers[0] if single else answers
 
-    def _check_count(self, name: str, count: int) -> None:
-        if not 1 <= count <= len(self.tokenizer):
-            raise KbertError(f"{name} must be from 1 to {len(self.tokenizer)}, not {count}")
-
     def _rows(self, texts: list[str]) -> list[Row]:
         """Each text's row, with the positions of its blanks."""
         rows = to_rows(
@@ -221,7 +224,7 @@ class FillMask:
             row[POSITIONS] = np.flatnonzero(row["input_ids"] == self.tokenizer.mask_id)
             if not len(row[POSITIONS]):
                 mask = self.tokenizer.mask_token
-                raise KbertError(f"there is no {mask} in {text!r:.80}; write {mask} for the blank")
+                raise KbertError(f"there is no {mask} in {text!r:.80}; {_how_to_write(mask, text)}")
         warn_of_unknown_words(self.tokenizer, texts, rows)
         return rows
 
@@ -292,3 +295,10 @@ class FillMask:
         if not ids:
             raise KbertError("there is no target to judge: pass words or ids of the vocabulary")
         return np.array(sorted(set(ids)))
+
+
+def _how_to_write(mask: str, text: str) -> str:
+    """What to write for a blank, where something like it stands in a text or nothing does."""
+    near = _LIKE_A_MASK.search(text)
+    how = ", in capitals between square brackets," if near and mask == "[MASK]" else ""
+    return f"write {mask}{how} " + (f"in place of {near.group()!r}" if near else "for the blank")

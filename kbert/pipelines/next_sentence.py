@@ -11,9 +11,11 @@ from kbert.errors import KbertError, kind_of
 from kbert.labels import IS_NEXT, IS_RANDOM
 from kbert.models.base import KbertModel
 from kbert.models.pretraining import BertForNextSentencePrediction, BertForPreTraining
+from kbert.pipelines.cut_texts import warn_of_cut_texts
 from kbert.pipelines.encode import (
     BATCH_SIZE,
     Row,
+    check_read,
     log_softmax,
     predict,
     text_list,
@@ -68,8 +70,8 @@ class NextSentence:
         Returns:
             A dict of `label` (0 next, 1 random), and the probabilities `next` and `random`, which
             sum to 1; for lists, a list of B dicts. Texts that are too long together are cut, the
-            longer first. A warning of the logger "kbert" names words that the vocabulary does not
-            know.
+            longer first. A warning of the logger "kbert" says how many these are, and names words
+            that the vocabulary does not know.
 
         Raises:
             KbertError: if the lists differ in length, or a text is empty.
@@ -78,8 +80,10 @@ class NextSentence:
         for text in (*firsts, *seconds):
             if not text.strip():
                 raise KbertError("a text of the pair is empty: two texts are needed")
+        check_read(self.tokenizer, first=firsts, second=seconds)
         rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.max_length)
         warn_of_unknown_words(self.tokenizer, [*firsts, *seconds], rows)
+        warn_of_cut_texts(self.tokenizer, rows, firsts, seconds, self.model.max_length)
         judged = judge_rows(self.model, rows, batch_size)
         return judged[0] if isinstance(first, str) else judged
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.models.base import KbertModel
 from kbert.models.tagging import BertForTokenClassification
 from kbert.pipelines.encode import BATCH_SIZE, log_softmax, predict, text_list, tokenizer_of
@@ -99,8 +99,9 @@ class TokenClassifier:
         given = text_list("texts", texts)
         if words is not None and (self.scheme != "word" or len(words) != len(given)):
             raise KbertError(
-                f"words are a list for each text, of a tagger of whole words: {len(words)} lists "
-                f"for {len(given)} texts, and labels such as {self.model.labels[-1]!r}"
+                "words are a list for each text, of a tagger of whole words: "
+                f"{counted(len(words), 'list')} for {counted(len(given), 'text')}, and labels such "
+                f"as {self.model.labels[-1]!r}"
             )
         tagged = self.pieces(given, batch_size=batch_size)
         if self.scheme == "word":

@@ -5,9 +5,12 @@ Each is a `.keras` file, with weights of 16 bits that open as 32, and a card tha
 kbert-mini-ko    4 layers, 256 wide, a vocabulary of 16,000: kbert-mini-ko.md
 """
 
+import re
 from pathlib import Path
 
 LICENCES = {"kbert-mini-ko": "cc-by-sa-4.0"}  # as the Hub names them
+# On the Hub only the first models have no owner in their names, and none of these is there.
+_ALIKE = re.compile(r"\s*(kbert/)?kbert[-_ ][\w -]+(\.keras)?\s*", re.IGNORECASE)
 
 
 def bundled_models() -> dict[str, Path]:
@@ -43,3 +46,13 @@ def bundled_model(name: str) -> Path | None:
         ('kbert-mini-ko.keras', None)
     """
     return bundled_models().get(name)
+
+
+def is_named_like_bundled(name: str) -> bool:
+    """Whether a name that is none of theirs may be meant for a model that comes with the library.
+
+    Example:
+        >>> [is_named_like_bundled(name) for name in ("KBERT_mini_ko ", "kbert/kbert-mini", "a/b")]
+        [True, True, False]
+    """
+    return bool(_ALIKE.fullmatch(name)) and not Path(name).exists()

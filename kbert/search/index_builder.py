@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.files.atomic_files import sha256_of, sync_folder, write_json
 from kbert.files.folder_lock import LOCK, locked
 from kbert.search.index_files import (
@@ -94,7 +94,7 @@ def build_index(
             given = vectors_of(start, count, part.get("texts", []))
             vectors = checked("vectors", given, dimension, first=start)
             if len(vectors) != count:
-                raise KbertError(f"{count:,} texts gave {len(vectors):,} vectors")
+                raise KbertError(f"{counted(count, 'text')} gave {counted(len(vectors), 'vector')}")
             encoded = in_precision(unit(vectors.astype(np.float64)), precision)
             _append(folder, sizes, VECTORS, encoded.tobytes())
             for name, strings in part.items():
@@ -188,7 +188,9 @@ def _skip(folder: Path, iterators: dict[str, Iterator[str]], done: int) -> None:
                         f"is now {other!r:.80}; name another folder, or remove it"
                     )
         if (count := len(next(iter(part.values()), []))) < size:
-            raise KbertError(f"{folder} holds {done:,} texts, and now there are {start + count:,}")
+            raise KbertError(
+                f"{folder} holds {counted(done, 'text')}, and now there are {start + count:,}"
+            )
 
 
 def _take(iterators: dict[str, Iterator[str]], size: int, start: int) -> dict[str, list[str]]:

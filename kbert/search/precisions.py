@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 
 Precision = Literal["float32", "float16", "int8", "binary"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
@@ -136,7 +136,7 @@ def checked(name: str, vectors: Any, dimension: int, first: int = 0) -> np.ndarr
     made = decoded(array, dimension)
     wrong = np.flatnonzero(~np.isfinite(made).all(axis=1))
     if len(wrong):
-        more = f", and so do {len(wrong) - 1:,} others" if len(wrong) > 1 else ""
+        more = f", and so do {counted(len(wrong) - 1, 'other')}" if len(wrong) > 1 else ""
         raise KbertError(f"{name}[{first + wrong[0]}] holds NaN or infinity{more}")
     return made
 

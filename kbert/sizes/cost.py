@@ -24,7 +24,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
-from kbert.errors import KbertError, number_from_zero, whole_number
+from kbert.errors import KbertError, counted, number_from_zero, whole_number
 from kbert.sizes.layer_types import alternating
 from kbert.sizes.layouts import BertLayout, DebertaLayout, MobileBertLayout, ModernBertLayout
 
@@ -335,7 +335,10 @@ def _windows(given: int | Sequence[int] | None, layers: int) -> list[int | None]
     """The window of each layer."""
     each: list[int | None] = [given] * layers if not isinstance(given, Sequence) else [*given]
     if len(each) != layers:
-        raise KbertError(f"attention_window has {len(each)} numbers, and there are {layers} layers")
+        raise KbertError(
+            f"attention_window has {counted(len(each), 'number')}, and num_hidden_layers is "
+            f"{layers}"
+        )
     for window in each:
         whole_number("attention_window", 1 if window is None else window, 1)
     return each

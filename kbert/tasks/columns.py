@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kbert.data.labelled.examples import Examples, Origin
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.labels import composed
 from kbert.tasks.files import lines_of, read_text
 from kbert.tasks.task_set import Columns, TaskSet
@@ -39,8 +39,8 @@ def read_tsv(path: Path, task_set: TaskSet) -> Examples:
                 cells = _unquoted(line, f"{where}, row {number}")
             if len(cells) != len(header):
                 raise KbertError(
-                    f"{where}, row {number}: {len(cells)} cells, where {header} are {len(header)}: "
-                    f"{line!r:.100}"
+                    f"{where}, row {number}: {counted(len(cells), 'cell')}, where {header} are "
+                    f"{len(header)}: {line!r:.100}"
                 )
             yield Origin(where, number), dict(zip(header, cells, strict=True))
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kbert.data.labelled.examples import Examples
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.tasks.metrics.answers import korquad
 from kbert.tasks.metrics.dependencies import attachment
 from kbert.tasks.metrics.entities import entities
@@ -71,7 +71,9 @@ def score(
     if gold is None:
         raise KbertError("these examples have no labels, so nothing can be scored")
     if len(gold) != len(predicted):
-        raise KbertError(f"{len(gold)} examples, but {len(predicted)} predictions")
+        raise KbertError(
+            f"{counted(len(gold), 'example')}, but {counted(len(predicted), 'prediction')}"
+        )
     metric, _ = _metric(examples)
     kind = _kind(examples)
     if kind == "words":

@@ -18,7 +18,7 @@ from typing import Any, Literal, Never
 import numpy as np
 import tokenizers
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.text import special_tokens as roles
 from kbert.text.encoding.byte_level import ByteDecoder
 from kbert.text.encoding.decoder import Decoder
@@ -450,7 +450,8 @@ class Tokenizer:
         texts, seconds = _as_list(text), None if pair is None else _as_list(pair)
         if seconds is not None and len(seconds) != len(texts):
             raise KbertError(
-                f"{len(texts)} first texts and {len(seconds)} second texts do not pair"
+                f"{counted(len(texts), 'first text')} and {counted(len(seconds), 'second text')} "
+                "do not pair"
             )
         form = RowForm(
             cls_id=self.cls_id,

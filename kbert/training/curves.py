@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kbert.errors import KbertError, how_to_install
+from kbert.errors import KbertError, counted, how_to_install
 from kbert.training.run_log import log_lines
 
 WINDOW = 25  # steps that a line is the mean of
@@ -47,7 +47,9 @@ def draw_curves(
         raise KbertError(f"pictures need matplotlib: {how_to_install('viz')}") from error
     lines = _lines(log)
     if len(lines) <= WINDOW:
-        raise KbertError(f"{log} has {len(lines)} steps; a curve needs more than {WINDOW}")
+        raise KbertError(
+            f"{log} has {counted(len(lines), 'step')}; a curve needs more than {WINDOW}"
+        )
     steps = np.array([line["step"] for line in lines])
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)

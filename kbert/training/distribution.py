@@ -194,7 +194,8 @@ def check_rows(rows: int, micro_batches: int = 1) -> None:
     """
     if rows % (num_devices() * micro_batches):
         raise KbertError(
-            f"{counted(rows, 'row')} cannot be shared out equally over {num_devices()} devices"
+            f"{counted(rows, 'row')} cannot be shared out equally over "
+            f"{counted(num_devices(), 'device')}"
             + (f" in {micro_batches} micro-batches" if micro_batches > 1 else "")
             + f": take a multiple of {num_devices() * micro_batches}"
         )

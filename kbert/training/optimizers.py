@@ -197,7 +197,8 @@ def adamw(
             (ModernBERT); None means that it falls in a straight line from the warm-up on (BERT).
 
     Raises:
-        KbertError: if a number is not what it can be, or there is a warm-up without an end.
+        KbertError: if a number is not what it can be, or there is a warm-up without an end,
+            or one that is longer than the run.
 
     Example:
         >>> optimizer = adamw(1e-4, total_steps=1000, warmup_steps=100)
@@ -206,7 +207,11 @@ def adamw(
         whole_number("total_steps", total_steps, 1)
     elif warmup_steps:
         raise KbertError(f"warmup_steps {warmup_steps} need total_steps, which is None")
-    whole_number("warmup_steps", warmup_steps, 0)
+    if whole_number("warmup_steps", warmup_steps, 0) > (total_steps or 0):
+        raise KbertError(
+            f"warmup_steps {warmup_steps} are more than total_steps {total_steps}: the rate would "
+            "never come to its peak"
+        )
     if decay_steps is not None:
         whole_number("decay_steps", decay_steps, 1)
         if total_steps is None or warmup_steps + decay_steps > total_steps:

@@ -131,6 +131,10 @@ def test_what_cannot_be_evaluated_is_refused(small, tokenizer):
     model.tokenizer = tokenizer
     with pytest.raises(KbertError, match="examples need labels"):
         evaluate(model, ["국회"])
+    words = kbert.BertForMaskedLM(**small)
+    words.tokenizer = tokenizer
+    with pytest.raises(KbertError, match="'masked-lm', which learns from no labels: load the"):
+        evaluate(words, (["가"], [0]))
     with pytest.raises(KbertError, match="load the model with task='question-answering'"):
         predict_examples(model, Examples("question-answering", ["가"], pairs=["나"]))
 

@@ -263,8 +263,19 @@ def test_tasks_that_a_family_or_a_file_does_not_have(tmp_path):
     _, folder = masked_lm(tmp_path, "roberta")
     with pytest.raises(KbertError, match="a roberta checkpoint has no head for 'next-sentence"):
         kbert.load(folder, "next-sentence-prediction")
-    with pytest.raises(KbertError, match="task is one of encoder, pretraining"):
-        kbert.load(folder, "fill-mask")
+    meant = {
+        "fill-mask": "masked-lm",
+        "ner": "token-classification",
+        "qa": "question-answering",
+        **dict.fromkeys(("text-classification", "classification"), "sequence-classification"),
+        "Masked_LM": "masked-lm",
+    }
+    for name, task in meant.items():
+        what = f"task is one of encoder, pretraining, .*, not '{name}'; {task} is what you may mean"
+        with pytest.raises(KbertError, match=what):
+            kbert.load(folder, name)
+    with pytest.raises(KbertError, match=r"task is one of encoder, .*, not 'translation'$"):
+        kbert.load(folder, "translation")
     with pytest.raises(KbertError, match="labels are for classification and tagging"):
         kbert.load(folder, "masked-lm", ["a", "b"])
 

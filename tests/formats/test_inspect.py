@@ -130,6 +130,13 @@ def test_it_needs_no_backend_and_no_keras(saved):
     assert "BertForMaskedLM" in done.stdout.decode()
 
 
+def test_the_bundled_model_by_its_name(capsys):
+    status, text = shown("kbert-mini-ko", capsys)
+    assert status == 0 and "7,535,746 numbers" in text
+    status, text = shown("kbert_mini_ko", capsys)
+    assert status == 1 and "_mini_ko: no such file or folder, and the models that come" in text
+
+
 def test_the_command(saved):
     done = subprocess.run(
         [sys.executable, "-m", "kbert", "inspect", str(saved.with_name("none"))],

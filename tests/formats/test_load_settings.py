@@ -244,11 +244,38 @@ def test_a_name_that_is_not_to_be_had(name, tmp_path, monkeypatch):
         kbert.load(name)
 
 
+def test_what_is_not_there_and_what_is_no_checkpoint(tmp_path):
+    for nothing in (tmp_path / "none", "klue/bert-base ", "a/b/c"):
+        with pytest.raises(KbertError, match=f"^{nothing}: no such .*; expected a .keras"):
+            kbert.load(nothing)
+    other = tmp_path / "notes.txt"
+    other.write_text("글", encoding="utf-8")
+    with pytest.raises(KbertError, match=r"notes.txt: expected a .keras file"):
+        kbert.load(other)
+
+
+def test_a_revision_is_of_the_hub(source):
+    with pytest.raises(KbertError, match=r"revision='main' is of a name on the Hub, and .*leave"):
+        kbert.load(source, revision="main")
+    with pytest.raises(KbertError, match=r"and kbert-mini-ko comes with kbert: leave it out"):
+        kbert.load("kbert-mini-ko", revision="main")
+
+
 def test_a_name_like_that_of_a_bundled_model_is_not_looked_for_elsewhere():
     with pytest.raises(
         KbertError, match=r"kbert-mini: no such .*come with kbert are kbert-mini-ko$"
     ):
         kbert.load("kbert-mini")
+    near = (
+        "KBERT-MINI-KO",
+        "kbert_mini_ko",
+        "kbert/kbert-mini-ko",
+        "kbert-mini-ko ",
+        "Kbert Mini ko",
+    )
+    for name in (*near, "kbert-mini-ko.keras"):
+        with pytest.raises(KbertError, match=f"^{name}: no such .* kbert are kbert-mini-ko$"):
+            kbert.load(name)
 
 
 @pytest.mark.parametrize("task", ["sequence-classification", "token-classification"])

@@ -156,7 +156,7 @@ def test_another_task_takes_the_head_that_is_shared(tmp_path):
     [
         (
             {"layer_types": ["full_attention"]},
-            "layer_types names 1 layers, and num",
+            "layer_types names 1 layer, and num",
         ),
         ({"layer_types": ["chunked_attention"] * 4}, "layer_types are 'full_attention' and"),
         ({"layer_types": "full_attention"}, "layer_types is a list"),

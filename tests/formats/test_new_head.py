@@ -1,4 +1,5 @@
 import json
+import re
 import unicodedata
 
 import numpy as np
@@ -81,8 +82,13 @@ def test_the_same_task_is_the_model_itself_but_for_its_labels(pretrained, tmp_pa
 
 def test_labels_that_are_missing_or_misplaced(pretrained):
     _, path = pretrained
-    with pytest.raises(KbertError, match="'sequence-classification' needs labels"):
-        kbert.load(path, "sequence-classification")
+    for task, labels in (
+        ("sequence-classification", '["부정", "긍정"]'),
+        ("token-classification", '["O", "B-PS", "I-PS"]'),
+    ):
+        told = rf"'{task}' needs labels, as labels={re.escape(labels)}$"
+        with pytest.raises(KbertError, match=told):
+            kbert.load(path, task)
     with pytest.raises(KbertError, match="labels are for classification and tagging"):
         kbert.load(path, "question-answering", ["가"])
     with pytest.raises(KbertError, match="names that each stand once"):

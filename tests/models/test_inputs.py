@@ -104,6 +104,15 @@ def test_what_a_head_is_told(small):
     for labels in (2, None, "부정", [], [1, 2]):
         with pytest.raises(KbertError, match="labels is a list of names"):
             classifier(labels=labels, **small)
+    for labels in ({"긍정": 1, "부정": 0}, {0: "부정", 1: "긍정"}, {"0": "부정", "1": "긍정"}):
+        with pytest.raises(KbertError, match=r"not a dict: labels=\['부정', '긍정'\]$"):
+            classifier(labels=labels, **small)
+    with pytest.raises(KbertError, match=r'not a dict: as labels=\["부정", "긍정"\]$'):
+        classifier(labels={"부정": 0, "긍정": 2}, **small)  # which may mean much
+    with pytest.raises(KbertError, match=r"not a set, which has no order"):
+        kbert.BertForTokenClassification(labels={"O", "B-PS"}, **small)
+    with pytest.raises(KbertError, match=r"labels\[2\] is empty: \['부정', '긍정', ' '\]"):
+        classifier(labels=["부정", "긍정", " "], **small)
     with pytest.raises(KbertError, match=r"rate is a number in \[0, 1\), not 1.5"):
         classifier(labels=["가"], classifier_dropout=1.5, **small)
     model = classifier(labels=["부정", "긍정"], **small)

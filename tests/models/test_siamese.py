@@ -216,7 +216,7 @@ def numbers(labels, pairs=("나",)):
         ("in-batch", sentences(["가"]), "learns from pairs, and these examples have one text"),
         ("in-batch", sentences(["가", "나"], pairs=["다", ["라", "마"]]), "as many texts"),
         ("in-batch", sentences(["가"], pairs=[["다", 3]]), "the second text is"),
-        ("in-batch", sentences(["가"], pairs=["나", "다"]), "1 first texts and 2 second"),
+        ("in-batch", sentences(["가"], pairs=["나", "다"]), "1 first text and 2 second"),
         ("in-batch", numbers([3.0]), "without labels; entailed"),
         ("softmax", numbers([3.0]), "'softmax' learns from pairs with one of several labels"),
         ("vectors", numbers([3.0]), "learns from vectors, all of one length.*SiameseBert"),

@@ -75,7 +75,7 @@ def test_a_long_question_is_cut(pipeline):
 
 def test_bad_input_is_named(pipeline):
     for arguments, settings, what in (
-        ((["국민"], ["나", "너"]), {}, "1 questions and 2 contexts do not pair"),
+        ((["국민"], ["나", "너"]), {}, "1 question and 2 contexts do not pair"),
         ((["국민", " "], ["나", "너"]), {}, r"questions\[1\] is empty"),
         (("국민", ""), {}, r"contexts\[0\] is empty"),
         (("국민", "나"), {"top_k": 0}, "top_k must be"),

@@ -37,14 +37,25 @@ def test_lists_in_their_order_with_any_number_of_choices(model):
     assert choose([], []) == []
 
 
+def test_what_is_cut_is_told(model, caplog):
+    choose = MultipleChoice(model)
+    choose.scores(["나"], [["너 " * 14, "너"]])
+    assert not caplog.messages
+    choose("나", ["너 " * 14, "너"])
+    assert "17 tokens are cut off at the end: 1 of 2, the longest of 18;" in caplog.messages[0]
+
+
 @pytest.mark.parametrize(
     ("text", "choices", "message"),
     [
         ("나", "너", "two texts or more, not '너'"),
         ("나", ["너"], "two texts or more"),
         ("나", ["너", 3], "two texts or more"),
-        (["나", "너"], [["국회", "국민"]], "2 texts need a list of choices each"),
+        (["나", "너"], [["국회", "국민"]], "a list of choices is needed for each of 2 texts"),
         (["나"], ["국회"], "two texts or more, not '국회'"),
+        (" ", ["너", "국회"], r"texts\[0\] holds nothing that the model reads"),
+        ("나", ["너", "\u200b"], r"choices\[1\] holds nothing"),
+        (["나"], [["", "너"]], r"choices\[0\]\[0\] holds nothing"),
     ],
 )
 def test_choices_that_cannot_be(model, text, choices, message):

@@ -72,6 +72,36 @@ def test_other_models_and_lists_that_do_not_pair_are_refused(classifier, small, 
         TextClassifier(classifier())(["국회", "나"], ["경기"])
 
 
+def test_texts_of_nothing_have_no_label(classifier):
+    classify = TextClassifier(classifier())
+    for empty in ("", " \n", "\u200b"):
+        with pytest.raises(KbertError, match=r"^texts\[1\] holds nothing that the model reads: '"):
+            classify(["나", empty])
+        with pytest.raises(KbertError, match=r"^pairs\[0\] holds nothing"):
+            classify("나", empty)
+        with pytest.raises(KbertError, match=r"^texts\[0\] holds nothing"):
+            classify(empty)
+    assert len(classify(["?!", "쀍"])) == 2  # which is read, as [UNK] at least
+    assert classify.scores(["", "나"]).shape == (2, 3)  # as an official set's rows are counted
+
+
+def test_what_is_cut_is_told(classifier, caplog):
+    """17 tokens at most, [CLS] and [SEP] among them; three in a pair."""
+    classify = TextClassifier(classifier())
+    classify(["나 " * 15, "나"])  # which just fits
+    classify(["나 " * 5], ["나 " * 9])
+    classify.scores(["나 " * 16])  # of an evaluation, while a model is trained
+    assert not caplog.messages
+    classify(["나 " * 15, "나 " * 16, "나", "나 " * 40])
+    classify("나 " * 5, "나 " * 10)
+    assert caplog.messages == [
+        "texts of more than 17 tokens are cut off at the end: 2 of 4, the longest of 42; "
+        "the model reads no more",
+        "pairs of texts of more than 17 tokens are cut off at the end: 1 of 1, the longest of 18; "
+        "the model reads no more",
+    ]
+
+
 @pytest.mark.parametrize("threshold", [5, -0.1, float("nan"), "0.5", None])
 def test_thresholds_that_are_no_probability(classifier, threshold):
     with pytest.raises(KbertError, match=r"threshold is a probability in \[0, 1\], not"):

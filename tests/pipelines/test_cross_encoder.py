@@ -63,16 +63,26 @@ def test_equal_scores_keep_their_order(small, tokenizer):
     assert reranker.rank("나", []) == []
 
 
+def test_what_is_cut_is_told(small, tokenizer, caplog):
+    CrossEncoder(made(small, tokenizer, ["0", "1"])).rank("나", ["너", "너 " * 14])
+    assert caplog.messages == [
+        "pairs of texts of more than 17 tokens are cut off at the end: 1 of 2, the longest of 18; "
+        "the model reads no more"
+    ]
+
+
 def test_what_is_refused(small, tokenizer):
     with pytest.raises(KbertError, match=r"CrossEncoder takes a .* and got a Bert"):
         CrossEncoder(Bert(**small))
     reranker = CrossEncoder(made(small, tokenizer, ["0", "1"]))
-    with pytest.raises(KbertError, match="1 first texts and 2 second texts do not pair"):
+    with pytest.raises(KbertError, match="1 first text and 2 second texts do not pair"):
         reranker.scores(["나"], TEXTS[:2])
     with pytest.raises(TypeError, match=r"texts\[1\] is None"):
         reranker.rank("나", ["너", None])
     with pytest.raises(KbertError, match="query is empty"):
         reranker.rank(" ", TEXTS)
+    with pytest.raises(KbertError, match=r"texts\[1\] holds nothing"):
+        reranker.rank("나", ["너", ""])
     with pytest.raises(TypeError, match="query is a text"):
         reranker.rank(["나"], TEXTS)
     with pytest.raises(KbertError, match="top_k must be"):

@@ -111,7 +111,7 @@ def test_answers_come_in_the_order_of_the_texts(model, tokenizer):
     one = predict(model, rows, lambda logits, indices: [*logits[: len(indices)]], 2, output="nsp")
     np.testing.assert_allclose(one, expected, atol=1e-5)
     assert predict(model, [], answer) == []
-    with pytest.raises(KbertError, match="batch_size must be from 1, not 0"):
+    with pytest.raises(KbertError, match="batch_size must be a whole number from 1, not 0"):
         predict(model, rows, answer, batch_size=0)
 
 
@@ -161,6 +161,7 @@ def test_largest_by_hand():
             r"texts is a dict with \['text'\]: .* pass what stands under",
         ),
         ("국회".encode(), r"texts is bytes: expected a text \(str\); texts.decode\(\) makes one"),
+        ({"국회"}, r"texts is a set, which has no order"),
         (["국회".encode()], r"texts\[0\] is b'.*: expected a text"),
     ],
 )

@@ -70,7 +70,9 @@ def test_what_is_refused(model, small):
         features(model, TEXTS)
     with pytest.raises(KbertError, match="pooling is one of mean, cls, not 'max'"):
         features(model, TEXTS, layers=(1,), pooling="max")
-    with pytest.raises(KbertError, match="5 first texts and 1 second texts"):
+    with pytest.raises(KbertError, match=r"texts\[1\] holds nothing"):
+        features(model, ["나", ""], layers=(1,))
+    with pytest.raises(KbertError, match="5 first texts and 1 second text do"):
         features(model, TEXTS, ["나"], layers=(1,))
     with pytest.raises(KbertError, match="the model has no vocabulary"):
         kbert.features(Bert(**small), TEXTS)

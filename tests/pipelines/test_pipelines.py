@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from keras import ops
@@ -261,19 +263,31 @@ def test_ranking_of_more_texts_than_become_rows_at_once(model):
         assert ranked[index]["next"] == pytest.approx(alone, abs=1e-5)
 
 
-def test_bad_questions(model, small):
+def test_bad_questions(model, small, caplog):
     fill_mask, next_sentence = FillMask(model), NextSentence(model)
     with pytest.raises(KbertError, match=r"no \[MASK\] in '국민의 국회'"):
         fill_mask(["[MASK]", "국민의 국회"])
     with pytest.raises(KbertError, match=r"27 tokens, .* longer than the 17"):
         fill_mask("나 " * 24 + "[MASK]")
-    for top_k in (0, 30):
-        with pytest.raises(KbertError, match="top_k must be from 1 to 29"):
+    for top_k in (0, 30, "3", None, 2.5, True):
+        with pytest.raises(KbertError, match="top_k must be a whole number from 1 to 29, not "):
             fill_mask("[MASK]", top_k=top_k)
+        with pytest.raises(KbertError, match="beam_size must be a whole number from 1 to 29"):
+            fill_mask.together("[MASK]", beam_size=top_k)
+    for near in ("[mask]", "<MASK>", "［MASK］", "(mask)", "[ Mask ]"):
+        told = rf"\[MASK\], in capitals between square brackets, in place of '{re.escape(near)}'$"
+        with pytest.raises(KbertError, match=told):
+            fill_mask(f"국민의 {near}")
+    with pytest.raises(KbertError, match="glued_to_mask is 'word' or 'continuation', not 'cont'"):
+        FillMask(model, glued_to_mask="cont")
     with pytest.raises(TypeError, match="is 3: expected a text"):
         fill_mask([3])
     with pytest.raises(KbertError, match="is empty"):
         next_sentence("나", " ")
+    next_sentence("나", "너 " * 14)
+    assert "17 tokens are cut off at the end: 1 of 1, the longest of 18;" in caplog.messages[-1]
+    with pytest.raises(KbertError, match=r"second\[0\] holds nothing that the model reads"):
+        next_sentence("나", "\u200b")
     with pytest.raises(KbertError, match="do not pair"):
         next_sentence(["나"], ["너", "나"])
 

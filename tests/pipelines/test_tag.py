@@ -64,7 +64,7 @@ def test_words_may_be_cut_as_a_treebank_cuts_them(tagger):
         ("갔다.", "VERB"),
     ]
     with pytest.raises(
-        KbertError, match=r"words are a list for each text, .*: 2 lists for 1 texts"
+        KbertError, match=r"words are a list for each text, .*: 2 lists for 1 text,"
     ):
         found(tagger(labels), text, offsets, labels, words=[words, words])
     with pytest.raises(KbertError, match="of a tagger of whole words"):

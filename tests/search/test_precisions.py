@@ -79,5 +79,5 @@ def test_what_is_refused():
     nan[1, 3] = np.nan
     with pytest.raises(KbertError, match=r"queries\[11\] holds NaN or infinity$"):
         checked("queries", nan, 8, first=10)
-    with pytest.raises(KbertError, match=r"queries\[0\] .* and so do 1 others"):
+    with pytest.raises(KbertError, match=r"queries\[0\] .* and so do 1 other"):
         checked("queries", np.full((2, 8), np.inf), 8)

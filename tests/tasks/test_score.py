@@ -84,5 +84,5 @@ def test_what_cannot_be_scored_is_named():
     with pytest.raises(KbertError, match="have no labels"):
         score(examples, ["참"])
     examples.labels = ["참"]
-    with pytest.raises(KbertError, match="1 examples, but 2 predictions"):
+    with pytest.raises(KbertError, match="1 example, but 2 predictions"):
         score(examples, ["참", "참"])

@@ -119,7 +119,7 @@ def test_truncation_and_padding(tokenizer):
             tokenizer(text, **settings)
     with pytest.raises(KbertError, match="leaves the second no room"):
         tokenizer(text, pair, max_length=8, truncation="only_second")
-    with pytest.raises(KbertError, match="1 first texts and 2 second"):
+    with pytest.raises(KbertError, match="1 first text and 2 second"):
         tokenizer([text], [pair, pair])
     with pytest.raises(TypeError, match="got int"):
         tokenizer([3])

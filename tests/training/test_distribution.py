@@ -118,7 +118,7 @@ def test_two_devices_and_two_hosts_of_two_are_one_device(one_device, tmp_path):
 
 def test_rows_that_devices_cannot_share():
     distribution.check_rows(6, micro_batches=3)
-    with pytest.raises(KbertError, match=r"7 rows .* over 1 devices in 2 micro-b.* multiple of 2"):
+    with pytest.raises(KbertError, match=r"7 rows .* over 1 device in 2 micro-b.* multiple of 2"):
         distribution.check_rows(7, micro_batches=2)
 
 

@@ -301,6 +301,10 @@ def test_accuracy_counts_real_positions_only(small, tokenizer):
     [
         ({"total_steps": 0}, "total_steps must be a whole number from 1, not 0"),
         ({"warmup_steps": -1}, "warmup_steps must be a whole number from 0, not -1"),
+        (
+            {"warmup_steps": 20},
+            "warmup_steps 20 are more than total_steps 10: the rate",
+        ),
         ({"micro_batches": 0}, "micro_batches must be a whole number from 1, not 0"),
         ({"learning_rate": -1.0}, r"learning_rate is a number in \[0, inf\), not -1"),
         ({"max_gradient_norm": 0.0}, "max_gradient_norm is above 0"),

@@ -18,7 +18,7 @@ from typing import IO
 
 from kbert.data.corpus.json_corpora import json_documents
 from kbert.data.corpus.tables import csv_texts, is_saved_dataset, parquet_texts, saved_dataset_texts
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.text.korean.sentences import split_sentences
 
 _KINDS = (".txt", ".jsonl", ".json", ".csv", ".tsv", ".parquet")
@@ -130,8 +130,8 @@ def _files_in(folder: Path) -> Iterator[Path]:
     left_out = [name for name in left_out if not f"/{name}".count("/.")]  # no hidden ones
     if left_out:
         _log.warning(
-            "%s: %d files are not read, since no name of theirs ends in %s: %s",
-            *(folder, len(left_out), _known(), ", ".join(left_out[:5])),
+            "%s: %s not read, since the names end in none of %s: %s",
+            *(folder, counted(len(left_out), "file"), _known(), ", ".join(left_out[:5])),
         )
     yield from found
 

@@ -20,7 +20,7 @@ from kbert.data.labelled.cautions import (
     tell_of_one_label,
 )
 from kbert.data.labelled.check_labels import check_labels
-from kbert.data.labelled.examples import Examples, as_examples
+from kbert.data.labelled.examples import TASKS, Examples, as_examples
 from kbert.data.labelled.parses import fill_words
 from kbert.data.labelled.rows import LabelledRows, label_rows, question_positions
 from kbert.data.labelled.sentences import WITHOUT_LABELS
@@ -247,6 +247,11 @@ def check_fit(examples: Examples, model: Any) -> None:
             'model.tokenizer = kbert.Tokenizer.from_file("vocab.txt")'
         )
     task = getattr(model, "task", None)
+    if task == examples.task and task not in TASKS:  # plain lists are of the model's task
+        raise KbertError(
+            f"{kind_of(model)} is for {task!r}, which learns from no labels: load the model with "
+            f"task='sequence-classification', or another of {', '.join(TASKS[1:])}"
+        )
     if task != examples.task:
         raise KbertError(
             f"the examples are of {examples.task!r}, and {kind_of(model)} is for "

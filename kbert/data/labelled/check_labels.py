@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from kbert.data.labelled.examples import Examples
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.text.tags import scheme_of
 
 
@@ -35,7 +35,8 @@ def check_labels(examples: Examples, label_names: Sequence[str]) -> None:
         return
     if len(examples.labels) != len(examples):
         raise KbertError(
-            f"{len(examples)} texts and {len(examples.labels)} labels do not go together"
+            f"{counted(len(examples), 'text')} and {counted(len(examples.labels), 'label')} do not "
+            "go together"
         )
     what = examples.problem_type if examples.task == "sequence-classification" else examples.task
     if examples.task == "sentence-embedding" and examples.problem_type == "regression":
@@ -59,7 +60,10 @@ def _check_pairs(examples: Examples) -> None:
             )
         return
     if len(pairs) != len(examples):
-        raise KbertError(f"{len(examples)} first texts and {len(pairs)} second texts do not pair")
+        raise KbertError(
+            f"{counted(len(examples), 'first text')} and {counted(len(pairs), 'second text')} do "
+            "not pair"
+        )
     if examples.task == "multiple-choice":  # whose choices are checked as they become rows
         return
     for i, text in enumerate(pairs):

@@ -27,9 +27,17 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from kbert.data.labelled.split import divide
-from kbert.errors import KbertError, counted
+from kbert.errors import KbertError, counted, in_order
 from kbert.labels import composed
 
+TASKS = (  # whose examples these are
+    "sequence-classification",
+    "token-classification",
+    "question-answering",
+    "multiple-choice",
+    "dependency-parsing",
+    "sentence-embedding",
+)
 _SHOWN = 10  # labels, where examples are shown
 ROWS_OF_JSON = 10_000  # how many become text at a time, where all are hashed
 
@@ -118,7 +126,10 @@ class Examples:
     set_name: str | None = None
 
     def __post_init__(self):
-        self.label_names = list(dict.fromkeys(map(composed, self.label_names)))
+        names = in_order("label_names", self.label_names)
+        if any(isinstance(name, str) and not name.strip() for name in names):
+            raise KbertError(f"label_names has an empty name: {names!r:.200}; leave it out")
+        self.label_names = list(dict.fromkeys(map(composed, names)))
         if self.task != "question-answering":  # whose labels are slices of a text
             self.labels = composed(self.labels)
 
@@ -187,7 +198,7 @@ class Examples:
         missing = [name for name in self.label_names if not counts[name]]
         if missing or not counts:
             is_text = self.task == "sequence-classification"
-            what = f"{len(self):,} examples without {missing[:1]}"
+            what = f"{counted(len(self), 'example')} without {missing[:1]}"
             if not self.is_single_label:
                 what = self.problem_type if is_text else self.task
             raise KbertError(
@@ -313,7 +324,9 @@ def as_examples(given: Any, model: Any) -> Examples:
     if labels is not None and (isinstance(labels, str) or not isinstance(labels, Sequence)):
         raise KbertError(f"labels are a list, one for each text, not {labels!r:.80}")
     if labels is not None and len(labels) != len(texts):
-        raise KbertError(f"{len(texts)} texts and {len(labels)} labels do not go together")
+        raise KbertError(
+            f"{counted(len(texts), 'text')} and {counted(len(labels), 'label')} do not go together"
+        )
     names = list(getattr(model, "labels", []))
     problem_type = getattr(model, "problem_type", "single_label_classification")
     are_numbers = problem_type == "regression"  # and no indices of names

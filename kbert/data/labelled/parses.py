@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kbert.data.labelled.examples import Examples
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.text.encoding.pieces import Pieces
 from kbert.text.encoding.rows import ranges
 from kbert.text.word_pieces import check_words, word_pieces, word_positions
@@ -59,8 +59,8 @@ def parsed_rows(
         check_words(len(found), examples.where(i))
         if len(found) != len(words):
             raise KbertError(
-                f"{examples.where(i)}: {len(found)} words between spaces, and labels for "
-                f"{len(words)}: {text!r:.80}"
+                f"{examples.where(i)}: {counted(len(found), 'word')} between spaces, and labels "
+                f"for {len(words)}: {text!r:.80}"
             )
         mine = [_head(word[0], len(words), examples, i) for word in words]
         is_there = (found[:, 0] >= 0) & (found[:, 0] < kept[i])

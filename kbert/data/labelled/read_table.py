@@ -6,7 +6,7 @@ What a table holds is checked here, the same for all kinds of files.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kbert.data.labelled.cautions import tell_of_rare_labels
@@ -21,7 +21,7 @@ from kbert.data.labelled.cells import (
 )
 from kbert.data.labelled.examples import Examples, Origin, Origins
 from kbert.data.labelled.table_rows import table_rows
-from kbert.errors import KbertError, counted
+from kbert.errors import KbertError, counted, in_order
 from kbert.labels import REGRESSION_LABELS, composed
 
 MANY_LABELS = 100  # single labels of which there are more, all numbers, are a quantity
@@ -98,7 +98,7 @@ def read_table(
         raise KbertError(f"problem_type is one of {', '.join(_PROBLEMS)}, not {problem_type!r:.80}")
     text, label, pair, group = map(composed, (text, label, pair, group))
     spans, answer, choices = map(composed, (spans, answer, choices))
-    _check_columns(label, pair, spans, answer, choices)
+    _check_columns(text, label, pair, spans, answer, choices)
     where, rows = table_rows(source, encoding, quotes)
     columns = [each for each in (text, label, pair, group, spans, answer) if each is not None]
     columns += choices or ()
@@ -171,6 +171,7 @@ def _task(spans: str | None, answer: str | None, choices: Sequence[str] | None) 
 
 
 def _check_columns(
+    text: str,
     label: str | None,
     pair: str | None,
     spans: str | None,
@@ -185,12 +186,21 @@ def _check_columns(
             "a table has labels of its texts, spans within them, or answers: name one column, not "
             f"{' and '.join(named)}"
         )
+    said: dict[Any, str] = {}
+    for name, column in {"text": text, "pair": pair, **given}.items():
+        if column is not None and said.setdefault(column, name) != name:
+            raise KbertError(
+                f"{said[column]} and {name} are both the column {column!r:.80}: each has its own"
+            )
     if answer is not None and pair is None:
         raise KbertError(f"answer={answer!r} needs pair=, the column of the contexts")
     if choices is None:
         return
-    if isinstance(choices, str) or len(choices) < 2 or len({*choices}) < len(choices):
-        raise KbertError(f"choices are the names of two columns or more, not {choices!r:.80}")
+    unordered = isinstance(choices, str | set | frozenset | Mapping)
+    if unordered or len(choices) < 2 or len({*choices}) < len(choices):
+        raise KbertError(
+            f"choices are a list of the names of two columns or more, not {choices!r:.80}"
+        )
     if pair is not None or spans is not None or answer is not None:
         raise KbertError("choices go with text and label: leave pair, spans and answer out")
 
@@ -230,8 +240,8 @@ def _names(examples: Examples, labels: Sequence[str] | None) -> list[str]:
 def _given(examples: Examples, labels: Sequence[str] | None, occurring: list[str]) -> list[str]:
     if labels is None:
         return occurring
-    names = [composed(name) for name in labels]
-    if isinstance(labels, str) or len(set(names)) < len(names):
+    names = [composed(name) for name in in_order("labels", labels)]
+    if len(set(names)) < len(names):
         raise KbertError(
             f'labels are names that each stand once, as ["부정", "긍정"], not {labels!r:.80}'
         )

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.text.korean.normalize import nfc
 
 LONG = 20  # characters without spaces, from which on a sentence in two rows is no accident
@@ -64,8 +64,8 @@ def divide(
     held = np.isin(together, chosen)
     if held.all() or not held.any():
         raise KbertError(
-            f"{len(together)} examples in {len(heads)} groups that share no text cannot be divided "
-            f"with a share of {share}: one part would be empty"
+            f"{counted(len(together), 'example')} in {counted(len(heads), 'group')} that share no "
+            f"text cannot be divided with a share of {share}: one part would be empty"
         )
     return np.flatnonzero(~held).tolist(), np.flatnonzero(held).tolist()
 

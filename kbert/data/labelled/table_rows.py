@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from kbert.errors import KbertError, how_to_install
+from kbert.errors import KbertError, counted, how_to_install
 from kbert.files.json_file import read_json_object
 from kbert.labels import composed
 
@@ -58,6 +58,8 @@ def _rows_of(
 ) -> tuple[str, Iterator[tuple[int, Row]]]:
     if isinstance(source, str | Path):
         path = Path(source)
+        if path.is_dir():
+            raise KbertError(f"{path}: it is a folder, and a table is one file")
         if not path.is_file():
             raise KbertError(f"{path}: no such file")
         kind = path.suffix.lower()
@@ -121,8 +123,8 @@ def _csv_rows(
                     yield line, dict(zip(header, fields, strict=True))
                 elif fields:
                     raise KbertError(
-                        f"{path}, row {line}: {len(fields)} fields, and the header names "
-                        f"{len(header)}: {fields!r:.120}"
+                        f"{path}, row {line}: {counted(len(fields), 'field')}, and the header "
+                        f"names {len(header)}: {fields!r:.120}"
                         + (_STRAY if quotes and any("\n" in each for each in fields) else "")
                     )
                 line = reader.line_num + 1

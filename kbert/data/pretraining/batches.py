@@ -128,11 +128,10 @@ class PretrainingBatches(keras.utils.PyDataset):
         host: int = 0,
     ):
         super().__init__(workers=1)
-        if batch_size < 1 or (steps is not None and steps < 1) or first_step < 0:
-            raise KbertError(
-                f"batch_size {batch_size} and steps {steps} must be 1 or more, and first_step "
-                f"{first_step} 0 or more"
-            )
+        whole_number("batch_size", batch_size, 1)
+        whole_number("first_step", first_step, 0)
+        if steps is not None:
+            whole_number("steps, if it is not None,", steps, 1)
         if num_hosts < 1 or batch_size % num_hosts or not 0 <= host < num_hosts:
             raise KbertError(
                 "num_hosts must divide batch_size, and host be from 0 to num_hosts - 1, not "

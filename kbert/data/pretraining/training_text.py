@@ -11,7 +11,7 @@ from kbert.data.pretraining.sources import Source
 from kbert.data.shards.fingerprint import shards_fingerprint, text_fingerprint
 from kbert.data.shards.shard_files import open_shards
 from kbert.data.shards.shards import Shard, encode_documents
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 from kbert.text.korean.morphemes import Morphemes
 from kbert.text.tokenizer import Tokenizer
 
@@ -40,8 +40,8 @@ class TrainingText:
     def __str__(self) -> str:
         """Says how much it is."""
         return (
-            f"{sum(shard.num_documents for shard in self.shards):,} documents, "
-            f"{sum(shard.num_sentences for shard in self.shards):,} sentences, "
+            f"{counted(sum(shard.num_documents for shard in self.shards), 'document')}, "
+            f"{counted(sum(shard.num_sentences for shard in self.shards), 'sentence')}, "
             f"{sum(len(shard.ids) for shard in self.shards):,} tokens, "
             f"a vocabulary of {len(self.tokenizer):,}"
         )
@@ -110,7 +110,8 @@ def text_of_shards(
     weights = weights or [1.0] * len(opened)
     if len(weights) != len(opened) or not set(unpaired) <= set(folders):
         raise KbertError(
-            f"{len(opened)} folders of shards, {len(weights)} weights, unpaired {list(unpaired)}: "
+            f"{counted(len(opened), 'folder')} of shards, {counted(len(weights), 'weight')}, "
+            f"unpaired {list(unpaired)}: "
             "give each folder a weight, and name the unpaired as the folders are named"
         )
     sources = [

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from kbert.errors import KbertError
+from kbert.errors import KbertError, counted
 
 
 def check_lengths(gold: Sequence, predicted: Sequence) -> None:
@@ -14,7 +14,9 @@ def check_lengths(gold: Sequence, predicted: Sequence) -> None:
         KbertError: if not.
     """
     if len(gold) != len(predicted):
-        raise KbertError(f"{len(gold)} gold labels, but {len(predicted)} predictions")
+        raise KbertError(
+            f"{counted(len(gold), 'gold label')}, but {counted(len(predicted), 'prediction')}"
+        )
     if not len(gold):
         raise KbertError("there is nothing to score: no gold labels")
 

@@ -191,7 +191,7 @@ def test_what_is_not_read_of_a_folder_is_named(tmp_path, caplog):
     with caplog.at_level("WARNING", "kbert"):
         assert list(read_documents([tmp_path])) == [["한 문장이다."]]
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"{tmp_path}: 2 files are not read")
+    assert record.getMessage().startswith(f"{tmp_path}: 2 files not read, since")
     assert record.getMessage().endswith(": b.hwp, c/d.docx")
     caplog.clear()
     for name in ("b.hwp", "c/d.docx"):

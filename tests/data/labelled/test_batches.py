@@ -228,10 +228,25 @@ SINGLE = model_for("sequence-classification", ["부정", "긍정"])
         (([], []), SINGLE, "there are no examples"),
         ((["가"], ["중립"]), SINGLE, r"example 0: the label '중립' is none of \['부정', '긍정'\]"),
         ((["가"], [2]), SINGLE, "the label 2 is no index in"),
-        ((["가", "나"], ["긍정"]), SINGLE, "2 texts and 1 labels"),
+        ((["가", "나"], ["긍정"]), SINGLE, "2 texts and 1 label do"),
         (["가"], SINGLE, "examples need labels"),
         ("가", SINGLE, "expected Examples, as kbert.read_table"),
         (reviews(3), model_for("token-classification", ["O"]), "load the model with task="),
+        *(
+            (
+                (["가", "나"], labels),
+                model_for(task),
+                f"is for '{task}', which learns from no labels: load the model with "
+                "task='sequence-classification', or another of",
+            )
+            for task, labels in [
+                ("pretraining", [0, 1]),
+                ("masked-lm", ["긍정", "부정"]),
+                ("encoder", None),
+                ("next-sentence-prediction", [0, 1]),
+                ("replaced-token-detection", [0, 1]),
+            ]
+        ),
         (
             reviews(3),
             model_for("sequence-classification", ["부정", "긍정"], "regression"),

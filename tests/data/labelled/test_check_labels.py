@@ -56,9 +56,9 @@ def test_a_label_that_cannot_be_is_named_with_its_row(task, label, names, settin
 def test_second_texts_and_labels_are_as_many_as_texts():
     with pytest.raises(KbertError, match="have their contexts in pairs"):
         check_labels(examples("question-answering", [(0, "이")]), [])
-    with pytest.raises(KbertError, match="1 first texts and 2 second texts"):
+    with pytest.raises(KbertError, match="1 first text and 2 second texts"):
         check_labels(examples("question-answering", [], pairs=["가", "나"]), [])
-    with pytest.raises(KbertError, match="1 texts and 2 labels"):
+    with pytest.raises(KbertError, match="1 text and 2 labels"):
         check_labels(Examples("sequence-classification", ["가"], labels=SINGLE), SINGLE)
 
 
@@ -93,3 +93,13 @@ def test_whole_numbers_of_regression_are_no_places_of_names():
         task="sequence-classification", labels=["점수"], problem_type="regression"
     )
     assert as_examples((["하나", "둘"], [0, 5]), model).labels == [0, 5]
+
+
+def test_label_names_have_an_order():
+    texts = ["재미있다", "지루하다"]
+    with pytest.raises(KbertError, match=r"not a dict: label_names=\['부정', '긍정'\]$"):
+        Examples("sequence-classification", texts, label_names={"긍정": 1, "부정": 0})
+    with pytest.raises(KbertError, match="not a frozenset, which has no order"):
+        Examples("sequence-classification", texts, label_names=frozenset(["긍정", "부정"]))
+    with pytest.raises(KbertError, match="label_names has an empty name"):
+        Examples("sequence-classification", texts, label_names=["긍정", ""])

@@ -104,7 +104,7 @@ def test_spans_are_checked_and_named_by_bio():
         ("t.csv", "", "the file is empty"),
         ("t.csv", "리뷰,감정\n", "no rows with text"),
         ("t.csv", "리뷰,리뷰,감정\na,b,c\n", "two columns are called '리뷰'"),
-        ("t.csv", "리뷰,감정\n하나,긍정\n둘\n", r"t.csv, row 3: 1 fields, and the header names 2"),
+        ("t.csv", "리뷰,감정\n하나,긍정\n둘\n", r"t.csv, row 3: 1 field, and the header names 2"),
         ("t.csv", '리뷰,감정\n"하나,긍정\n둘,부정\n', r"row 2: .*pass quotes=False"),
         ("t.csv", '리뷰,감정\n"하나"나,긍정\n', r"row 2: .*pass quotes=False"),
         ("t.csv", "글,감정\n하나,긍정\n", r"no column '리뷰'; it has \['글', '감정'\]"),
@@ -136,13 +136,20 @@ def test_bad_arguments_and_values_are_named(written):
         ({"problem_type": "regression"}, r"row 2: '긍정' in '감정' is no number"),
         ({"problem_type": "ranking"}, "problem_type is one of"),
         ({"labels": ["긍정", "부정", "긍정"]}, "names that each stand once"),
-        ({"labels": "긍정"}, "names that each stand once, .*not '긍정'"),
+        ({"labels": "긍정"}, "labels is a list of names, .*not '긍정'"),
+        ({"labels": {"긍정", "부정"}}, "not a set, which has no order"),
         ({"encoding": "cp94"}, "there is no encoding 'cp94'"),
     ):
         with pytest.raises(KbertError, match=what):
             read_table(path, text="리뷰", label="감정", **settings)
     with pytest.raises(KbertError, match="no such file"):
         read_table("none.csv", text="a")
+    with pytest.raises(KbertError, match="it is a folder, and a table is one file"):
+        read_table(path.parent, text="a")
+    with pytest.raises(KbertError, match="text and label are both the column '리뷰'"):
+        read_table(path, text="리뷰", label="리뷰")
+    with pytest.raises(KbertError, match="text and pair are both the column '리뷰'"):
+        read_table(path, text="리뷰", pair="리뷰", label="감정")
     with pytest.raises(KbertError, match="a list of dicts, not int"):
         read_table(3, text="a")
     quantities = [{"t": f"글 {i}", "l": i / 7} for i in range(200)]

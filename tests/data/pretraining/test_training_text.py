@@ -83,7 +83,7 @@ def test_folders_of_shards_are_sources(corpus, folder):
 
 def test_weights_folders_and_tokenizers_that_do_not_fit(folder):
     for options, message in (
-        ({"weights": [1, 2]}, "1 folders of shards, 2 weights"),
+        ({"weights": [1, 2]}, "1 folder of shards, 2 weights"),
         ({"unpaired": ["elsewhere"]}, r"unpaired \['elsewhere'\]"),
     ):
         with pytest.raises(KbertError, match=message):
