@@ -105,7 +105,7 @@ def load(
         meant = _MEANT.get(task.strip().lower().replace("_", "-")) if isinstance(task, str) else ""
         raise KbertError(
             f"task is one of {', '.join(TASKS)}, not {task!r:.80}"
-            + (f"; {meant} is what you may mean" if meant else "")
+            + (f": you may mean {meant!r}" if meant else "")
         )
     if labels is not None:
         labels = check_labels(labels)

@@ -271,7 +271,7 @@ def test_tasks_that_a_family_or_a_file_does_not_have(tmp_path):
         "Masked_LM": "masked-lm",
     }
     for name, task in meant.items():
-        what = f"task is one of encoder, pretraining, .*, not '{name}'; {task} is what you may mean"
+        what = f"task is one of encoder, pretraining, .*, not '{name}': you may mean '{task}'"
         with pytest.raises(KbertError, match=what):
             kbert.load(folder, name)
     with pytest.raises(KbertError, match=r"task is one of encoder, .*, not 'translation'$"):
