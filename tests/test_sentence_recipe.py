@@ -100,7 +100,7 @@ def test_in_batch_a_few_and_a_run_that_was_ended(place, tmp_path, monkeypatch, c
         (out / name).unlink()
     recipe_main(monkeypatch, "sentence_bert.py", *command)
     shown = capsys.readouterr().out
-    assert "steps of inference" not in shown and "steps of similarity" in shown
+    assert "of inference" not in shown and "1 step of similarity" in shown
     for one, other in zip(whole, kbert.load(out / "model.keras").get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
