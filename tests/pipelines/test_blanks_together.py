@@ -189,7 +189,7 @@ def test_bad_questions(model, small):
         fill_mask("[MASK]", unit="word")
     with pytest.raises(KbertError, match="pass unit='eojeol' with agree=True"):
         fill_mask("[MASK]은", agree=True)
-    with pytest.raises(KbertError, match="beam_size must be from 1 to 18, not 0"):
+    with pytest.raises(KbertError, match="beam_size must be a whole number from 1 to 18, not 0"):
         fill_mask.together("[MASK]", beam_size=0)
     with pytest.raises(KbertError, match=r"no \[MASK\]"):
         fill_mask.together("국회")
