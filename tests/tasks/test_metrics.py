@@ -228,7 +228,7 @@ def test_multi_label():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: classification([1], [1, 2]), "1 gold labels, but 2 predictions"),
+        (lambda: classification([1], [1, 2]), "1 gold label, but 2 predictions"),
         (lambda: classification([], []), "nothing to score"),
         (lambda: correlation([1, 2], [1, float("nan")]), r"predicted\[1\] is nan"),
         (lambda: klue_ner(["O"], ["B-XX"]), "'B-XX' is none of"),
