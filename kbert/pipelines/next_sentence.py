@@ -77,9 +77,6 @@ class NextSentence:
             KbertError: if the lists differ in length, or a text is empty.
         """
         firsts, seconds = text_list("first", first), text_list("second", second)
-        for text in (*firsts, *seconds):
-            if not text.strip():
-                raise KbertError("a text of the pair is empty: two texts are needed")
         check_read(self.tokenizer, first=firsts, second=seconds)
         rows = to_rows(self.tokenizer, firsts, seconds, max_length=self.model.max_length)
         warn_of_unknown_words(self.tokenizer, [*firsts, *seconds], rows)
